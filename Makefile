@@ -1,0 +1,64 @@
+# Verbs, no logic. `make demo` and `make test` need only git, make and Python 3.11+ with venv.
+PYTHON ?= python3
+BIN := .venv/bin
+# uv where it is installed, else the standard library's venv and pip: the pins are the same
+UV := $(shell command -v uv 2>/dev/null)
+VENV := $(if $(UV),$(UV) venv -q --python $(PYTHON),$(PYTHON) -m venv)
+INSTALL := $(if $(UV),$(UV) pip install -q --python $(BIN)/python,$(BIN)/python -m pip install -q) -c requirements.lock
+export MPLCONFIGDIR ?= $(CURDIR)/.venv/matplotlib
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*##/:/' | column -t -s:
+
+demo: .venv/desk ## candles -> report, on the sample or on DATA=path (SYMBOL=, ZONE=, INSTRUMENT= where needed)
+	$(BIN)/smcdesk demo $(if $(DATA),--data '$(DATA)') $(if $(SYMBOL),--symbol $(SYMBOL)) \
+		$(if $(ZONE),--zone $(ZONE)) $(if $(INSTRUMENT),--instrument $(INSTRUMENT))
+
+test: .venv/dev lint notebooks alone ## everything CI runs, from nothing
+	$(BIN)/pytest -n 2
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	cp requirements.lock .venv/requirements.lock
+	$(LOCK) -o .venv/requirements.lock pyproject.toml
+	diff requirements.lock .venv/requirements.lock
+
+notebooks: .venv/dev
+	$(BIN)/nbdev_test --n_workers 2 --do_print
+
+alone: .venv/dev ## the library with nothing else installed
+	$(PYTHON) -m venv --clear .venv/alone
+	.venv/alone/bin/python -m pip install -q -c requirements.lock .
+	.venv/alone/bin/python -I tests/alone.py
+
+sync: .venv/dev ## format, clean and export the notebooks: the diff should be only yours
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/nbdev_clean
+	$(BIN)/nbdev_export
+
+lab: .venv/dev ## JupyterLab on nbs, with this environment as its kernel
+	$(BIN)/python -m ipykernel install --sys-prefix --name smclab --display-name smclab
+	$(BIN)/jupyter lab nbs
+
+ui: .venv/desk ## MLflow's pages on the runs tracked here
+	$(BIN)/mlflow ui --backend-store-uri sqlite:///$(CURDIR)/mlruns/mlflow.db
+
+report: .venv/desk ## run one report template: NAME=replay_report SYMBOL=EURUSD
+	$(BIN)/smcdesk report $(NAME) -p symbol $(SYMBOL)
+
+lock: .venv/dev ## pin again after pyproject.toml changed
+	$(LOCK) -o requirements.lock pyproject.toml
+
+LOCK := $(BIN)/uv pip compile -q --all-extras --universal --python-version 3.11 --no-emit-index-url --no-header
+
+.venv/bin/python:
+	$(VENV) .venv
+
+.venv/desk .venv/dev: .venv/%: pyproject.toml requirements.lock | .venv/bin/python
+	$(INSTALL) -e '.[$*]'
+	touch $@
+
+.PHONY: help demo test lint notebooks alone sync lab ui report lock
