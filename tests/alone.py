@@ -18,4 +18,6 @@ if not len(reading.events):
 for lazy in ("matplotlib", "plotly", "sklearn", "kedro", "mlflow", "papermill"):
     if lazy in sys.modules:
         sys.exit(f"import smclab loaded {lazy}")
-print(f"smclab {smclab.__version__} alone: {len(reading.events)} events from 500 bars, beside {len(found) - 1} packages")
+print(
+    f"smclab {smclab.__version__} alone: {len(reading.events)} events from 500 bars, beside {len(found) - 1} packages"
+)

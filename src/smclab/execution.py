@@ -83,7 +83,9 @@ def _refuse(bad: np.ndarray, table: pd.DataFrame, column: str, expected: str):
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         found = table[column].iloc[row]
-        raise BadConfig(f"intents, row {row} ({table['intent_id'].iloc[row]}): {column} must be {expected}; found {found}")
+        raise BadConfig(
+            f"intents, row {row} ({table['intent_id'].iloc[row]}): {column} must be {expected}; found {found}"
+        )
 
 
 def check_intents(
@@ -96,7 +98,9 @@ def check_intents(
     table = intents[list(INTENT_DTYPES)].astype(INTENT_DTYPES).reset_index(drop=True)
     number = {c: table[c].to_numpy() for c, kind in INTENT_DTYPES.items() if kind != "str"}
     _refuse(np.abs(number["side"]) != 1, table, "side", "+1 or -1")
-    _refuse((table["entry_type"] != "market").to_numpy(), table, "entry_type", "'market' (limit and stop come in part 4)")
+    _refuse(
+        (table["entry_type"] != "market").to_numpy(), table, "entry_type", "'market' (limit and stop come in part 4)"
+    )
     _refuse(np.diff(number["decision_bar"], prepend=0) < 0, table, "decision_bar", ">= 0 and in rising order")
     for column in ("entry_price", "stop_price"):
         _refuse(~np.isfinite(number[column]), table, column, "a price")

@@ -32,7 +32,9 @@ _INTENT_COLUMNS = (
     "decision_bar", "side", "entry_price", "stop_price", "target_price", "risk_pct", "expiry_bar", "time_limit_bars"
 )  # fmt: skip
 # One order event, one closed trade.
-_E_BAR, _E_ROW, _E_KIND, _E_STATUS, _E_REASON, _E_SIZE, _E_ASKED, _E_FILL, _E_SPREAD, _E_SLIP, _E_COST, _N_EVENT = range(12)
+_E_BAR, _E_ROW, _E_KIND, _E_STATUS, _E_REASON, _E_SIZE, _E_ASKED, _E_FILL, _E_SPREAD, _E_SLIP, _E_COST, _N_EVENT = (
+    range(12)
+)
 _T_ROW, _T_SIDE, _T_SIZE, _T_IN, _T_ENTRY, _T_OUT, _T_EXIT, _T_REASON, _T_STOP, _T_TARGET, _T_PNL, _T_COST = range(12)
 _T_R, _T_MAE, _T_MFE, _T_AMBIGUOUS, _N_TRADE = range(12, 17)
 
@@ -67,7 +69,9 @@ REASONS = {
 }
 _WORDS = tuple(REASONS)
 _OK, _C_RISK, _C_LEVERAGE, _C_SIZE, _ZERO, _NO_LEVERAGE, _NO_RISK, _NO_EQUITY, _OPEN, _COOL = range(10)
-_BAD_STOP, _BAD_TARGET, _BEYOND, _LATE, _NO_BAR, _EXPIRED, _X_STOP, _X_STOP_GAP, _X_TARGET, _X_TARGET_GAP = range(10, 20)
+_BAD_STOP, _BAD_TARGET, _BEYOND, _LATE, _NO_BAR, _EXPIRED, _X_STOP, _X_STOP_GAP, _X_TARGET, _X_TARGET_GAP = range(
+    10, 20
+)
 _X_TIME, _X_END = 20, 21
 
 # %% ../../nbs/52_replay.ipynb #9bf48fd2
@@ -190,7 +194,7 @@ def _excursion_nb(state, reason, exit_, open_, high, low):
     "Widen the position's worst and best excursion (price, >= 0) by this bar."
     side, entry = state[_SIDE], state[_ENTRY]
     worst, best = (low, high) if side > 0 else (high, low)
-    if reason == _X_STOP_GAP or reason == _X_TARGET_GAP or reason == _X_TIME:
+    if reason in (_X_STOP_GAP, _X_TARGET_GAP, _X_TIME):
         worst, best = exit_, exit_
     elif reason == _X_STOP:
         worst, best = exit_, open_
@@ -345,8 +349,9 @@ def _orders(events: np.ndarray, intents: pd.DataFrame, times: pd.DatetimeIndex) 
     ids, kinds = intents["intent_id"].to_numpy()[rows], _words(events[:, _E_KIND], _KINDS)
     sign = np.where(events[:, _E_KIND] == 0, 1, -1)
     columns = {
-        "order_id": [f"{i}:{k}" for i, k in zip(ids, kinds, strict=True)], "intent_id": ids, "bar": bar, "time": times[bar],
-        "side": sign * intents["side"].to_numpy()[rows], "order_type": _words(events[:, _E_KIND], _ORDER_TYPES),
+        "order_id": [f"{i}:{k}" for i, k in zip(ids, kinds, strict=True)], "intent_id": ids, "bar": bar,
+        "time": times[bar], "side": sign * intents["side"].to_numpy()[rows],
+        "order_type": _words(events[:, _E_KIND], _ORDER_TYPES),
         "price": events[:, _E_ASKED], "size": events[:, _E_SIZE], "status": _words(events[:, _E_STATUS], _STATUSES),
         "reason": _words(events[:, _E_REASON], _WORDS),
     }  # fmt: skip
@@ -370,8 +375,9 @@ def _trades(rows: np.ndarray, intents: pd.DataFrame, times: pd.DatetimeIndex) ->
         "trade_id": np.arange(len(rows)), "intent_id": intents["intent_id"].to_numpy()[at],
         "setup_id": intents["setup_id"].to_numpy()[at], "entry_bar": enter, "entry_time": times[enter],
         "exit_bar": leave, "exit_time": times[leave], "exit_reason": _words(rows[:, _T_REASON], _WORDS),
-        "bars_held": leave - enter, "side": rows[:, _T_SIDE], "size": rows[:, _T_SIZE], "entry_price": rows[:, _T_ENTRY],
-        "exit_price": rows[:, _T_EXIT], "stop_price": rows[:, _T_STOP], "target_price": rows[:, _T_TARGET],
+        "bars_held": leave - enter, "side": rows[:, _T_SIDE], "size": rows[:, _T_SIZE],
+        "entry_price": rows[:, _T_ENTRY], "exit_price": rows[:, _T_EXIT],
+        "stop_price": rows[:, _T_STOP], "target_price": rows[:, _T_TARGET],
         "pnl": rows[:, _T_PNL], "cost": rows[:, _T_COST], "r_multiple": rows[:, _T_R], "mae_r": rows[:, _T_MAE],
         "mfe_r": rows[:, _T_MFE], "ambiguous": rows[:, _T_AMBIGUOUS] > 0,
     }  # fmt: skip
@@ -430,7 +436,9 @@ def _advance(player: Player, ns: np.ndarray, prices: np.ndarray) -> np.ndarray:
     "Run the kernel over further bars; returns the events they made."
     last = player._times[-1]
     if len(last) and len(ns) and ns[0] <= last[-1]:
-        raise BadBars(f"{player.instrument.symbol}: bar {pd.Timestamp(ns[0], tz='UTC')} does not come after the last one pushed")
+        raise BadBars(
+            f"{player.instrument.symbol}: bar {pd.Timestamp(ns[0], tz='UTC')} does not come after the last one pushed"
+        )
     state, queue, n = player._state, player._queue, len(ns)
     equity, trades = np.empty(n), np.zeros((min(len(queue), n) + 1, _N_TRADE))
     events, first = np.zeros((2 * len(queue) + 2, _N_EVENT)), int(state[_NEXT])
@@ -438,7 +446,13 @@ def _advance(player: Player, ns: np.ndarray, prices: np.ndarray) -> np.ndarray:
     args = (prices, queue, first, player._params, events, trades, equity)
     n_events, n_trades = _replay_nb(state, start, start, stop, *args)
     player._queue, player.n_bars = queue[int(state[_NEXT]) - first :], stop
-    done = {"_times": ns, "_closes": prices[:, 3], "_equity": equity, "_events": events[:n_events], "_trades": trades[:n_trades]}
+    done = {
+        "_times": ns,
+        "_closes": prices[:, 3],
+        "_equity": equity,
+        "_events": events[:n_events],
+        "_trades": trades[:n_trades],
+    }
     for name, block in done.items():
         if len(block):
             getattr(player, name).append(block)
@@ -464,7 +478,9 @@ def extend(
     "Play further bars."
     missing = [c for c in COLUMNS[:4] if c not in bars.columns]
     if missing:
-        raise BadBars(f"{self.instrument.symbol}: bars have no column {missing[0]!r}: pass them through candles.check first")
+        raise BadBars(
+            f"{self.instrument.symbol}: bars have no column {missing[0]!r}: pass them through candles.check first"
+        )
     prices = np.ascontiguousarray(bars[list(COLUMNS[:4])].to_numpy(np.float64))
     if not np.isfinite(prices).all():
         raise BadBars(f"{self.instrument.symbol}: bars hold NaN or inf: pass them through candles.check first")
@@ -490,7 +506,9 @@ def push(
         return []
     events = events.copy()
     events[:, _E_BAR] = 0
-    orders = _orders(events, pd.concat(self._intents, ignore_index=True), pd.DatetimeIndex([ts_ns], tz="UTC").as_unit("ns"))
+    orders = _orders(
+        events, pd.concat(self._intents, ignore_index=True), pd.DatetimeIndex([ts_ns], tz="UTC").as_unit("ns")
+    )
     return orders.assign(bar=self.n_bars - 1).to_dict("records")
 
 
@@ -544,7 +562,9 @@ def replay(
 ) -> Ledger:
     "What the intents become on these bars."
     if len(intents) and int(intents["decision_bar"].max()) >= len(bars):
-        raise BadConfig(f"an intent was decided on bar {int(intents['decision_bar'].max())}, the tape has {len(bars)} bars")
+        raise BadConfig(
+            f"an intent was decided on bar {int(intents['decision_bar'].max())}, the tape has {len(bars)} bars"
+        )
     return Player(instrument, account, costs, rules, max_risk_pct=max_risk_pct).extend(bars, intents).ledger()
 
 # %% ../../nbs/52_replay.ipynb #fccad559
@@ -569,7 +589,9 @@ def from_bytes(
     "The player that was put away."
     with np.load(io.BytesIO(data), allow_pickle=False) as saved:
         if not np.array_equal(saved["params"], player._params):
-            raise BadConfig("the saved player had another instrument, other costs or other rules: make one with the same")
+            raise BadConfig(
+                "the saved player had another instrument, other costs or other rules: make one with the same"
+            )
         player._state, player._queue = saved["state"], saved["queue"]
         for name in _KEPT:
             setattr(player, name, [saved[name]])
@@ -589,8 +611,10 @@ def honesty(
     max_risk_pct: float = 1.0,  # % of equity
 ) -> pd.DataFrame:  # index stop_first, target_first; counts, win_rate_pct, expectancy_r, total_r, pnl, end_equity
     "The same tape with every doubtful bar booked against you, and for you."
-    rest = dict(instrument=instrument, account=account, costs=costs, max_risk_pct=max_risk_pct)
-    ledgers = {f"{tie}_first": replay(bars, intents, rules=replace(rules, tie=tie), **rest) for tie in ("stop", "target")}
+    rest = {"instrument": instrument, "account": account, "costs": costs, "max_risk_pct": max_risk_pct}
+    ledgers = {
+        f"{tie}_first": replay(bars, intents, rules=replace(rules, tie=tie), **rest) for tie in ("stop", "target")
+    }
     return pd.DataFrame.from_dict({name: _summary(ledger) for name, ledger in ledgers.items()}, orient="index")
 
 
@@ -598,9 +622,11 @@ def _summary(ledger: Ledger) -> dict:
     "A ledger in one row."
     done, some = ledger.closed, len(ledger.closed) > 0
     return {
-        "trades_n": len(done), "ambiguous_n": int(done["ambiguous"].sum()), "open_at_end_n": len(ledger.open_at_end),
+        "trades_n": len(done), "ambiguous_n": int(done["ambiguous"].sum()),
+        "open_at_end_n": len(ledger.open_at_end),
         "win_rate_pct": float((done["pnl"] > 0).mean() * 100) if some else np.nan,
-        "expectancy_r": float(done["r_multiple"].mean()) if some else np.nan, "total_r": float(done["r_multiple"].sum()),
+        "expectancy_r": float(done["r_multiple"].mean()) if some else np.nan,
+        "total_r": float(done["r_multiple"].sum()),
         "pnl": float(ledger.trades["pnl"].sum()),
         "end_equity": float(ledger.equity["equity"].iloc[-1]) if len(ledger.equity) else ledger.start_equity,
     }  # fmt: skip

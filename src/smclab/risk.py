@@ -34,6 +34,7 @@ class Policy(Settings):
     target_rr: float = setting(2.0, gt=0.0, unit="R, net")
     stop_atr: float = setting(1.2, ge=0.0, unit="ATR14")
     max_stop_atr: float = setting(6.0, gt=0.0, unit="ATR14")
+    instrument_stop_cap: bool = setting(True)  # also refuse stops beyond the instrument's own cap
     max_spread_atr: float = setting(0.5, gt=0.0, unit="ATR14")
     expiry_bars: int = setting(1, ge=1, unit="bars after the decision")
     time_limit_bars: int = setting(96, ge=1, unit="bars after the entry bar")
@@ -112,7 +113,9 @@ def plan(
     distance = max(idea, policy.stop_atr * atr, instrument.min_stop) if idea > 0 and atr > 0 else math.nan
     stop = _to_tick(entry - side * distance, instrument.tick, -side)
     distance = round(side * (entry - stop), 12)
-    target = _to_tick(entry + side * (spread_price + policy.target_rr * (distance + spread_price)), instrument.tick, side)
+    target = _to_tick(
+        entry + side * (spread_price + policy.target_rr * (distance + spread_price)), instrument.tick, side
+    )
     rr_net = round((side * (target - entry) - spread_price) / (distance + spread_price), 6)
     return Ticket(
         side, entry, stop, target, distance, rr_net, policy.risk_pct, policy.expiry_bars, policy.time_limit_bars
@@ -124,7 +127,7 @@ REASONS = {
     "capped_by_max_risk": "cut so that the real distance to the stop risks no more than max_risk_pct",
     "capped_by_leverage": "cut to the instrument's leverage",
     "capped_by_max_size": "cut to the instrument's largest size",
-    "size_zero": "the risk rule buys less than the smallest size: more equity, more risk_pct or a nearer stop is needed",
+    "size_zero": "the risk rule buys less than the smallest size; it needs more equity, more risk_pct or a nearer stop",
     "leverage": "the leverage cap leaves less than the smallest size",
     "max_risk": "the real distance to the stop is too far for even the smallest size within max_risk_pct",
     "no_equity": "there is no equity left",

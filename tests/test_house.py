@@ -1,0 +1,155 @@
+"""The house's own promises: generated = exported, arrows down, everything in place. Each is seen to fail once."""
+
+import configparser
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+TOP = {
+    "nbs", "conf", "src", "data", "notebooks_out", "mlruns", "tests", "benchmarks", "settings.ini", "pyproject.toml",
+    "README.md", "Makefile", "LICENSE", "requirements.lock", ".ci", ".gitignore", ".gitattributes", ".telemetry",
+}  # fmt: skip
+
+LINT = "import sys; sys.path.insert(0, 'src'); from importlinter.cli import lint_imports_command as lint; lint()"
+
+
+def run(*command: str, cwd: Path) -> subprocess.CompletedProcess:
+    bin_dir = Path(sys.executable).parent
+    return subprocess.run([str(bin_dir / command[0]), *command[1:]], cwd=cwd, capture_output=True, text=True)
+
+
+def library_notebooks(root: Path) -> list[Path]:
+    return sorted(p for p in (root / "nbs").glob("*.ipynb"))
+
+
+def source(path: Path) -> str:
+    cells = json.loads(path.read_text())["cells"]
+    return "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+
+
+@pytest.fixture
+def copy(root, tmp_path) -> Path:
+    """The sources of the library, away from the working tree."""
+    for name in ("nbs", "settings.ini", "pyproject.toml"):
+        origin = root / name
+        (shutil.copytree if origin.is_dir() else shutil.copy)(origin, tmp_path / name)
+    shutil.copytree(root / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def stale(copy: Path) -> list[str]:
+    """Files of src/smclab that an export would change, add or leave orphaned."""
+    before = {p.name: p.read_text() for p in (copy / "src/smclab").glob("*.py")}
+    shutil.rmtree(copy / "src/smclab")
+    (copy / "src/smclab").mkdir()
+    done = run("nbdev_export", cwd=copy)
+    assert done.returncode == 0, done.stderr
+    after = {p.name: p.read_text() for p in (copy / "src/smclab").glob("*.py")}
+    return sorted(n for n in before.keys() | after.keys() if before.get(n) != after.get(n))
+
+
+def test_package_is_what_the_notebooks_export(copy):
+    assert stale(copy) == []
+
+
+def test_package_edited_by_hand_is_noticed(copy):
+    module = copy / "src/smclab/zones.py"
+    module.write_text(module.read_text().replace("Touched", "touched") + "\nedited = True\n")
+    (copy / "src/smclab/orphan.py").write_text("left = 'behind'\n")
+    assert stale(copy) == ["orphan.py", "zones.py"]
+
+
+def test_notebooks_are_clean(root, copy):
+    before = {p: p.read_text() for p in sorted((copy / "nbs").rglob("*.ipynb"))}
+    assert run("nbdev_clean", cwd=copy).returncode == 0
+    assert [p.name for p, text in before.items() if p.read_text() != text] == []
+    for path, text in before.items():
+        nb = json.loads(text)
+        assert nb["metadata"]["kernelspec"]["name"] == "python3", path.name
+        assert not any(c.get("outputs") or c.get("execution_count") for c in nb["cells"]), path.name
+
+
+def test_every_library_notebook_exports_the_room_it_is_named_for(root):
+    for path in library_notebooks(root):
+        room = "__init__" if path.stem == "index" else path.stem.split("_", 1)[1]
+        assert re.findall(r"#\| *default_exp +(\S+)", source(path)) == [room], path.name
+        assert re.search(r"#\| *exporti?\b", source(path)), f"{path.name} exports nothing"
+
+
+def test_layers_contract_is_the_staircase_of_notebooks(root):
+    contracts = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(c["layers"] for c in contracts if c["type"] == "layers")
+    rooms = [p.stem.split("_", 1)[1] for p in library_notebooks(root) if p.stem != "index"]
+    assert layers == rooms[::-1]
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "broken"),
+    [
+        ("candles", "from smclab import zones", "A room imports only from rooms with a smaller number"),
+        ("tapes", "import smcdesk", "The Lab never imports the Desk"),
+        ("reading", "import sqlite3", "The Lab knows no network"),
+        ("setups", "from smclab import labels", "Nothing on the decision path imports labels or model"),
+    ],
+)
+def test_an_arrow_that_points_up_is_caught(copy, module, line, broken):
+    path = copy / f"src/smclab/{module}.py"
+    path.write_text(path.read_text() + f"\n{line}\n")
+    command = [
+        "-c",
+        "import sys; sys.path.insert(0, 'src'); from importlinter.cli import lint_imports_command as c; c()",
+    ]
+    done = run("python", *command, "--no-cache", cwd=copy)
+    assert done.returncode == 1 and re.search(rf"{broken}.* BROKEN", done.stdout), done.stdout + done.stderr
+
+
+def test_top_level_holds_nothing_else(root):
+    if not (root / ".git").exists():
+        pytest.skip("not a git checkout, so there is no list of tracked files to look at")
+    done = subprocess.run(["git", "ls-files"], cwd=root, capture_output=True, text=True, check=True)
+    assert {name.split("/")[0] for name in done.stdout.split()} - TOP == set()
+
+
+def test_version_stands_in_one_place(root):
+    settings = configparser.ConfigParser()
+    settings.read(root / "settings.ini")
+    import smclab
+
+    assert smclab.__version__ == settings["DEFAULT"]["version"]
+
+
+def test_nbdev_keeps_papermills_tags(root):
+    settings = configparser.ConfigParser()
+    settings.read(root / "settings.ini")
+    assert "tags" in settings["DEFAULT"]["allowed_cell_metadata_keys"].split()
+
+
+def test_table_of_schemas_says_what_the_code_says(root):
+    import dataclasses
+
+    from smclab import candles, decision, events, execution, gates, replay, risk, setups
+
+    def fields(cls):
+        return {f.name: getattr(f.type, "__name__", str(f.type)).replace("|", "or") for f in dataclasses.fields(cls)}
+
+    event = {c: "category" if "Categorical" in type(t).__name__ else str(t) for c, t in events.DTYPES.items()}
+    code = {
+        "Bars": {"time": "datetime64[ns, UTC]", **dict.fromkeys(candles.COLUMNS, "float64")},
+        "Event": event, "Candidate": setups.TYPES, "Account": fields(risk.Account), "Policy": fields(risk.Policy),
+        "Context": fields(gates.Context), "Ticket": fields(risk.Ticket), "Verdict": fields(gates.Verdict),
+        "Decision": fields(decision.Decision), "Intent": execution.INTENT_DTYPES, "Order": replay._ORDER_DTYPES,
+        "Fill": replay._FILL_DTYPES, "Trade": replay._TRADE_DTYPES, "Ledger": fields(replay.Ledger),
+    }  # fmt: skip
+    cells = json.loads((root / "nbs/index.ipynb").read_text())["cells"]
+    prose = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    table = {}
+    for schema, column, dtype in re.findall(r"^\| \**(\w+)\** \| [^|]* \| (\w+) \| ([^|]+) \|", prose, re.M):
+        if schema != "schema":
+            table.setdefault(schema, {})[column] = dtype.strip()
+    assert table == {name: {c: str(t) for c, t in columns.items()} for name, columns in code.items()}
