@@ -15,16 +15,21 @@ from numba import njit
 from .candles import BadConfig, timeframe_ns
 
 # %% ../../nbs/16_events.ipynb #cccbf1db
-FAMILIES = ("displacement", "gap", "structure", "swing")
+FAMILIES = ("displacement", "gap", "order_block", "period", "pool", "range", "session", "structure", "swing")
 KINDS = (
     "up", "down",
     "born", "in_leg", "touched", "mid", "filled", "inverted", "inverse_failed", "expired",
+    "broken", "breaker_touched", "breaker_failed", "evicted",
+    "opened", "closed", "joined", "swept", "run", "reclaimed", "displacement_after", "updated",
     "bos", "choch", "mss", "minor_break",
-    "high", "low",
+    "high", "low", "superseded",
 )
 ATTRS = (
-    "swing_label", "leg_start_bar", "protected_price", "leg_displacement_bars", "body_atr",
-    "gap_atr_ratio", "is_part_of_displacement", "fill_frac", "leg_break_id",
+    "scale_bars", "swing_label", "leg_start_bar", "protected_price", "leg_displacement_bars", "body_atr",
+    "gap_atr_ratio", "is_part_of_displacement", "fill_frac", "leg_break_id", "aligns_with_htf_bias", "in_htf_poi",
+    "displacement_atr", "break_kind", "volume_ratio",
+    "source", "touches", "depth_price", "depth_atr", "wick_share", "close_back_inside", "valid_rejection", "sweep_bar",
+    "range_position",
 )
 DTYPES = {
     "event_id": "int64", "family": pd.CategoricalDtype(FAMILIES), "kind": pd.CategoricalDtype(KINDS),

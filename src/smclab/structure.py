@@ -4,19 +4,36 @@
 
 # %% auto #0
 __all__ = ['SWING_KINDS', 'SWING_ATTRS', 'BREAK_KINDS', 'BREAK_ATTRS', 'DISPLACEMENT_KINDS', 'DISPLACEMENT_ATTRS', 'C_TREND',
-           'C_DISP', 'C_LEG_UP', 'C_LEG_DOWN', 'C_BREAK_UP', 'C_BREAK_DOWN', 'C_ATR', 'C_TOL_ATR', 'C_SWING_HIGH',
-           'C_SWING_LOW', 'C_PROTECTED', 'StructureConfig', 'structure_state', 'structure_advance', 'structure_counts',
-           'structure_frames', 'structure_events']
+           'C_DISP', 'C_LEG_UP', 'C_LEG_DOWN', 'C_BREAK_UP', 'C_BREAK_DOWN', 'C_NEW_HIGH', 'C_NEW_LOW', 'C_MAJOR_TREND',
+           'C_ATR', 'C_TOL_ATR', 'C_SWING_HIGH', 'C_SWING_LOW', 'C_PROTECTED', 'C_MAJOR_HIGH', 'C_MAJOR_LOW',
+           'StructureConfig', 'structure_state', 'structure_advance', 'structure_counts', 'structure_frames',
+           'structure_events']
 
 # %% ../../nbs/20_structure.ipynb #0a117e1b
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
-from .candles import check, infer_timeframe
+from .candles import BadConfig, check, infer_timeframe
 from .config import Settings, setting
-from .events import F_ATTR, F_LEVEL, I_ANCHOR, I_KIND, I_KNOWN, I_PARENT, I_SAME, I_SIDE, buffers, frame, grown, inlined, kernel, merge
+from smclab.events import (
+    F_ATTR,
+    F_LEVEL,
+    I_ANCHOR,
+    I_KIND,
+    I_KNOWN,
+    I_PARENT,
+    I_SAME,
+    I_SIDE,
+    buffers,
+    frame,
+    grown,
+    inlined,
+    kernel,
+    merge,
+)
 
 # %% ../../nbs/20_structure.ipynb #88619769
 @dataclass(frozen=True)
@@ -25,23 +42,62 @@ class StructureConfig(Settings):
 
     left: int = setting(5, ge=1, unit="bars")
     right: int = setting(5, ge=1, unit="bars")
+    swing_method: str = setting("fractal", choices=("fractal", "leg", "atr_zigzag"))
+    zigzag_atr: float = setting(2.0, gt=0.0, unit="ATR")
+    major_left: int = setting(50, ge=0, unit="bars, 0 means no second scale")
+    major_right: int = setting(50, ge=0, unit="bars, 0 means no second scale")
     break_src: str = setting("close", choices=("close", "wick"))
+    break_buffer: float = setting(0.0, ge=0.0, unit="price")
     choch_ref: str = setting("last", choices=("last", "protected"))
     atr_bars: int = setting(14, ge=1, unit="bars")
     tolerance_atr_bars: int = setting(200, ge=1, unit="bars")
     equal_tol_atr: float = setting(0.1, ge=0.0, unit="ATR")
     displacement_atr: float = setting(1.5, gt=0.0, unit="ATR")
 
+    def __post_init__(self):
+        super().__post_init__()
+        for side in ("left", "right") if self.major_left and self.major_right else ():
+            small, large = getattr(self, side), getattr(self, f"major_{side}")
+            if large < small + (side == "right"):
+                raise BadConfig(
+                    f"StructureConfig.major_{side} must be {'>' if side == 'right' else '>='} {side} = "
+                    f"{small} bars, or 0 for no second scale; found {large}"
+                )
+
+    @cached_property
+    def numbers(self) -> tuple:  # in the kernel's order
+        "The settings as the kernel takes them."
+        major = (self.major_left, self.major_right) if self.major_left and self.major_right else (0, 0)
+        method = ("fractal", "leg", "atr_zigzag").index(self.swing_method)
+        return (
+            self.left,
+            self.right,
+            method,
+            self.zigzag_atr,
+            *major,
+            self.break_src == "wick",
+            self.break_buffer,
+            int(self.choch_ref == "protected"),
+            self.atr_bars,
+            self.tolerance_atr_bars,
+            self.equal_tol_atr,
+            self.displacement_atr,
+        )
+
 # %% ../../nbs/20_structure.ipynb #80e97387
-SWING_KINDS, SWING_ATTRS = ("high", "low"), ("swing_label",)
+SWING_KINDS, SWING_ATTRS = ("high", "low", "superseded"), ("swing_label", "scale_bars")
 BREAK_KINDS = ("bos", "choch", "mss", "minor_break")
-BREAK_ATTRS = ("leg_start_bar", "protected_price", "leg_displacement_bars")
+BREAK_ATTRS = ("leg_start_bar", "protected_price", "leg_displacement_bars", "scale_bars")
 DISPLACEMENT_KINDS, DISPLACEMENT_ATTRS = ("up", "down"), ("body_atr",)
 
-_N_SWING, _N_BREAK, _N_DISP, _TREND, _REF_HIGH, _REF_LOW, _LAST_HIGH, _LAST_LOW = range(8)
-C_TREND, C_DISP, C_LEG_UP, C_LEG_DOWN, C_BREAK_UP, C_BREAK_DOWN = range(6)
-C_ATR, C_TOL_ATR, C_SWING_HIGH, C_SWING_LOW, C_PROTECTED = range(5)
+_N_SWING, _N_BREAK, _N_DISP = range(3)
+_PRIMARY, _MAJOR = 3, 9  # where each scale's memory starts; in it:
+_TREND, _REF_HIGH, _REF_LOW, _LAST_HIGH, _LAST_LOW, _LAST_BREAK = range(6)
+_LEG, _TOP, _BOTTOM = 15, 16, 17  # running leg, and the zigzag's running extremes
+C_TREND, C_DISP, C_LEG_UP, C_LEG_DOWN, C_BREAK_UP, C_BREAK_DOWN, C_NEW_HIGH, C_NEW_LOW, C_MAJOR_TREND = range(9)
+C_ATR, C_TOL_ATR, C_SWING_HIGH, C_SWING_LOW, C_PROTECTED, C_MAJOR_HIGH, C_MAJOR_LOW = range(7)
 _BOS, _CHOCH, _MSS, _MINOR = range(4)
+_FRACTAL, _BY_LEG, _ZIGZAG = range(3)
 
 # %% ../../nbs/20_structure.ipynb #d1f47e23
 @inlined
@@ -79,28 +135,69 @@ def _is_swing_nb(price, p, left, right, sign):
 
 # %% ../../nbs/20_structure.ipynb #5532c2f9
 @inlined
-def _leg_nb(far, disp, since, t, side):
-    "Bar the leg started at, and how many displacement bars of its side lie in it."
-    m = since
-    for j in range(since + 1, t + 1):
-        if side * far[j] < side * far[m]:
-            m = j
-    count = 0
-    for j in range(m, t + 1):
-        count += disp[j] == side
-    return m, count
+def _above_next_nb(price, p, right, sign):
+    "Whether bar p is strictly beyond the `right` bars after it."
+    for j in range(p + 1, p + right + 1):
+        if sign * price[j] >= sign * price[p]:
+            return False
+    return True
 
 
 @inlined
-def _break_nb(far, price, t, side, same, choch_ref, i, cols_i, cols_f, swing_i, swing_f, out_i, out_f):
-    "The reference of one side is broken by `price` at bar t: write the event, turn the trend, spend the reference."
-    ref = _REF_HIGH if side > 0 else _REF_LOW
+def _turn_nb(high, low, p, right, i):
+    "Side of the pivot at p that turns the leg, 0 when the leg goes on; +1 is a high."
+    top = i[_LEG] != -1 and _above_next_nb(high, p, right, 1)
+    bottom = i[_LEG] != 1 and _above_next_nb(low, p, right, -1)
+    if top == bottom:
+        return 0
+    i[_LEG] = -1 if top else 1
+    return 1 if top else -1
+
+
+@inlined
+def _extreme_nb(price, start, stop, sign):
+    "Bar of the leftmost highest (sign +1) or lowest (-1) price in [start, stop); -1 when there is no bar."
+    m = start if start < stop else -1
+    for j in range(start + 1, stop):
+        if sign * price[j] > sign * price[m]:
+            m = j
+    return m
+
+
+@inlined
+def _zigzag_nb(high, low, close, t, back, i):
+    "Side of the extreme from which the close of bar t has come back by `back`, and its bar; side 0 when none."
+    if i[_LEG] != -1 and (i[_TOP] < 0 or high[t] > high[i[_TOP]]):
+        i[_TOP] = t
+    if i[_LEG] != 1 and (i[_BOTTOM] < 0 or low[t] < low[i[_BOTTOM]]):
+        i[_BOTTOM] = t
+    fell = i[_LEG] != -1 and back > 0.0 and high[i[_TOP]] - close[t] >= back
+    rose = i[_LEG] != 1 and back > 0.0 and close[t] - low[i[_BOTTOM]] >= back
+    if fell == rose:
+        return 0, -1
+    p = i[_TOP] if fell else i[_BOTTOM]
+    i[_LEG] = -1 if fell else 1
+    if fell:
+        i[_BOTTOM] = _extreme_nb(low, p + 1, t + 1, -1)
+    else:
+        i[_TOP] = _extreme_nb(high, p + 1, t + 1, 1)
+    return (1 if fell else -1), p
+
+# %% ../../nbs/20_structure.ipynb #ce0c2569
+@inlined
+def _break_nb(far, price, t, side, same, choch_ref, buffer, b, scale, i, disp, swing_i, swing_f, out_i, out_f):
+    "One side's reference is broken by `price` at bar t: write it, turn the trend. Returns the leg's start and the row."
+    ref = b + (_REF_HIGH if side > 0 else _REF_LOW)
     swing = i[ref]
     since = swing_i[swing, I_ANCHOR]
-    m, displaced = _leg_nb(far, cols_i[C_DISP], since, t, side)
-    kind = _CHOCH if i[_TREND] == -side else _BOS
-    if kind == _CHOCH and choch_ref == 1 and side * price <= side * cols_f[C_PROTECTED, t]:
-        kind = _MINOR
+    m = _extreme_nb(far, since, t + 1, -side)
+    displaced = 0
+    for j in range(m, t + 1):
+        displaced += disp[j] == side
+    kind = _CHOCH if i[b + _TREND] == -side else _BOS
+    if kind == _CHOCH and choch_ref == 1:
+        protected = out_f[i[b + _LAST_BREAK], F_ATTR + 1]
+        kind = _CHOCH if side * price > side * (protected + side * buffer) else _MINOR
     first = i[_N_BREAK]
     n_rows = 2 if kind == _CHOCH and displaced > 0 else 1
     for k in range(n_rows):
@@ -108,58 +205,135 @@ def _break_nb(far, price, t, side, same, choch_ref, i, cols_i, cols_f, swing_i, 
         row_kind, parent = (kind, swing) if k == 0 else (_MSS, first)
         i[_N_BREAK] = _emit_nb(out_i, out_f, n, row_kind, side, since, t, parent, same, swing_f[swing, F_LEVEL])
         out_f[n, F_ATTR], out_f[n, F_ATTR + 1], out_f[n, F_ATTR + 2] = m, far[m], displaced
+        out_f[n, F_ATTR + 3] = scale
     if kind != _MINOR:
-        i[_TREND] = side
-        cols_f[C_PROTECTED, t] = far[m]
+        i[b + _TREND] = side
+        i[b + _LAST_BREAK] = first
     i[ref] = -1
-    cols_i[C_LEG_UP if side > 0 else C_LEG_DOWN, t] = m
-    cols_i[C_BREAK_UP if side > 0 else C_BREAK_DOWN, t] = first
-
-# %% ../../nbs/20_structure.ipynb #ce0c2569
-@inlined
-def _breaks_nb(open_, high, low, close, t, wick, choch_ref, i, cols_i, cols_f, swing_i, swing_f, out_i, out_f):
-    "Both sides' breaks at bar t, against the references known at t - 1."
-    up, down = (high[t], low[t]) if wick else (close[t], close[t])
-    broke_up = i[_REF_HIGH] >= 0 and up > swing_f[i[_REF_HIGH], F_LEVEL]
-    broke_down = i[_REF_LOW] >= 0 and down < swing_f[i[_REF_LOW], F_LEVEL]
-    same = broke_up and broke_down
-    # With wicks one bar can break both: the side against the trend first; without a trend, the bar's own colour last.
-    lean = i[_TREND] if i[_TREND] != 0 else (1 if close[t] >= open_[t] else -1)
-    for k in range(2):
-        side = -lean if k == 0 else lean
-        if side > 0 and broke_up:
-            _break_nb(low, up, t, 1, same, choch_ref, i, cols_i, cols_f, swing_i, swing_f, out_i, out_f)
-        if side < 0 and broke_down:
-            _break_nb(high, down, t, -1, same, choch_ref, i, cols_i, cols_f, swing_i, swing_f, out_i, out_f)
+    return m, first
 
 # %% ../../nbs/20_structure.ipynb #ec7b4aa6
 @inlined
-def _swing_nb(price, p, t, side, equal_tol, i, swing_i, swing_f):
+def _breaks_nb(
+    open_, high, low, close, t, wick, choch_ref, buffer, b, scale, i, cols_i, swing_i, swing_f, out_i, out_f
+):
+    "Both sides' breaks of one scale at bar t, against the references known at t - 1."
+    up, down = (high[t], low[t]) if wick else (close[t], close[t])
+    broke_up = i[b + _REF_HIGH] >= 0 and up > swing_f[i[b + _REF_HIGH], F_LEVEL] + buffer
+    broke_down = i[b + _REF_LOW] >= 0 and down < swing_f[i[b + _REF_LOW], F_LEVEL] - buffer
+    if not (broke_up or broke_down):
+        return
+    same = broke_up and broke_down
+    # With wicks one bar can break both: the side against the trend first; without a trend, the bar's own colour last.
+    lean = i[b + _TREND] if i[b + _TREND] != 0 else (1 if close[t] >= open_[t] else -1)
+    for k in range(2):
+        side = -lean if k == 0 else lean
+        if broke_up if side > 0 else broke_down:
+            far, price = (low, up) if side > 0 else (high, down)
+            m, row = _break_nb(
+                far,
+                price,
+                t,
+                side,
+                same,
+                choch_ref,
+                buffer,
+                b,
+                scale,
+                i,
+                cols_i[C_DISP],
+                swing_i,
+                swing_f,
+                out_i,
+                out_f,
+            )
+            if b == _PRIMARY:
+                cols_i[C_LEG_UP if side > 0 else C_LEG_DOWN, t] = m
+                cols_i[C_BREAK_UP if side > 0 else C_BREAK_DOWN, t] = row
+
+# %% ../../nbs/20_structure.ipynb #05f7d0e0
+@inlined
+def _swing_nb(price, p, t, side, equal_tol, b, scale, i, swing_i, swing_f):
     "Confirm the swing at p, knowable at t: label it against the last of its side and make it the reference."
-    last, ref = (_LAST_HIGH, _REF_HIGH) if side > 0 else (_LAST_LOW, _REF_LOW)
+    last, ref = (b + _LAST_HIGH, b + _REF_HIGH) if side > 0 else (b + _LAST_LOW, b + _REF_LOW)
     n = i[_N_SWING]
     i[_N_SWING] = _emit_nb(swing_i, swing_f, n, 0 if side > 0 else 1, side, p, t, -1, 0, price[p])
+    swing_f[n, F_ATTR + 1] = scale
     if i[last] >= 0:
         step = price[p] - swing_f[i[last], F_LEVEL]
         swing_f[n, F_ATTR] = 0.0 if abs(step) <= equal_tol else np.sign(step)
+    if i[ref] >= 0:
+        old = i[ref]
+        i[_N_SWING] = _emit_nb(
+            swing_i, swing_f, n + 1, 2, side, swing_i[old, I_ANCHOR], t, old, 0, swing_f[old, F_LEVEL]
+        )
+        swing_f[n + 1, F_ATTR + 1] = scale
     i[last] = n
     i[ref] = n
+    return n
+
+# %% ../../nbs/20_structure.ipynb #d3ad1121
+@inlined
+def _swings_nb(high, low, close, t, left, right, method, back, tol, i, cols_i, swing_i, swing_f):
+    "The swings of the primary scale that bar t confirms."
+    p, side = t - right, 0
+    if method == _ZIGZAG:
+        side, p = _zigzag_nb(high, low, close, t, back, i)
+    elif method == _BY_LEG and p >= 0:
+        side = _turn_nb(high, low, p, right, i)
+    by_window = method == _FRACTAL and p >= left
+    cols_i[C_NEW_HIGH, t] = cols_i[C_NEW_LOW, t] = -1
+    if side > 0 or (by_window and _is_swing_nb(high, p, left, right, 1)):
+        cols_i[C_NEW_HIGH, t] = _swing_nb(high, p, t, 1, tol, _PRIMARY, right, i, swing_i, swing_f)
+    if side < 0 or (by_window and _is_swing_nb(low, p, left, right, -1)):
+        cols_i[C_NEW_LOW, t] = _swing_nb(low, p, t, -1, tol, _PRIMARY, right, i, swing_i, swing_f)
+
+
+@inlined
+def _major_swings_nb(high, low, t, left, right, small, nested, tol, i, cols_i, swing_i, swing_f):
+    "The swings of the major scale that bar t confirms."
+    p = t - right
+    if p < left:
+        return
+    # A swing of a wide window is one of every narrower window in it: only the primary swings need a look.
+    if (not nested or cols_i[C_NEW_HIGH, p + small] >= 0) and _is_swing_nb(high, p, left, right, 1):
+        _swing_nb(high, p, t, 1, tol, _MAJOR, right, i, swing_i, swing_f)
+    if (not nested or cols_i[C_NEW_LOW, p + small] >= 0) and _is_swing_nb(low, p, left, right, -1):
+        _swing_nb(low, p, t, -1, tol, _MAJOR, right, i, swing_i, swing_f)
 
 # %% ../../nbs/20_structure.ipynb #aa6265c6
+@inlined
+def _level_nb(row, swing_f):
+    "The price of a swing row, NaN when there is none."
+    return swing_f[row, F_LEVEL] if row >= 0 else np.nan
+
+
+@inlined
+def _known_nb(t, i, cols_i, cols_f, swing_f, break_f):
+    "The as-known columns at the close of bar t."
+    cols_i[C_TREND, t], cols_i[C_MAJOR_TREND, t] = i[_PRIMARY + _TREND], i[_MAJOR + _TREND]
+    cols_f[C_SWING_HIGH, t] = _level_nb(i[_PRIMARY + _REF_HIGH], swing_f)
+    cols_f[C_SWING_LOW, t] = _level_nb(i[_PRIMARY + _REF_LOW], swing_f)
+    cols_f[C_MAJOR_HIGH, t] = _level_nb(i[_MAJOR + _REF_HIGH], swing_f)
+    cols_f[C_MAJOR_LOW, t] = _level_nb(i[_MAJOR + _REF_LOW], swing_f)
+    last = i[_PRIMARY + _LAST_BREAK]
+    cols_f[C_PROTECTED, t] = break_f[last, F_ATTR + 1] if last >= 0 else np.nan
+
+
 @kernel
 def _structure_nb(
-    open_, high, low, close, start, stop, left, right, wick, choch_ref, atr_bars, tol_bars, equal_tol, displacement,
+    open_, high, low, close, start, stop, left, right, method, zigzag, major_left, major_right, wick, buffer,
+    choch_ref, atr_bars, tol_bars, equal_tol, displacement,
     i, cols_i, cols_f, swing_i, swing_f, break_i, break_f, disp_i, disp_f,
-):
+):  # fmt: skip
     "Read structure over bars [start, stop); returns the bar reached."
     for t in range(start, stop):
-        if i[_N_SWING] + 2 > len(swing_i) or i[_N_BREAK] + 4 > len(break_i) or i[_N_DISP] + 1 > len(disp_i):
+        if i[_N_SWING] + 8 > len(swing_i) or i[_N_BREAK] + 8 > len(break_i) or i[_N_DISP] + 1 > len(disp_i):
             return t
         known_atr = cols_f[C_ATR, t - 1] if t > 0 else 0.0
-        cols_f[C_ATR, t] = _atr_nb(high, low, close, t, known_atr, atr_bars)
+        atr = _atr_nb(high, low, close, t, known_atr, atr_bars)
+        cols_f[C_ATR, t] = atr
         cols_f[C_TOL_ATR, t] = _atr_nb(high, low, close, t, cols_f[C_TOL_ATR, t - 1] if t > 0 else 0.0, tol_bars)
-        cols_f[C_PROTECTED, t] = cols_f[C_PROTECTED, t - 1] if t > 0 else np.nan
-        cols_i[C_LEG_UP, t] = cols_i[C_LEG_DOWN, t] = cols_i[C_BREAK_UP, t] = cols_i[C_BREAK_DOWN, t] = -1
 
         body = close[t] - open_[t]
         side = 0
@@ -170,18 +344,33 @@ def _structure_nb(
             disp_f[n, F_ATTR] = abs(body) / known_atr
         cols_i[C_DISP, t] = side
 
-        _breaks_nb(open_, high, low, close, t, wick, choch_ref, i, cols_i, cols_f, swing_i, swing_f, break_i, break_f)
-
-        p = t - right
-        if p >= left:
-            tol = equal_tol * cols_f[C_TOL_ATR, t]
-            if _is_swing_nb(high, p, left, right, 1):
-                _swing_nb(high, p, t, 1, tol, i, swing_i, swing_f)
-            if _is_swing_nb(low, p, left, right, -1):
-                _swing_nb(low, p, t, -1, tol, i, swing_i, swing_f)
-        cols_i[C_TREND, t] = i[_TREND]
-        cols_f[C_SWING_HIGH, t] = swing_f[i[_REF_HIGH], F_LEVEL] if i[_REF_HIGH] >= 0 else np.nan
-        cols_f[C_SWING_LOW, t] = swing_f[i[_REF_LOW], F_LEVEL] if i[_REF_LOW] >= 0 else np.nan
+        cols_i[C_LEG_UP, t] = cols_i[C_LEG_DOWN, t] = cols_i[C_BREAK_UP, t] = cols_i[C_BREAK_DOWN, t] = -1
+        for b in (_PRIMARY, _MAJOR):
+            _breaks_nb(
+                open_,
+                high,
+                low,
+                close,
+                t,
+                wick,
+                choch_ref,
+                buffer,
+                b,
+                right if b == _PRIMARY else major_right,
+                i,
+                cols_i,
+                swing_i,
+                swing_f,
+                break_i,
+                break_f,
+            )
+        tol = equal_tol * cols_f[C_TOL_ATR, t]
+        _swings_nb(high, low, close, t, left, right, method, zigzag * atr, tol, i, cols_i, swing_i, swing_f)
+        if major_right > 0:
+            _major_swings_nb(
+                high, low, t, major_left, major_right, right, method == _FRACTAL, tol, i, cols_i, swing_i, swing_f
+            )
+        _known_nb(t, i, cols_i, cols_f, swing_f, break_f)
     return stop
 
 # %% ../../nbs/20_structure.ipynb #aa97022c
@@ -189,8 +378,8 @@ def structure_state(
     capacity: int = 256,  # bars to make room for at first; everything grows by itself
 ) -> dict[str, np.ndarray]:  # what the kernel remembers and what it has written
     "The state of a structure reader that has seen nothing."
-    i = np.array([0, 0, 0, 0, -1, -1, -1, -1, 0], np.int64)
-    state = {"i": i, "cols_i": np.zeros((6, capacity), np.int64), "cols_f": np.full((5, capacity), np.nan)}
+    i = np.array([0, 0, 0, *[0, -1, -1, -1, -1, -1] * 2, 0, -1, -1, 0], np.int64)
+    state = {"i": i, "cols_i": np.zeros((9, capacity), np.int64), "cols_f": np.full((7, capacity), np.nan)}
     for name, attrs, share in (("swing", SWING_ATTRS, 4), ("break", BREAK_ATTRS, 8), ("disp", DISPLACEMENT_ATTRS, 8)):
         state[f"{name}_i"], state[f"{name}_f"] = buffers(capacity // share + 8, len(attrs))
     return state
@@ -199,20 +388,21 @@ def structure_state(
 def structure_advance(
     state: dict[str, np.ndarray],  # from `structure_state`; changed in place
     config: StructureConfig,
-    open_: np.ndarray, high: np.ndarray, low: np.ndarray, close: np.ndarray,  # float64, all bars so far
+    open_: np.ndarray,
+    high: np.ndarray,
+    low: np.ndarray,
+    close: np.ndarray,  # float64, all bars so far
     stop: int,  # read up to, not including, this bar
 ):
     "Read on from where the state stopped."
     for name in ("cols_i", "cols_f"):
         state[name] = grown(state[name], max(stop, 1), axis=1)
-    words = config.break_src == "wick", int(config.choch_ref == "protected")
     while state["i"][-1] < stop:
         state["i"][-1] = _structure_nb(
-            open_, high, low, close, state["i"][-1], stop, config.left, config.right, *words, config.atr_bars,
-            config.tolerance_atr_bars, config.equal_tol_atr, config.displacement_atr, state["i"],
-            state["cols_i"], state["cols_f"], state["swing_i"], state["swing_f"], state["break_i"], state["break_f"],
-            state["disp_i"], state["disp_f"],
-        )
+            open_, high, low, close, state["i"][-1], stop, *config.numbers, state["i"], state["cols_i"],
+            state["cols_f"], state["swing_i"], state["swing_f"], state["break_i"], state["break_f"], state["disp_i"],
+            state["disp_f"],
+        )  # fmt: skip
         if state["i"][-1] < stop:
             for name in ("swing", "break", "disp"):
                 for half in ("_i", "_f"):
@@ -223,8 +413,11 @@ def structure_counts(
     state: dict[str, np.ndarray],
 ) -> dict[str, int]:  # family -> rows written
     "How many events of each family the reader has written."
-    return {"displacement": int(state["i"][_N_DISP]), "structure": int(state["i"][_N_BREAK]),
-            "swing": int(state["i"][_N_SWING])}
+    return {
+        "displacement": int(state["i"][_N_DISP]),
+        "structure": int(state["i"][_N_BREAK]),
+        "swing": int(state["i"][_N_SWING]),
+    }
 
 
 def structure_frames(
@@ -234,13 +427,17 @@ def structure_frames(
     since: dict[str, int] | None = None,  # family -> first row wanted; all rows when left out
 ) -> dict[str, pd.DataFrame]:  # "displacement", "structure", "swing": one event table each
     "What the reader has written, as event tables by family."
-    families = {"displacement": ("disp", DISPLACEMENT_KINDS, DISPLACEMENT_ATTRS),
-                "structure": ("break", BREAK_KINDS, BREAK_ATTRS), "swing": ("swing", SWING_KINDS, SWING_ATTRS)}
+    families = {
+        "displacement": ("disp", DISPLACEMENT_KINDS, DISPLACEMENT_ATTRS),
+        "structure": ("break", BREAK_KINDS, BREAK_ATTRS),
+        "swing": ("swing", SWING_KINDS, SWING_ATTRS),
+    }
     counts, out = structure_counts(state), {}
     for family, (name, kinds, attrs) in families.items():
         rows = slice((since or {}).get(family, 0), counts[family])
-        out[family] = frame(family, kinds, attrs, state[f"{name}_i"][rows], state[f"{name}_f"][rows], times, timeframe,
-                            rows.start)
+        out[family] = frame(
+            family, kinds, attrs, state[f"{name}_i"][rows], state[f"{name}_f"][rows], times, timeframe, rows.start
+        )
     return out
 
 
@@ -254,6 +451,7 @@ def structure_events(
     timeframe = timeframe or infer_timeframe(bars)
     bars = check(bars, timeframe=timeframe)
     state = structure_state(len(bars))
-    structure_advance(state, config or StructureConfig(),
-                      *(bars[c].to_numpy() for c in ("open", "high", "low", "close")), len(bars))
+    structure_advance(
+        state, config or StructureConfig(), *(bars[c].to_numpy() for c in ("open", "high", "low", "close")), len(bars)
+    )
     return merge(*structure_frames(state, bars.index, timeframe).values())
