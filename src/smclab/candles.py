@@ -166,7 +166,7 @@ def check(
 
 # %% ../../nbs/10_candles.ipynb #2ed4d5b3
 def _common_step(frame):
-    steps, counts = np.unique(np.diff(frame.index.asi8), return_counts=True)
+    steps, counts = np.unique(np.diff(frame.index.as_unit("ns").asi8), return_counts=True)
     return int(steps[counts.argmax()])
 
 
@@ -199,6 +199,8 @@ def infer_timeframe(
     bars: pd.DataFrame,  # (n >= 2, …) time index, rising
 ) -> str:  # one of TIMEFRAMES
     "The timeframe of the bars: their most common step."
+    if not isinstance(bars.index, pd.DatetimeIndex):
+        raise BadBars(f"expected a DatetimeIndex of bar open times, found {type(bars.index).__name__} of {bars.index.dtype}")
     if len(bars) < 2:
         raise BadBars(f"cannot tell the timeframe of {len(bars)} bar(s): expected two or more, or say timeframe=")
     spelled = _spell(_common_step(bars))
