@@ -11,7 +11,7 @@ import io
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -27,14 +27,13 @@ from .liquidity import POOL_ATTRS, POOL_KINDS, LiquidityConfig
 from .liquidity import liquidity_advance, liquidity_columns, liquidity_count, liquidity_frame, liquidity_state
 from .sessions import PERIOD_ATTRS, PERIOD_KINDS, SessionConfig
 from smclab.sessions import (
-    C_INSIDE,
     roll_table,
     sessions_advance,
     sessions_columns,
     sessions_counts,
     sessions_frames,
+    sessions_inside,
     sessions_state,
-    source_bit,
 )
 from smclab.structure import (
     BREAK_ATTRS,
@@ -81,7 +80,7 @@ from smclab.zones import (
 class BiasConfig(Settings):
     "How the trends of the higher timeframes make one bias."
 
-    weights: tuple = setting((1.0, 2.0, 3.0))  # from the lowest higher timeframe up
+    weights: tuple = setting((1.0, 2.0, 3.0))  # one per timeframe asked for, from the lowest up
     neutral: float = setting(1 / 3, ge=0.0, le=1.0, unit="of full agreement")
 
     def __post_init__(self):
@@ -255,7 +254,10 @@ class Reader:
         self.config, self.timeframe = config or Config(), None
         self.instrument = profile(instrument) if isinstance(instrument, str) else instrument
         self.zone, self.roll_hour = (self.instrument.zone, self.instrument.roll_hour) if instrument else ("UTC", 0)
-        self._wanted = tuple(sorted(dict.fromkeys(timeframes), key=timeframe_ns))
+        self._wanted, weights = tuple(sorted(dict.fromkeys(timeframes), key=timeframe_ns)), self.config.bias.weights
+        if len(self._wanted) > len(weights):
+            raise BadConfig(f"BiasConfig.weights has {len(weights)} numbers for the timeframes {', '.join(self._wanted)}: "
+                            "give one weight to each")
         if timeframe is not None:
             _set_timeframe(self, timeframe)
 
@@ -341,9 +343,8 @@ def _set_timeframe(reader: Reader, timeframe: str, capacity: int = 256):
     for tf in above:
         if timeframe_ns(tf) % base:
             raise BadConfig(f"cannot make {tf} bars of {timeframe} bars: expected a whole multiple of {timeframe}")
-    if len(above) > len(reader.config.bias.weights):
-        raise BadConfig(f"BiasConfig.weights has {len(reader.config.bias.weights)} numbers for {len(above)} timeframes "
-                        f"({', '.join(above)}): give one weight to each")
+    if base > timeframe_ns("1h"):  # a bar belongs to a window by its open alone: longer bars have no sessions
+        reader.config = replace(reader.config, sessions=SessionConfig(()))
     reader.timeframe, reader._step = timeframe, base
     reader._base = _Track(timeframe, reader.config, capacity, base=True)
     reader._above = [_Track(tf, reader.config, int(capacity * base / timeframe_ns(tf)) + 16) for tf in above]
@@ -488,8 +489,7 @@ def _own_columns(reader: Reader) -> dict[str, np.ndarray]:
     out |= liquidity_columns(track.states["liquidity"])
     sessions, config = track.states["sessions"], reader.config.sessions
     out |= sessions_columns(sessions, config, *track.prices[:3])
-    inside = sessions["cols_i"][C_INSIDE, :n]
-    return out | {f"in_{s.name}": inside & source_bit(config.source(s.name)) != 0 for s in config.sessions}
+    return out | sessions_inside(sessions, config)
 
 # %% ../../nbs/30_reading.ipynb #0d5f5ce5
 def _last_known(track: _Track, n: int) -> np.ndarray:
@@ -505,7 +505,8 @@ def _seen(values: np.ndarray, at: np.ndarray, nothing) -> np.ndarray:
 def _higher_columns(reader: Reader) -> dict[str, np.ndarray]:
     "Trends, bias and zones of the higher timeframes, as the base bars know them."
     n, out = reader._base.n, {}
-    weights = np.array(reader.config.bias.weights[: len(reader._above)])
+    asked = dict(zip(reader._wanted, reader.config.bias.weights, strict=False))
+    weights = np.array([asked[track.timeframe] for track in reader._above])
     bias = np.zeros(n)
     for track, w in zip(reader._above, weights, strict=True):
         at, tf = _last_known(track, n), track.timeframe

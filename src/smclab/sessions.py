@@ -555,6 +555,7 @@ def sessions_columns(
             if n:
                 _running_nb(open_, high, low, bit, state["cols_i"], running)
         words = dict(zip(("open", "high", "low"), running.copy(), strict=True)) | {"mid": (running[1] + running[2]) / 2}
+        out |= {f"in_{name}": state["cols_i"][C_INSIDE, :n] & bit != 0}
         out |= {f"{name}_{word}": values for word, values in words.items()}
         out |= dict(zip((f"prev_{name}_high", f"prev_{name}_low"), previous.copy(), strict=True))
         out |= {f"prev_{name}_{word}_taken": state["cols_i"][row, :n] & bit != 0
