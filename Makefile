@@ -25,8 +25,10 @@ lint: .venv/dev
 	$(LOCK) -o .venv/requirements.lock pyproject.toml
 	diff requirements.lock .venv/requirements.lock
 
+# A cache of their own: numba keeps kernels of notebook cells in IPython's, and does not see that a helper's cell changed.
 notebooks: .venv/dev
-	$(BIN)/nbdev_test --n_workers 2 --do_print
+	rm -rf .venv/cache && mkdir -p .venv/cache
+	XDG_CACHE_HOME=$(CURDIR)/.venv/cache IPYTHONDIR=$(CURDIR)/.venv/cache $(BIN)/nbdev_test --n_workers 2 --do_print
 
 alone: .venv/dev ## the library with nothing else installed
 	$(PYTHON) -m venv --clear .venv/alone
@@ -38,6 +40,7 @@ sync: .venv/dev ## format, clean and export the notebooks: the diff should be on
 	$(BIN)/ruff check --fix .
 	$(BIN)/nbdev_clean
 	$(BIN)/nbdev_export
+	rm -rf src/smclab/__pycache__
 
 lab: .venv/dev ## JupyterLab on nbs, with this environment as its kernel
 	$(BIN)/python -m ipykernel install --sys-prefix --name smclab --display-name smclab
