@@ -263,6 +263,27 @@ def test_read_stores_the_events_of_a_file(candles, tmp_path):
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["events.parquet"]
 
 
+def test_feature_stage_leaves_tables_by_timeframe(house):
+    session.run(("data", "feature"), symbol=SYMBOL, env="test")
+    folder = house / "data/04_feature" / SYMBOL
+    assert sorted(p.name for p in folder.iterdir()) == ["15m", "1D", "1h", "4h", "candidates.parquet"]
+    events, columns = (pd.read_parquet(folder / "15m" / f"{name}.parquet") for name in ("events", "columns"))
+    assert set(events["timeframe"]) == {"15m"} and {"bias", "pool_above", "1h_trend"} <= set(columns.columns)
+    higher = pd.read_parquet(folder / "4h/events.parquet")
+    assert len(higher) and higher["known_at"].isin(columns.index).all()
+
+
+def test_read_knows_the_files_market_and_stores_columns_too(candles, tmp_path):
+    words = ("read", candles / "EURUSD_15m.csv", "--out", tmp_path / "e.parquet", "--columns", tmp_path / "c.parquet")
+    code, _, err = smcdesk(*words)
+    assert code == 0 and "No instrument" not in err
+    assert len(pd.read_parquet(tmp_path / "c.parquet")) == 800
+    code, _, err = smcdesk("read", candles / "mine.csv", "--out", tmp_path / "m.parquet")
+    assert code == 0 and "No instrument" in err
+    code, _, err = smcdesk("read", candles / "mine.csv", "--symbol", "EURUSDX")
+    assert code == 2 and "did you mean 'EURUSD'?" in err
+
+
 def test_demo_on_a_file_of_an_unknown_market_prints_where_everything_is(candles, house):
     words = ("demo", "--data", candles / "mine.csv", "--symbol", "ACME", "--instrument", "default_fx")
     code, out, err = smcdesk(*words)

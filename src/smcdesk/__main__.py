@@ -207,28 +207,79 @@ def symbols(env: Env = "base"):
 def read(
     file: Annotated[Path, typer.Argument(help="Candles, CSV or parquet.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Where the events go, parquet.")] = Path("events.parquet"),
-    symbol: Annotated[str | None, typer.Option("--symbol", "-s", help="For messages; else the file's name.")] = None,
+    columns: Annotated[
+        Path | None, typer.Option("--columns", "-c", help="Where the as-known columns go, parquet.")
+    ] = None,
+    symbol: Annotated[str | None, typer.Option("--symbol", "-s", help="Else read from the file's name.")] = None,
+    instrument: Annotated[
+        str | None, typer.Option(help="A profile for an unknown symbol, e.g. default_crypto.")
+    ] = None,
     timeframe: Annotated[
         str | None, typer.Option("--timeframe", "-t", help="Read a higher timeframe, e.g. 1h.")
     ] = None,
     zone: Zone = None,
 ):
-    "Read structure and gaps of one file and store every event, each with the bar that made it knowable."
-    import smclab
+    "Read one file and store every event, each with the bar that made it knowable, by conf's reading parameters."
+    from smcdesk import project
     from smcdesk.disk import whole_file
-    from smcdesk.providers.files import read_file
+    from smcdesk.providers.files import read_file, symbol_from
     from smclab.candles import check, resample, timeframe_ns
+    from smclab.instruments import instrument as profile
+    from smclab.reading import Config
+    from smclab.reading import read as read_market
 
     if timeframe:
         timeframe_ns(timeframe)
+    name = instrument or symbol or symbol_from(file)
+    market = profile(name) if name else None
     bars, notes = read_file(file, symbol=symbol, zone=zone)
     bars = check(bars, symbol=symbol or file.stem)
-    events = smclab.read(resample(bars, timeframe) if timeframe else bars).events
-    with whole_file(out) as part:
-        events.to_parquet(part, compression="zstd")
-    for note in notes:
+    if timeframe:
+        roll = {"zone": market.zone, "roll_hour": market.roll_hour} if market else {}
+        bars = resample(bars, timeframe, **roll).drop(columns="close_time")
+    p = project.parameters("base")
+    config, above = Config.from_dict(p["reading"]), tuple(p["timeframes"])
+    with _console().status(f"reading {len(bars):,} bars"):
+        reading = read_market(bars, config, instrument=market, timeframes=above)
+    for path, table in ((out, reading.events), (columns, reading.columns)):
+        if path is not None:
+            with whole_file(path) as part:
+                table.to_parquet(part, compression="zstd")
+    for note in (
+        *notes,
+        *(() if market else ("No instrument: prices are taken as they are, days roll at 00:00 UTC.",)),
+    ):
         typer.echo(note, err=True)
-    typer.echo(f"{len(bars):,} bars, {len(events):,} events in {out}")
+    typer.echo(f"{len(bars):,} bars, {len(reading.events):,} events in {out}")
+
+
+@app.command()
+def warmup():
+    "Compile every kernel once and keep it, so that the next process starts fast."
+    from time import perf_counter
+
+    from rich.progress import Progress
+
+    started = perf_counter()
+    with Progress(console=_console(), transient=True) as bar:
+        task = bar.add_task("compiling", total=3)
+        from smclab import Account, Context, Policy, Reader, decide_all, instrument, intents
+        from smclab.execution import Costs
+        from smclab.labels import barrier_outcomes
+        from smclab.replay import replay
+        from smclab.tapes import market
+
+        eurusd, bars = instrument("EURUSD"), market(3000, seed=0)
+        bar.advance(task)
+        reader = Reader(instrument=eurusd).extend(bars.iloc[:-1])
+        reader.push(bars.iloc[-1])
+        bar.advance(task)
+        context = Context(eurusd, Account(equity=10_000.0), eurusd.typical_spread)
+        orders = intents(decide_all(reader.reading, context, Policy(instrument_stop_cap=False)), bars)
+        replay(bars, orders, instrument=eurusd, account=context.account, costs=Costs())
+        barrier_outcomes(bars, orders.rename(columns={"decision_bar": "known_bar"}))
+        bar.advance(task)
+    typer.echo(f"kernels ready after {perf_counter() - started:.1f} s; they are cached beside the package")
 
 
 @app.command()

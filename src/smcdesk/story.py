@@ -127,21 +127,26 @@ def data(s: Story) -> str:
 
 def structure(s: Story) -> str:
     "What the reader saw."
-    kinds = s.reading.events.groupby("family", observed=True)["kind"].value_counts()
+    own = s.reading.of()  # the candles' own timeframe, swings and breaks of the small scale
+    own = own[(own["scale_bars"].isna() | (own["scale_bars"] == s.reading.config.structure.right))]
+    kinds = own.groupby("family", observed=True)["kind"].value_counts()
     n = {key: int(v) for key, v in kinds.items() if v}
 
     def of(family, *names):
         return sum(n.get((family, name), 0) for name in names)
 
-    born = of("gap", "born")
-    breaks = of("structure", "bos", "choch", "mss")
+    born, blocks, sweeps = of("gap", "born"), of("order_block", "born"), of("pool", "swept", "reclaimed")
+    breaks = of("structure", "bos", "choch")  # an MSS is a further row about its CHoCH
     share = (lambda kind: f"{100 * of('gap', kind) / born:.0f} %") if born else (lambda kind: "none")
     return _sentences(
         f"{_count(of('swing', 'high', 'low'), 'swing')} and {_count(breaks, 'break')} of structure:",
-        f"{of('structure', 'bos'):,} with the trend (BOS), {of('structure', 'choch', 'mss'):,} against it",
+        f"{of('structure', 'bos'):,} with the trend (BOS), {of('structure', 'choch'):,} against it",
         f"(CHoCH, {of('structure', 'mss'):,} of them with displacement).",
         f"{_count(born, 'fair value gap')} opened; {share('touched')} were touched, {share('filled')} filled",
         f"and {share('inverted')} closed through before the tape ended.",
+        f"{_count(blocks, 'order block')} formed, {of('order_block', 'broken'):,} of them broke and became breakers.",
+        f"{_count(of('pool', 'run'), 'pool')} of liquidity were run and {_count(sweeps, 'sweep')} turned back,",
+        f"{of('pool', 'displacement_after'):,} of them with a rejecting wick and a displacement after it.",
     )
 
 

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import pandas as pd
 from kedro.pipeline import Pipeline, node
 
 from smcdesk.pipelines import stage
-from smclab.reading import Config, read
+from smcdesk.pipelines.data import profile
+from smclab.reading import Config, Reading, read
 from smclab.setups import SetupConfig, candidates
+
+
+def by_timeframe(reading: Reading) -> dict[str, pd.DataFrame]:
+    "A reading as tables anyone can open: each timeframe's events, and the base timeframe's as-known columns."
+    tables = {f"{tf}/events": reading.of(timeframe=tf) for tf in reading.events["timeframe"].cat.categories}
+    return tables | {f"{reading.timeframe}/columns": reading.columns}
 
 
 def create_pipeline(symbol: str) -> Pipeline:
     "Bars to a reading and its candidates."
     name = f"params:symbols.{symbol}.instrument"
+    seen = {"bars": "bars", "config": "reading_config", "instrument": "instrument", "timeframes": "params:timeframes"}
     nodes = [
+        profile(symbol),
         node(Config.from_dict, "params:reading", "reading_config", name="reading_config"),
         node(SetupConfig.from_dict, "params:setups", "setup_config", name="setup_config"),
-        node(read, ["bars", "reading_config"], "reading", name="read"),
+        node(read, seen, "reading", name="read"),
+        node(by_timeframe, "reading", "features", name="features"),
         node(candidates, ["reading", name, "setup_config"], "candidates", name="candidates"),
     ]
     return stage(symbol, nodes)
