@@ -200,7 +200,9 @@ def infer_timeframe(
 ) -> str:  # one of TIMEFRAMES
     "The timeframe of the bars: their most common step."
     if not isinstance(bars.index, pd.DatetimeIndex):
-        raise BadBars(f"expected a DatetimeIndex of bar open times, found {type(bars.index).__name__} of {bars.index.dtype}")
+        raise BadBars(
+            f"expected a DatetimeIndex of bar open times, found {type(bars.index).__name__} of {bars.index.dtype}"
+        )
     if len(bars) < 2:
         raise BadBars(f"cannot tell the timeframe of {len(bars)} bar(s): expected two or more, or say timeframe=")
     spelled = _spell(_common_step(bars))

@@ -155,8 +155,11 @@ class _Track:
         self.timeframe, self.n = timeframe, 0
         self.times, self.known = np.zeros(capacity, np.int64), np.zeros(0 if base else capacity, np.int64)
         self.prices = np.full((5, capacity), np.nan)
-        self.states = {"structure": structure_state(capacity), "zones": zones_state(capacity),
-                       "liquidity": liquidity_state(capacity)}
+        self.states = {
+            "structure": structure_state(capacity),
+            "zones": zones_state(capacity),
+            "liquidity": liquidity_state(capacity),
+        }
         if base:
             self.states["sessions"] = sessions_state(config.sessions, capacity)
         self.counts = self.since = _counts(self)  # events written, and how many of them before the last advance
@@ -168,8 +171,11 @@ class _Track:
         size = max(stop, 2 * len(self.times))
         self.times, self.prices = grown(self.times, size), grown(self.prices, size, axis=1)
         self.known = grown(self.known, size) if len(self.known) else self.known
-        for name, keys in (("structure", ("cols_i", "cols_f")), ("liquidity", ("cols_i", "cols_f")),
-                           ("sessions", ("cols_i", "cols_f"))):
+        for name, keys in (
+            ("structure", ("cols_i", "cols_f")),
+            ("liquidity", ("cols_i", "cols_f")),
+            ("sessions", ("cols_i", "cols_f")),
+        ):
             for key in keys if name in self.states else ():
                 self.states[name][key] = grown(self.states[name][key], size, axis=1)
         self.states["zones"]["cols"] = grown(self.states["zones"]["cols"], size)
@@ -180,10 +186,22 @@ class _Track:
         structure_advance(s["structure"], config.structure, open_, high, low, close, stop)
         sessions = s.get("sessions")
         if sessions is not None:
-            sessions_advance(sessions, config.sessions, self.times, open_, high, low, close, stop, zone=zone,
-                             roll_hour=roll_hour)
-        zones_advance(s["zones"], config.gap, config.order_block, config.range, open_, high, low, close, volume,
-                      s["structure"], stop)
+            sessions_advance(
+                sessions, config.sessions, self.times, open_, high, low, close, stop, zone=zone, roll_hour=roll_hour
+            )
+        zones_advance(
+            s["zones"],
+            config.gap,
+            config.order_block,
+            config.range,
+            open_,
+            high,
+            low,
+            close,
+            volume,
+            s["structure"],
+            stop,
+        )
         liquidity_advance(s["liquidity"], config.liquidity, open_, high, low, close, s["structure"], sessions, stop)
         self.n, self.counts = stop, _counts(self)
 
@@ -256,8 +274,10 @@ class Reader:
         self.zone, self.roll_hour = (self.instrument.zone, self.instrument.roll_hour) if instrument else ("UTC", 0)
         self._wanted, weights = tuple(sorted(dict.fromkeys(timeframes), key=timeframe_ns)), self.config.bias.weights
         if len(self._wanted) > len(weights):
-            raise BadConfig(f"BiasConfig.weights has {len(weights)} numbers for the timeframes {', '.join(self._wanted)}: "
-                            "give one weight to each")
+            raise BadConfig(
+                f"BiasConfig.weights has {len(weights)} numbers for the timeframes {', '.join(self._wanted)}: "
+                "give one weight to each"
+            )
         if timeframe is not None:
             _set_timeframe(self, timeframe)
 
@@ -298,8 +318,10 @@ class Reader:
         if self.timeframe is None:
             raise BadConfig("a reader that starts by push cannot infer its timeframe: Reader(timeframe='15m')")
         if not (0.0 < low <= open <= high < np.inf and low <= close <= high and volume >= 0.0):
-            raise BadBars(f"{self.timeframe} bar {pd.Timestamp(ts_ns, tz='UTC')}: expected 0 < low <= open, close <= "
-                          f"high and volume >= 0, found {open}, {high}, {low}, {close}, {volume}")
+            raise BadBars(
+                f"{self.timeframe} bar {pd.Timestamp(ts_ns, tz='UTC')}: expected 0 < low <= open, close <= "
+                f"high and volume >= 0, found {open}, {high}, {low}, {close}, {volume}"
+            )
         base = self._base
         n = base.n
         _check_next(self, ts_ns)
@@ -319,7 +341,9 @@ def _row(row) -> tuple:
     "(ns, open, high, low, close, volume) of one row of a bars frame."
     name = getattr(row, "name", getattr(row, "Index", None))
     if not isinstance(name, pd.Timestamp) or name.tzinfo is None:
-        raise BadBars(f"push takes ts_ns, open, high, low, close, volume or one row of a bars frame, found {type(row).__name__}")
+        raise BadBars(
+            f"push takes ts_ns, open, high, low, close, volume or one row of a bars frame, found {type(row).__name__}"
+        )
     return name.as_unit("ns").value, *(float(getattr(row, c)) for c in COLUMNS)
 
 
@@ -352,11 +376,17 @@ def _set_timeframe(reader: Reader, timeframe: str, capacity: int = 256):
     day = timeframe_ns("1D")
     steps = np.array([0 if timeframe_ns(tf) >= day else timeframe_ns(tf) for tf in above], np.int64)
     rows = max((len(track.times) for track in reader._above), default=0)
-    reader._roll = {"steps": steps, "horizon": np.full(1, np.iinfo(np.int64).min), "years": np.zeros(2, np.int64),
-                    "table": np.zeros((len(above), 1), np.int64),
-                    "i": np.zeros((len(above), 5), np.int64), "f": np.zeros((len(above), 5)),
-                    "times": np.zeros((len(above), rows), np.int64), "known": np.zeros((len(above), rows), np.int64),
-                    "prices": np.zeros((len(above), 5, rows))}
+    reader._roll = {
+        "steps": steps,
+        "horizon": np.full(1, np.iinfo(np.int64).min),
+        "years": np.zeros(2, np.int64),
+        "table": np.zeros((len(above), 1), np.int64),
+        "i": np.zeros((len(above), 5), np.int64),
+        "f": np.zeros((len(above), 5)),
+        "times": np.zeros((len(above), rows), np.int64),
+        "known": np.zeros((len(above), rows), np.int64),
+        "prices": np.zeros((len(above), 5, rows)),
+    }
 
 # %% ../../nbs/30_reading.ipynb #8c1013e8
 def _check_next(reader: Reader, ts_ns: int):
@@ -364,8 +394,10 @@ def _check_next(reader: Reader, ts_ns: int):
     n, times, step = reader._base.n, reader._base.times, reader._step
     if n and ts_ns < times[n - 1] + min(step, 3_600_000_000_000):
         last = pd.Timestamp(times[n - 1], tz="UTC")
-        raise BadBars(f"{reader.timeframe}: the next bar must open at or after {last + pd.Timedelta(step, 'ns')} "
-                      f"(the last one read opened {last}), found {pd.Timestamp(ts_ns, tz='UTC')}")
+        raise BadBars(
+            f"{reader.timeframe}: the next bar must open at or after {last + pd.Timedelta(step, 'ns')} "
+            f"(the last one read opened {last}), found {pd.Timestamp(ts_ns, tz='UTC')}"
+        )
 
 
 def _advance(reader: Reader, stop: int):
@@ -396,8 +428,21 @@ def _fold(reader: Reader, start: int, stop: int):
     "Fold base bars into higher bars, with more room and more calendar when the kernel asks for it."
     roll, base = reader._roll, reader._base
     while start < stop:
-        start = _roll_nb(base.times, base.prices, start, stop, reader._step, roll["horizon"][0], roll["steps"], roll["table"],
-                         roll["i"], roll["f"], roll["times"], roll["known"], roll["prices"])
+        start = _roll_nb(
+            base.times,
+            base.prices,
+            start,
+            stop,
+            reader._step,
+            roll["horizon"][0],
+            roll["steps"],
+            roll["table"],
+            roll["i"],
+            roll["f"],
+            roll["times"],
+            roll["known"],
+            roll["prices"],
+        )
         if start == stop:
             return
         if base.times[start] >= roll["horizon"][0]:
@@ -411,8 +456,16 @@ def _fold(reader: Reader, start: int, stop: int):
 def _more_calendar(reader: Reader, first_ns: int, now_ns: int):
     "Roll instants from a year before the first bar to the end of the year of the present one."
     first, last = (int(pd.Timestamp(int(ns)).year) for ns in (first_ns, now_ns))
-    rows = [roll_table("week" if timeframe_ns(t.timeframe) > timeframe_ns("1D") else "day", reader.zone,
-                       reader.roll_hour, first - 1, last + 1) for t in reader._above]
+    rows = [
+        roll_table(
+            "week" if timeframe_ns(t.timeframe) > timeframe_ns("1D") else "day",
+            reader.zone,
+            reader.roll_hour,
+            first - 1,
+            last + 1,
+        )
+        for t in reader._above
+    ]
     table = np.full((len(rows), max(map(len, rows)) + 1), np.iinfo(np.int64).max)
     for k, row in enumerate(rows):
         table[k, : len(row)] = row
@@ -452,8 +505,24 @@ def _events(track: _Track, old: dict[str, int], new: dict[str, int], now: int, s
         for n, i, f in zip(range(rows.start, rows.stop), ints, floats, strict=True):
             kind, side, anchor, known, parent, same = i
             said = {a: v for a, v in zip(attrs, f[F_ATTR:], strict=False) if v == v}
-            yield Event(n, family, kinds[kind], track.timeframe, side, anchor, int(track.times[anchor]), known, now,
-                        now + step, f[0], f[1], f[2], parent, same == 1, said)
+            yield Event(
+                n,
+                family,
+                kinds[kind],
+                track.timeframe,
+                side,
+                anchor,
+                int(track.times[anchor]),
+                known,
+                now,
+                now + step,
+                f[0],
+                f[1],
+                f[2],
+                parent,
+                same == 1,
+                said,
+            )
 
 # %% ../../nbs/30_reading.ipynb #2e573d23
 _PLACES = [f"{side}_{edge}" for side in ("below", "above") for edge in ("top", "bottom")]
@@ -474,9 +543,16 @@ def _own_columns(reader: Reader) -> dict[str, np.ndarray]:
     ints, floats = (track.states["structure"][k][:, :n] for k in ("cols_i", "cols_f"))
     close, atr = track.prices[3, :n], floats[C_ATR].copy()
     out = {"trend": ints[C_TREND].astype(np.int8), "major_trend": ints[C_MAJOR_TREND].astype(np.int8), "atr14": atr}
-    out |= {name: floats[row].copy() for name, row in (
-        ("swing_high", C_SWING_HIGH), ("swing_low", C_SWING_LOW), ("major_high", C_MAJOR_HIGH),
-        ("major_low", C_MAJOR_LOW), ("protected", C_PROTECTED))}
+    out |= {
+        name: floats[row].copy()
+        for name, row in (
+            ("swing_high", C_SWING_HIGH),
+            ("swing_low", C_SWING_LOW),
+            ("major_high", C_MAJOR_HIGH),
+            ("major_low", C_MAJOR_LOW),
+            ("protected", C_PROTECTED),
+        )
+    }
     out |= _zone_cols(track)
     with np.errstate(invalid="ignore", divide="ignore"):
         for zone in _ZONES:
@@ -522,7 +598,9 @@ def _higher_columns(reader: Reader) -> dict[str, np.ndarray]:
     return out | {f"in_poi_{word}": _in_poi(reader, out, side[s], high, low) for s, word in ((1, "up"), (-1, "down"))}
 
 
-def _in_poi(reader: Reader, columns: dict, place: str, high: np.ndarray, low: np.ndarray, rows=slice(None)) -> np.ndarray:
+def _in_poi(
+    reader: Reader, columns: dict, place: str, high: np.ndarray, low: np.ndarray, rows=slice(None)
+) -> np.ndarray:
     "Whether [low, high] overlaps a nearest zone, or holds the nearest pool, of any higher timeframe."
     inside = np.zeros(len(high), bool)
     for track in reader._above:
@@ -650,7 +728,9 @@ def events_of(
     "Rows of one timeframe, and of one family."
     known = list(events["timeframe"].cat.categories)
     if timeframe not in known:
-        raise BadConfig(f"no timeframe {timeframe!r} in this log; it holds {', '.join(known)}{nearest(timeframe, known)}")
+        raise BadConfig(
+            f"no timeframe {timeframe!r} in this log; it holds {', '.join(known)}{nearest(timeframe, known)}"
+        )
     keep = events["timeframe"].cat.codes.to_numpy() == known.index(timeframe)
     if family is not None:
         families = list(events["family"].cat.categories)
@@ -688,9 +768,13 @@ def to_bytes(
     "A reader as bytes; `from_bytes` gives the same reader back."
     if reader.timeframe is None:
         raise BadConfig("this reader has read nothing yet: there is no state to save")
-    head = {"config": reader.config.to_dict(), "timeframe": reader.timeframe, "timeframes": reader._wanted,
-            "instrument": reader.instrument.to_dict() if reader.instrument else None,
-            "n": {t.timeframe: t.n for t in reader._tracks}}
+    head = {
+        "config": reader.config.to_dict(),
+        "timeframe": reader.timeframe,
+        "timeframes": reader._wanted,
+        "instrument": reader.instrument.to_dict() if reader.instrument else None,
+        "n": {t.timeframe: t.n for t in reader._tracks},
+    }
     out = io.BytesIO()
     np.savez_compressed(out, head=np.array(json.dumps(head)), **_arrays(reader))
     return out.getvalue()
@@ -704,8 +788,12 @@ def from_bytes(
         arrays = {k: saved[k] for k in saved.files}
     head = json.loads(str(arrays.pop("head")))
     owner = Instrument.from_dict(head["instrument"]) if head["instrument"] else None
-    reader = Reader(Config.from_dict(head["config"]), instrument=owner, timeframes=tuple(head["timeframes"]),
-                    timeframe=head["timeframe"])
+    reader = Reader(
+        Config.from_dict(head["config"]),
+        instrument=owner,
+        timeframes=tuple(head["timeframes"]),
+        timeframe=head["timeframe"],
+    )
     reader._roll = {k.removeprefix("roll/"): v for k, v in arrays.items() if k.startswith("roll/")}
     for track in reader._tracks:
         tf, track.n = track.timeframe, head["n"][track.timeframe]
