@@ -9,6 +9,8 @@ __all__ = ['BREAK_LABELS', 'PAPER', 'NIGHT', 'PLOT_BARS', 'EXPLORE_BARS', 'CROWD
 # %% ../../nbs/95_charts.ipynb #51729aad
 import importlib
 from dataclasses import dataclass, field
+from functools import cache
+from io import BytesIO
 
 import numpy as np
 import pandas as pd
@@ -44,7 +46,7 @@ class Style:
     up: str = "#0b7a75"  # bullish marks
     down: str = "#c2502e"  # bearish marks
     swing: str = "#4a5a68"
-    gap_alpha: float = 0.15  # 0..1
+    gap_alpha: float = 0.13  # 0..1
     width_in: float = 12.5
     height_in: float = 6.6
     dpi: int = 110
@@ -103,7 +105,7 @@ class Marks:
 
     bars: pd.DataFrame  # the window
     swings: pd.DataFrame  # x, price, side, label, known_at
-    breaks: pd.DataFrame  # x0, x1, price, side, kind, known_at
+    breaks: pd.DataFrame  # x0, x1, price, side, kind, known_at, label ("" when a row on the same line writes it)
     gaps: pd.DataFrame  # x0, x1, top, bottom, side, end, known_at, life
     trades: pd.DataFrame = field(default_factory=pd.DataFrame)  # as in the ledger, and x0, x1, closed
 
@@ -139,6 +141,17 @@ def _gap_marks(
     return box.assign(life=[steps.get(i, []) for i in box.index])
 
 
+def _labels(
+    breaks: pd.DataFrame,  # x0, x1, price, side, kind
+) -> list[str]:  # one per row
+    "Names of the breaks; events on one and the same line share one label, on the first of them."
+    lines = list(zip(breaks.x0, breaks.x1, breaks.price, breaks.side, strict=True))
+    names: dict = {}
+    for line, kind in zip(lines, breaks.kind, strict=True):
+        names.setdefault(line, []).append(BREAK_LABELS.get(kind, kind))
+    return [" · ".join(names.pop(line, [])) for line in lines]
+
+
 def marks(
     bars: pd.DataFrame,  # Bars
     reading=None,  # Reading of these bars, or None
@@ -164,6 +177,7 @@ def marks(
         breaks = pd.DataFrame({"x0": _x(index, pd.DatetimeIndex(rows.time)), "price": rows.level, "side": rows.side,
                                "x1": _x(index, pd.DatetimeIndex(rows.known_at)), "kind": rows.kind.astype(str),
                                "known_at": rows.known_at})  # fmt: skip
+        breaks["label"] = _labels(breaks)
         gaps = _gap_marks(known, index)
     if ledger is not None and len(ledger.trades):
         rows = ledger.trades
@@ -223,18 +237,18 @@ def _pauses(
 # %% ../../nbs/95_charts.ipynb #5d791fa4
 def _place(
     boxes: list,  # labels so far: (left, bottom, right, top) in pixels
-    tries: list,  # possible (x, y) middles in pixels, the best first
+    tries: list,  # possible middles in pixels and what each costs: (x, y, cost)
     size: tuple[float, float],  # width and height in pixels
     busy,  # (n, 3) candles: x, low, high in pixels
 ) -> tuple[float, float]:  # the middle that covers least
     "Where a label disturbs least; the chosen box is added to `boxes`."
     best, least = None, np.inf
-    for rank, (x, y) in enumerate(tries):
+    for x, y, cost in tries:
         a, b, c, d = x - size[0] / 2, y - size[1] / 2, x + size[0] / 2, y + size[1] / 2
         under = (busy[:, 0] >= a - 2) & (busy[:, 0] <= c + 2)
         candles = np.clip(np.minimum(busy[under, 2], d) - np.maximum(busy[under, 1], b), 0, None).sum()
         labels = sum(max(0.0, min(c, r) - max(a, p)) * max(0.0, min(d, s) - max(b, q)) for p, q, r, s in boxes)
-        cost = candles + 20 * labels + 0.5 * rank
+        cost += candles + 20 * labels
         if cost < least:
             best, least = (x, y), cost
     x, y = best
@@ -248,14 +262,25 @@ def _font() -> str:
     return next((f for f in ("Inter", "Helvetica Neue", "Arial", "Liberation Sans") if f in have), "DejaVu Sans")
 
 
+@cache
+def _figure_class() -> type:
+    "A matplotlib Figure that shows itself in a notebook without pyplot having to know it."
+
+    class Chart(_need("matplotlib.figure").Figure):
+        def _repr_png_(self) -> bytes:
+            out = BytesIO()
+            self.savefig(out, format="png", dpi=self.dpi, facecolor=self.get_facecolor())
+            return out.getvalue()
+
+    return Chart
+
+
 def _sheet(
     style: Style,
     heights: tuple[float, ...],  # of the panels from top to bottom, any unit
 ):  # (Figure, axes): made without pyplot, so that nothing stays open
     "An empty sheet with panels that share the time axis, the prices on the right."
-    figure = _need("matplotlib.figure").Figure(
-        figsize=(style.width_in, style.height_in), dpi=style.dpi, facecolor=style.paper
-    )
+    figure = _figure_class()(figsize=(style.width_in, style.height_in), dpi=style.dpi, facecolor=style.paper)
     left, right, low, top, gap = 0.018, 0.93, 0.085, 0.885, 0.012
     unit = (top - low - gap * (len(heights) - 1)) / sum(heights)
     axes, y = [], top
@@ -281,7 +306,7 @@ def _finish(
     beside: float | None = None,  # a price with a tag of its own: no axis label under it
 ):
     "Ticks, grid, titles: the same hand on every chart."
-    font, at_labels = _font(), _ticks(index)
+    font, (at, labels), pauses = _font(), _ticks(index), _pauses(index)
     for ax, form in zip(axes, formats, strict=True):
         low, high = ax.get_ylim()
         locator = _need("matplotlib.ticker").MaxNLocator(max(2, round(ax.bbox.height / 52)), steps=[1, 2, 2.5, 5, 10])
@@ -292,13 +317,14 @@ def _finish(
         near = 11 * style.dpi / 72 * (high - low) / ax.bbox.height if beside is not None and ax is axes[0] else 0.0
         texts = ["" if near and abs(v - beside) < near else form(v, step) for v in values]
         ax.set_yticks(values, texts, fontfamily=font, fontsize=9, color=style.quiet)
-        ax.set_xticks(*at_labels, fontfamily=font, fontsize=9, color=style.quiet, linespacing=1.4)
+        words = {"fontfamily": font, "fontsize": 9, "color": style.quiet, "linespacing": 1.4}
+        ax.set_xticks(at, labels, **words)
         ax.set_ylim(low, high)
         ax.tick_params(length=0, pad=6, labelrotation=0, labelbottom=ax is axes[-1])
         ax.yaxis.get_label().set_visible(False)
         ax.grid(True, axis="y", color=style.grid, lw=0.8)
         ax.grid(False, axis="x")
-        for x in _pauses(index):
+        for x in pauses if len(pauses) <= 6 else ():
             ax.axvline(x - 0.5, color=style.quiet, lw=0.7, ls=(0, (1, 3)), zorder=0.6)
     figure.text(0.018, 0.962, title, fontfamily=font, fontsize=14, fontweight="bold", color=style.ink, va="center")
     figure.text(0.018, 0.917, subtitle, fontfamily=font, fontsize=9.5, color=style.quiet, va="center")
@@ -333,6 +359,16 @@ def _draw_candles(
         for bar in below.patches:
             bar.set(facecolor=style.volume, edgecolor="none", lw=0)
         below.set_ylim(0, window.volume.max() * 1.15)
+
+
+def _make_room(ax, shown: Marks):
+    "Let the stops and targets of the trades be seen, as long as the candles keep most of the sheet."
+    if len(shown.trades):
+        low, high = ax.get_ylim()
+        prices = shown.trades[["entry_price", "stop_price", "target_price"]].to_numpy(float)
+        prices = prices[np.isfinite(prices)]
+        pad, span = 0.03 * (high - low), 0.4 * (high - low)
+        ax.set_ylim(max(low - span, min(low, prices.min() - pad)), min(high + span, max(high, prices.max() + pad)))
 
 
 def _draw_gaps(ax, gaps: pd.DataFrame, edge: float, style: Style):
@@ -385,16 +421,19 @@ def _draw_breaks(ax, window: pd.DataFrame, breaks: pd.DataFrame, swings: pd.Data
     point, font = ax.figure.dpi / 72, _font()
     off = 6.5 * point
     boxes = [(x - 4, y - off, x + 4, y + off) for x, y in to_px(swings[["x", "price"]].to_numpy(float))]
-    for (x0, x1, price, side), rows in breaks.groupby(["x0", "x1", "price", "side"], sort=False):
-        text = " · ".join(BREAK_LABELS.get(kind, kind) for kind in rows.kind)
-        size = (len(text) * 5.2 * point, 8.5 * point)
-        (a, y), (b, _) = to_px([(max(x0, 0), price), (x1, price)])
+    for r in breaks[breaks.label != ""].itertuples():
+        size = (len(r.label) * 5.2 * point, 8.5 * point)
+        (a, y), (b, _) = to_px([(max(r.x0, 0), r.price), (r.x1, r.price)])
         most = ax.bbox.x0 + size[0] / 2, ax.bbox.x1 - size[0] / 2
-        shares = (0.5, 0.35, 0.65, 0.2, 0.8, 0.0, 1.0)
-        tries = [(np.clip(a + s * (b - a), *most), y + k * side * off) for k in (1, -1, 2.2, -2.2, 3.4) for s in shares]
-        lx, ly = ax.transData.inverted().transform(_place(boxes, tries, size, busy))
-        ax.text(lx, ly, text, color=style.up if side > 0 else style.down, fontsize=8, fontfamily=font, ha="center",
-                va="center", fontweight="normal" if text == "BOS" else "bold", zorder=5, gid="break_label")  # fmt: skip
+        tries = [
+            (np.clip(a + share * (b - a), *most), y + k * r.side * off, away + 4 * abs(share - 0.5))
+            for k, away in ((1, 0), (-1, 3), (2.2, 14), (-2.2, 18), (3.4, 30), (-3.4, 34))
+            for share in (0.5, 0.35, 0.65, 0.2, 0.8, 0.0, 1.0)
+        ]
+        x, y = ax.transData.inverted().transform(_place(boxes, tries, size, busy))
+        color, weight = (style.up if r.side > 0 else style.down), ("normal" if r.kind == "bos" else "bold")
+        ax.text(x, y, r.label, color=color, fontsize=8, fontfamily=font, fontweight=weight, ha="center", va="center",
+                zorder=5, gid="break_label")  # fmt: skip
 
 
 def _draw_trades(ax, trades: pd.DataFrame, style: Style):
@@ -436,7 +475,7 @@ def _draw_legend(
         items.append((line([], [], ls="", marker="X", ms=5.5, color=style.ink, mew=0), "exit"))
         items.append((line([], [], color=style.quiet, ls=(0, (1, 1.6)), lw=1.2), "stop, target"))
     if items:
-        figure.legend(*zip(*items, strict=True), loc="center right", bbox_to_anchor=(0.935, 0.94), ncols=len(items),
+        figure.legend(*zip(*items, strict=True), loc="center right", bbox_to_anchor=(0.937, 0.962), ncols=len(items),
                       frameon=False, labelcolor=style.quiet, handlelength=1.5, columnspacing=1.5, handletextpad=0.5,
                       prop={"family": _font(), "size": 9})  # fmt: skip
 
@@ -463,10 +502,12 @@ def plot(
 ):  # matplotlib Figure, not registered with pyplot
     "Candles with what was known about them at the last bar drawn."
     shown = marks(bars, reading, ledger, start=start, stop=stop, latest=PLOT_BARS)
-    window, voluminous = shown.bars, shown.bars.volume.nunique() > 1
+    window = shown.bars
+    voluminous = window.volume.nunique() > 1 and len(window) <= LINE_BARS
     figure, axes = _sheet(style, (1.0, 0.12) if voluminous else (1.0,))
     ax = axes[0]
     _draw_candles(ax, axes[1] if voluminous else None, window, style)
+    _make_room(ax, shown)
     edge, last = ax.get_xlim()[1], float(window.close.iloc[-1])
     _draw_gaps(ax, shown.gaps, edge, style)
     _draw_swings(ax, window, shown.swings, style)
@@ -485,17 +526,15 @@ def _strokes(
     rows: pd.DataFrame,  # x0, x1, price
     names: np.ndarray,  # category of each bar of the window
     texts: list,  # hover text of each row
-    labels: list,  # what is written at the middle
-) -> dict:  # x, y, text and hover text of one trace, rows separated by None
+) -> dict:  # x, y and hover text of one trace, rows separated by None
     "Horizontal lines as one plotly trace."
-    x, y, text, hover = [], [], [], []
-    for r, tip, label in zip(rows.itertuples(), texts, labels, strict=True):
+    x, y, hover = [], [], []
+    for r, tip in zip(rows.itertuples(), texts, strict=True):
         a = max(r.x0, 0)
         x += [names[a], names[(a + r.x1) // 2], names[r.x1], None]
         y += [r.price] * 3 + [None]
-        text += ["", label, "", ""]
         hover += [tip] * 3 + [""]
-    return {"x": x, "y": y, "text": text, "hovertext": hover}
+    return {"x": x, "y": y, "hovertext": hover}
 
 
 def _gap_traces(go, shown: Marks, names: np.ndarray, style: Style) -> list:
@@ -516,8 +555,8 @@ def _gap_traces(go, shown: Marks, names: np.ndarray, style: Style) -> list:
             )
             tips += [tip] * len(points)
         if len(rows):
-            traces.append(go.Scatter(x=x, y=y, mode="lines", line_width=0, fill="toself", fillcolor=_faint(color, style),
-                                     hoverinfo="skip", name=word, legendgroup=word))  # fmt: skip
+            traces.append(go.Scatter(x=x, y=y, mode="lines", line_width=0, fill="toself", hoverinfo="skip", name=word,
+                                     fillcolor=_faint(color, style), legendgroup=word))  # fmt: skip
             traces.append(go.Scatter(x=px, y=py, mode="markers", marker={"size": 12, "color": color, "opacity": 0},
                                      hovertext=tips, hoverinfo="text", legendgroup=word, showlegend=False,
                                      name=f"{word} story"))  # fmt: skip
@@ -537,20 +576,27 @@ def _event_traces(go, shown: Marks, names: np.ndarray, style: Style) -> list:
         rows = shown.swings[shown.swings.side == side] if len(shown.swings) else shown.swings
         if len(rows):
             tips = [f"<b>{word}</b> {r.price:.8g}<br>known_at {r.known_at:%d %b %H:%M}" for r in rows.itertuples()]
+            marker = {"symbol": symbol, "size": 7, "color": style.swing}
             traces.append(go.Scatter(x=names[rows.x], y=rows.price, mode="markers", hovertext=tips, hoverinfo="text",
-                                     marker={"symbol": symbol, "size": 7, "color": style.swing}, name=word))  # fmt: skip
+                                     marker=marker, name=word))  # fmt: skip
     for kind in shown.breaks.kind.unique() if len(shown.breaks) else ():
-        for side, color in ((1, style.up), (-1, style.down)):
-            rows = shown.breaks[(shown.breaks.kind == kind) & (shown.breaks.side == side)]
-            label = BREAK_LABELS.get(kind, kind)
-            word = f"{label} {'up' if side > 0 else 'down'}"
-            tips = [f"<b>{word}</b> of {r.price:.8g}<br>known_at {r.known_at:%d %b %H:%M}" for r in rows.itertuples()]
-            labels = [label if len(shown.bars) <= CROWDED_BARS else ""] * len(rows)
-            if len(rows):
+        rows = shown.breaks[shown.breaks.kind == kind]
+        name = BREAK_LABELS.get(kind, kind)
+        for side in sorted(rows.side.unique(), reverse=True):
+            part, color = rows[rows.side == side], style.up if side > 0 else style.down
+            head = f"<b>{name} {'up' if side > 0 else 'down'}</b> of "
+            tips = [f"{head}{r.price:.8g}<br>known_at {r.known_at:%d %b %H:%M}" for r in part.itertuples()]
+            traces.append(go.Scatter(
+                **_strokes(part, names, tips), mode="lines", hoverinfo="text", name=name, legendgroup=name,
+                line={"color": color, "width": 1.4, "dash": "dash" if kind == "bos" else "solid"},
+                showlegend=bool(side == rows.side.max()),
+            ))  # fmt: skip
+            part = part[part.label != ""] if len(shown.bars) <= CROWDED_BARS else part[:0]
+            if len(part):
                 traces.append(go.Scatter(
-                    **_strokes(rows, names, tips, labels), mode="lines+text", hoverinfo="text", name=word,
-                    line={"color": color, "width": 1.4, "dash": "dash" if kind == "bos" else "solid"},
+                    x=names[(part.x0.clip(lower=0) + part.x1) // 2], y=part.price, text=part.label, mode="text",
                     textposition="top center" if side > 0 else "bottom center", textfont={"color": color, "size": 10},
+                    hoverinfo="skip", name=f"{name} names", legendgroup=name, showlegend=False,
                 ))  # fmt: skip
     return traces
 
@@ -597,16 +643,17 @@ def explore(
     gaps = _gap_traces(go, shown, names, style) if len(shown.gaps) else []
     traces = [*gaps, candles, *_event_traces(go, shown, names, style), *_trade_traces(go, shown.trades, names, style)]
     figure = go.Figure(traces)
-    head = f"<b>{title or 'Price'}</b><br><span style='font-size:12px;color:{style.quiet}'>{_subtitle(bars, reading, shown)}</span>"
+    below = f"<span style='font-size:12px;color:{style.quiet}'>{_subtitle(bars, reading, shown)}</span>"
+    head = f"<b>{title or 'Price'}</b><br>{below}"
     figure.update_layout(
-        title={"text": head, "x": 0.012, "y": 0.96, "font": {"size": 18, "color": style.ink}}, height=640,
+        title={"text": head, "x": 0.012, "y": 0.955, "font": {"size": 18, "color": style.ink}}, height=640,
         paper_bgcolor=style.paper, plot_bgcolor=style.paper, hovermode="closest", dragmode="pan",
         font={"family": "Inter, Helvetica Neue, Arial, sans-serif", "size": 12, "color": style.quiet},
-        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.015, "yanchor": "bottom", "itemsizing": "constant"},
-        margin={"l": 16, "r": 64, "t": 96, "b": 40}, hoverlabel={"font_size": 12, "align": "left"},
+        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": -0.07, "yanchor": "top", "itemsizing": "constant"},
+        margin={"l": 16, "r": 64, "t": 72, "b": 72}, hoverlabel={"font_size": 12, "align": "left"},
     )  # fmt: skip
     figure.update_xaxes(type="category", categoryorder="array", categoryarray=names, nticks=9, showgrid=False,
-                        rangeslider_visible=False, tickangle=0)  # fmt: skip
+                        rangeslider_visible=False, tickangle=0, range=[-1, len(names)])  # fmt: skip
     figure.update_yaxes(
         side="right", gridcolor=style.grid, zeroline=False, tickformat=f",.{_decimals(_tick_of(bars))}f"
     )
@@ -631,7 +678,7 @@ def equity(
     top.axhline(first, color=style.quiet, lw=0.9, ls=(0, (1, 2)), zorder=1)
     top.fill_between(x, first, curve, color=style.up, alpha=0.10, lw=0, where=curve >= first, interpolate=True)
     top.fill_between(x, first, curve, color=style.down, alpha=0.10, lw=0, where=curve < first, interpolate=True)
-    top.plot(x, curve, color=style.ink, lw=1.4, gid="equity")
+    top.plot(x, curve, color=style.ink, lw=1.2, gid="equity")
     below.fill_between(x, down_pct, 0, color=style.down, alpha=0.22, lw=0)
     below.plot(x, down_pct, color=style.down, lw=1.0, gid="drawdown")
     span = max(curve.max(), first) - min(curve.min(), first) or abs(first) * 0.01 or 1.0
@@ -639,7 +686,7 @@ def equity(
     below.set_ylim(min(down_pct.min() * 1.15, -0.1), 0)
     top.set_xlim(-0.5, len(curve) - 0.5 + 0.012 * len(curve))
     worst, change = int(down_pct.argmin()), 100 * (curve[-1] / first - 1)
-    notes = f"{first:,.0f} to {curve[-1]:,.0f} ({change:+.2f} %) · deepest fall {-down_pct[worst]:.2f} %"
+    notes = f"{first:,.0f} to {curve[-1]:,.0f} ({change:+.2f} %) · max drawdown {-down_pct[worst]:.2f} %"
     notes += (
         f" · {len(ledger.trades):,} trades · {times[0].day} {times[0]:%b %Y} to {times[-1].day} {times[-1]:%b %Y} UTC"
     )

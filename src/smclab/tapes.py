@@ -61,7 +61,7 @@ def _week_open(
 ) -> np.ndarray:  # bool, one per time: New York's currency week is open
     "Where the currency week (Sunday 17:00 to Friday 17:00 New York) is open."
     civil = times.tz_convert("America/New_York")
-    day, hour = civil.dayofweek.to_numpy(), civil.hour.to_numpy()
+    day, hour = civil.day_of_week.to_numpy(), civil.hour.to_numpy()
     return (day < 4) | ((day == 4) & (hour < 17)) | ((day == 6) & (hour >= 17))
 
 
@@ -90,7 +90,7 @@ def _liveliness(
     civil = times.tz_convert("America/New_York")
     hours = min(24, max(1, step // timeframe_ns("1h")))
     spread = (civil.hour.to_numpy()[:, None] + np.arange(hours)) % 24
-    calm = np.where((week == "24/7") & (civil.dayofweek.to_numpy() >= 5), 0.7, 1.0)
+    calm = np.where((week == "24/7") & (civil.day_of_week.to_numpy() >= 5), 0.7, 1.0)
     return day[spread].mean(axis=1) * calm
 
 # %% ../../nbs/14_tapes.ipynb #1202d771
