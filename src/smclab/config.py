@@ -49,8 +49,11 @@ def _bounded(owner: str, name: str, value, meta: Mapping):
     if meta.get("choices") and value not in meta["choices"]:
         known = ", ".join(map(str, meta["choices"]))
         raise BadConfig(f"{owner}.{name} must be one of {known}; found {value!r}{nearest(str(value), meta['choices'])}")
-    for key, sign, bad in (("ge", ">=", lambda v, b: v < b), ("gt", ">", lambda v, b: v <= b),
-                           ("le", "<=", lambda v, b: v > b)):
+    for key, sign, bad in (
+        ("ge", ">=", lambda v, b: v < b),
+        ("gt", ">", lambda v, b: v <= b),
+        ("le", "<=", lambda v, b: v > b),
+    ):
         if meta.get(key) is not None and bad(value, meta[key]):
             raise BadConfig(f"{owner}.{name} must be {sign} {meta[key]}{unit}; found {value!r}")
 

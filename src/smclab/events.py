@@ -17,20 +17,50 @@ from .candles import BadConfig, timeframe_ns
 # %% ../../nbs/16_events.ipynb #cccbf1db
 FAMILIES = ("displacement", "gap", "structure", "swing")
 KINDS = (
-    "up", "down",
-    "born", "in_leg", "touched", "mid", "filled", "inverted", "inverse_failed", "expired",
-    "bos", "choch", "mss", "minor_break",
-    "high", "low",
+    "up",
+    "down",
+    "born",
+    "in_leg",
+    "touched",
+    "mid",
+    "filled",
+    "inverted",
+    "inverse_failed",
+    "expired",
+    "bos",
+    "choch",
+    "mss",
+    "minor_break",
+    "high",
+    "low",
 )
 ATTRS = (
-    "swing_label", "leg_start_bar", "protected_price", "leg_displacement_bars", "body_atr",
-    "gap_atr_ratio", "is_part_of_displacement", "fill_frac", "leg_break_id",
+    "swing_label",
+    "leg_start_bar",
+    "protected_price",
+    "leg_displacement_bars",
+    "body_atr",
+    "gap_atr_ratio",
+    "is_part_of_displacement",
+    "fill_frac",
+    "leg_break_id",
 )
 DTYPES = {
-    "event_id": "int64", "family": pd.CategoricalDtype(FAMILIES), "kind": pd.CategoricalDtype(KINDS),
-    "timeframe": "category", "side": "int8", "anchor": "int64", "time": "datetime64[ns, UTC]",
-    "known_bar": "int64", "known_at": "datetime64[ns, UTC]", "known_close": "datetime64[ns, UTC]",
-    "level": "float64", "top": "float64", "bottom": "float64", "parent_id": "int64", "same_bar": "bool",
+    "event_id": "int64",
+    "family": pd.CategoricalDtype(FAMILIES),
+    "kind": pd.CategoricalDtype(KINDS),
+    "timeframe": "category",
+    "side": "int8",
+    "anchor": "int64",
+    "time": "datetime64[ns, UTC]",
+    "known_bar": "int64",
+    "known_at": "datetime64[ns, UTC]",
+    "known_close": "datetime64[ns, UTC]",
+    "level": "float64",
+    "top": "float64",
+    "bottom": "float64",
+    "parent_id": "int64",
+    "same_bar": "bool",
     **dict.fromkeys(ATTRS, "float64"),
 }
 
@@ -82,14 +112,21 @@ def frame(
     columns = {
         "event_id": np.arange(first_id, first_id + len(ints), dtype=np.int64),
         "family": pd.Categorical.from_codes(np.full(len(ints), FAMILIES.index(family)), dtype=DTYPES["family"]),
-        "kind": pd.Categorical.from_codes(np.array([KINDS.index(k) for k in kinds])[ints[:, I_KIND]],
-                                          dtype=DTYPES["kind"]),
+        "kind": pd.Categorical.from_codes(
+            np.array([KINDS.index(k) for k in kinds])[ints[:, I_KIND]], dtype=DTYPES["kind"]
+        ),
         "timeframe": pd.Categorical.from_codes(np.zeros(len(ints), np.int8), categories=[timeframe]),
         "side": ints[:, I_SIDE].astype(np.int8),
-        "anchor": ints[:, I_ANCHOR], "time": times[ints[:, I_ANCHOR]],
-        "known_bar": ints[:, I_KNOWN], "known_at": known_at, "known_close": known_at + step,
-        "level": floats[:, F_LEVEL], "top": floats[:, F_TOP], "bottom": floats[:, F_BOTTOM],
-        "parent_id": ints[:, I_PARENT], "same_bar": ints[:, I_SAME].astype(bool),
+        "anchor": ints[:, I_ANCHOR],
+        "time": times[ints[:, I_ANCHOR]],
+        "known_bar": ints[:, I_KNOWN],
+        "known_at": known_at,
+        "known_close": known_at + step,
+        "level": floats[:, F_LEVEL],
+        "top": floats[:, F_TOP],
+        "bottom": floats[:, F_BOTTOM],
+        "parent_id": ints[:, I_PARENT],
+        "same_bar": ints[:, I_SAME].astype(bool),
     }
     nothing = np.full(len(ints), np.nan)
     columns |= {a: floats[:, F_ATTR + attrs.index(a)] if a in attrs else nothing for a in ATTRS}

@@ -142,8 +142,10 @@ class Reader:
         if self.timeframe is None:
             raise BadConfig("a reader that starts by push cannot infer its timeframe: Reader(timeframe='15m')")
         if not (0.0 < low <= min(open, close) <= max(open, close) <= high < float("inf")):
-            raise BadBars(f"{self.timeframe} bar {pd.Timestamp(ts_ns, tz='UTC')}: expected 0 < low <= open, close <= "
-                          f"high, found open {open}, high {high}, low {low}, close {close}")
+            raise BadBars(
+                f"{self.timeframe} bar {pd.Timestamp(ts_ns, tz='UTC')}: expected 0 < low <= open, close <= "
+                f"high, found open {open}, high {high}, low {low}, close {close}"
+            )
         written = _written(self)
         _append(self, np.array([ts_ns], np.int64), np.array([[open], [high], [low], [close], [volume]]))
         return _log(self, written)
@@ -161,8 +163,10 @@ def _append(reader: Reader, times: np.ndarray, prices: np.ndarray):
     step = timeframe_ns(reader.timeframe)
     if reader.n and len(times) and times[0] < reader._times[reader.n - 1] + step:
         last = pd.Timestamp(reader._times[reader.n - 1], tz="UTC")
-        raise BadBars(f"{reader.timeframe}: the next bar must open at or after {last + pd.Timedelta(step, 'ns')} "
-                      f"(the last one read opened {last}), found {pd.Timestamp(times[0], tz='UTC')}")
+        raise BadBars(
+            f"{reader.timeframe}: the next bar must open at or after {last + pd.Timedelta(step, 'ns')} "
+            f"(the last one read opened {last}), found {pd.Timestamp(times[0], tz='UTC')}"
+        )
     stop = reader.n + len(times)
     if stop > len(reader._times):
         room = max(stop, 2 * len(reader._times))
@@ -194,10 +198,17 @@ def _log(reader: Reader, since: dict[str, int] | None = None) -> pd.DataFrame:
 
 def _columns(reader: Reader, index: pd.DatetimeIndex) -> pd.DataFrame:
     "The as-known columns."
-    ints, floats, gaps = (a[:, : reader.n].copy() for a in
-                          (reader._structure["cols_i"], reader._structure["cols_f"], reader._gaps["cols"]))
-    out = {"trend": ints[C_TREND].astype(np.int8), "atr14": floats[C_ATR], "swing_high": floats[C_SWING_HIGH],
-           "swing_low": floats[C_SWING_LOW], "protected": floats[C_PROTECTED]}
+    ints, floats, gaps = (
+        a[:, : reader.n].copy()
+        for a in (reader._structure["cols_i"], reader._structure["cols_f"], reader._gaps["cols"])
+    )
+    out = {
+        "trend": ints[C_TREND].astype(np.int8),
+        "atr14": floats[C_ATR],
+        "swing_high": floats[C_SWING_HIGH],
+        "swing_low": floats[C_SWING_LOW],
+        "protected": floats[C_PROTECTED],
+    }
     names = ("gap_below_top", "gap_below_bottom", "gap_above_top", "gap_above_bottom")
     return pd.DataFrame(out | dict(zip(names, gaps, strict=True)), index=index)
 

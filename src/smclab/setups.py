@@ -32,11 +32,25 @@ class SetupConfig(Settings):
 COMPONENTS = ("displacement", "zone", "discount", "ote")
 MODE, KIND, VERSION = "candle_close", "gap_retrace", "1"
 TYPES = {
-    "setup_id": "str", "instrument": "str", "timeframe": "str", "kind": "str", "mode": "str", "side": "int8",
-    "time": "datetime64[ns, UTC]", "known_at": "datetime64[ns, UTC]", "known_close": "datetime64[ns, UTC]",
-    "known_bar": "int64", "entry_price": "float64", "stop_price": "float64", "zone_top": "float64",
-    "zone_bottom": "float64", "atr_price": "float64", "score": "float64",
-    **{f"score_{c}": "float64" for c in COMPONENTS}, "zone_event_id": "int64", "structure_event_id": "int64",
+    "setup_id": "str",
+    "instrument": "str",
+    "timeframe": "str",
+    "kind": "str",
+    "mode": "str",
+    "side": "int8",
+    "time": "datetime64[ns, UTC]",
+    "known_at": "datetime64[ns, UTC]",
+    "known_close": "datetime64[ns, UTC]",
+    "known_bar": "int64",
+    "entry_price": "float64",
+    "stop_price": "float64",
+    "zone_top": "float64",
+    "zone_bottom": "float64",
+    "atr_price": "float64",
+    "score": "float64",
+    **{f"score_{c}": "float64" for c in COMPONENTS},
+    "zone_event_id": "int64",
+    "structure_event_id": "int64",
 }
 
 
@@ -72,8 +86,10 @@ def _touched_legs(events: pd.DataFrame, touches: pd.DataFrame, max_wait_bars: in
     kind = gaps["kind"].to_numpy()
     legs = gaps.loc[kind == "in_leg", ["parent_id", "known_bar", "leg_break_id"]]
     born = gaps.loc[kind == "born", ["event_id", "gap_atr_ratio"]]
-    breaks = events.loc[events["family"].to_numpy() == "structure",
-                        ["event_id", "known_bar", "leg_start_bar", "protected_price", "time"]]
+    breaks = events.loc[
+        events["family"].to_numpy() == "structure",
+        ["event_id", "known_bar", "leg_start_bar", "protected_price", "time"],
+    ]
     out = touches[["parent_id", "side", "known_bar", "known_at", "known_close", "top", "bottom", "same_bar"]]
     out = out.merge(legs, on="parent_id", suffixes=("", "_leg"))
     out = out[(out["known_bar_leg"] < out["known_bar"]) & (out["known_bar"] - out["known_bar_leg"] <= max_wait_bars)]
@@ -98,10 +114,32 @@ def _found(events, touches, bars, columns, instrument, timeframe, config) -> pd.
         largest = max((body.get((side, j), 0.0) for j in range(start, g.known_bar_break + 1)), default=0.0)
         waited = t - g.known_bar_leg
         evidence = _evidence(side, entry, stop, extreme, largest, g.gap_atr_ratio, waited, config)
-        name = setup_id(instrument, timeframe, bars.index[g.known_bar_leg].value, side, KIND, g.parent_id, MODE, VERSION)
-        rows.append((name, instrument, timeframe, KIND, MODE, side, g.known_at, g.known_at, g.known_close, t, entry,
-                     stop, g.top, g.bottom, atr[t], _score(evidence, config), *evidence.values(), g.parent_id,
-                     int(g.leg_break_id)))
+        name = setup_id(
+            instrument, timeframe, bars.index[g.known_bar_leg].value, side, KIND, g.parent_id, MODE, VERSION
+        )
+        rows.append(
+            (
+                name,
+                instrument,
+                timeframe,
+                KIND,
+                MODE,
+                side,
+                g.known_at,
+                g.known_at,
+                g.known_close,
+                t,
+                entry,
+                stop,
+                g.top,
+                g.bottom,
+                atr[t],
+                _score(evidence, config),
+                *evidence.values(),
+                g.parent_id,
+                int(g.leg_break_id),
+            )
+        )
     return pd.DataFrame(rows, columns=list(TYPES)).astype(TYPES)
 
 # %% ../../nbs/40_setups.ipynb #76be2a7f
@@ -113,8 +151,9 @@ def candidates(
     "Every candidate of a tape."
     events = reading.events
     touches = events[(events["kind"].to_numpy() == "touched") & (events["family"].to_numpy() == "gap")]
-    return _found(events, touches, reading.bars, reading.columns, instrument, reading.timeframe,
-                  config or SetupConfig())
+    return _found(
+        events, touches, reading.bars, reading.columns, instrument, reading.timeframe, config or SetupConfig()
+    )
 
 
 def candidates_at(

@@ -16,7 +16,22 @@ import pandas as pd
 
 from .candles import check, infer_timeframe
 from .config import Settings, setting
-from .events import F_ATTR, F_LEVEL, I_ANCHOR, I_KIND, I_KNOWN, I_PARENT, I_SAME, I_SIDE, buffers, frame, grown, inlined, kernel, merge
+from smclab.events import (
+    F_ATTR,
+    F_LEVEL,
+    I_ANCHOR,
+    I_KIND,
+    I_KNOWN,
+    I_PARENT,
+    I_SAME,
+    I_SIDE,
+    buffers,
+    frame,
+    grown,
+    inlined,
+    kernel,
+    merge,
+)
 
 # %% ../../nbs/20_structure.ipynb #88619769
 @dataclass(frozen=True)
@@ -148,8 +163,29 @@ def _swing_nb(price, p, t, side, equal_tol, i, swing_i, swing_f):
 # %% ../../nbs/20_structure.ipynb #aa6265c6
 @kernel
 def _structure_nb(
-    open_, high, low, close, start, stop, left, right, wick, choch_ref, atr_bars, tol_bars, equal_tol, displacement,
-    i, cols_i, cols_f, swing_i, swing_f, break_i, break_f, disp_i, disp_f,
+    open_,
+    high,
+    low,
+    close,
+    start,
+    stop,
+    left,
+    right,
+    wick,
+    choch_ref,
+    atr_bars,
+    tol_bars,
+    equal_tol,
+    displacement,
+    i,
+    cols_i,
+    cols_f,
+    swing_i,
+    swing_f,
+    break_i,
+    break_f,
+    disp_i,
+    disp_f,
 ):
     "Read structure over bars [start, stop); returns the bar reached."
     for t in range(start, stop):
@@ -199,7 +235,10 @@ def structure_state(
 def structure_advance(
     state: dict[str, np.ndarray],  # from `structure_state`; changed in place
     config: StructureConfig,
-    open_: np.ndarray, high: np.ndarray, low: np.ndarray, close: np.ndarray,  # float64, all bars so far
+    open_: np.ndarray,
+    high: np.ndarray,
+    low: np.ndarray,
+    close: np.ndarray,  # float64, all bars so far
     stop: int,  # read up to, not including, this bar
 ):
     "Read on from where the state stopped."
@@ -208,10 +247,28 @@ def structure_advance(
     words = config.break_src == "wick", int(config.choch_ref == "protected")
     while state["i"][-1] < stop:
         state["i"][-1] = _structure_nb(
-            open_, high, low, close, state["i"][-1], stop, config.left, config.right, *words, config.atr_bars,
-            config.tolerance_atr_bars, config.equal_tol_atr, config.displacement_atr, state["i"],
-            state["cols_i"], state["cols_f"], state["swing_i"], state["swing_f"], state["break_i"], state["break_f"],
-            state["disp_i"], state["disp_f"],
+            open_,
+            high,
+            low,
+            close,
+            state["i"][-1],
+            stop,
+            config.left,
+            config.right,
+            *words,
+            config.atr_bars,
+            config.tolerance_atr_bars,
+            config.equal_tol_atr,
+            config.displacement_atr,
+            state["i"],
+            state["cols_i"],
+            state["cols_f"],
+            state["swing_i"],
+            state["swing_f"],
+            state["break_i"],
+            state["break_f"],
+            state["disp_i"],
+            state["disp_f"],
         )
         if state["i"][-1] < stop:
             for name in ("swing", "break", "disp"):
@@ -223,8 +280,11 @@ def structure_counts(
     state: dict[str, np.ndarray],
 ) -> dict[str, int]:  # family -> rows written
     "How many events of each family the reader has written."
-    return {"displacement": int(state["i"][_N_DISP]), "structure": int(state["i"][_N_BREAK]),
-            "swing": int(state["i"][_N_SWING])}
+    return {
+        "displacement": int(state["i"][_N_DISP]),
+        "structure": int(state["i"][_N_BREAK]),
+        "swing": int(state["i"][_N_SWING]),
+    }
 
 
 def structure_frames(
@@ -234,13 +294,17 @@ def structure_frames(
     since: dict[str, int] | None = None,  # family -> first row wanted; all rows when left out
 ) -> dict[str, pd.DataFrame]:  # "displacement", "structure", "swing": one event table each
     "What the reader has written, as event tables by family."
-    families = {"displacement": ("disp", DISPLACEMENT_KINDS, DISPLACEMENT_ATTRS),
-                "structure": ("break", BREAK_KINDS, BREAK_ATTRS), "swing": ("swing", SWING_KINDS, SWING_ATTRS)}
+    families = {
+        "displacement": ("disp", DISPLACEMENT_KINDS, DISPLACEMENT_ATTRS),
+        "structure": ("break", BREAK_KINDS, BREAK_ATTRS),
+        "swing": ("swing", SWING_KINDS, SWING_ATTRS),
+    }
     counts, out = structure_counts(state), {}
     for family, (name, kinds, attrs) in families.items():
         rows = slice((since or {}).get(family, 0), counts[family])
-        out[family] = frame(family, kinds, attrs, state[f"{name}_i"][rows], state[f"{name}_f"][rows], times, timeframe,
-                            rows.start)
+        out[family] = frame(
+            family, kinds, attrs, state[f"{name}_i"][rows], state[f"{name}_f"][rows], times, timeframe, rows.start
+        )
     return out
 
 
@@ -254,6 +318,7 @@ def structure_events(
     timeframe = timeframe or infer_timeframe(bars)
     bars = check(bars, timeframe=timeframe)
     state = structure_state(len(bars))
-    structure_advance(state, config or StructureConfig(),
-                      *(bars[c].to_numpy() for c in ("open", "high", "low", "close")), len(bars))
+    structure_advance(
+        state, config or StructureConfig(), *(bars[c].to_numpy() for c in ("open", "high", "low", "close")), len(bars)
+    )
     return merge(*structure_frames(state, bars.index, timeframe).values())

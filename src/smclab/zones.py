@@ -14,7 +14,22 @@ import pandas as pd
 
 from .candles import check, infer_timeframe
 from .config import Settings, setting
-from .events import F_ATTR, F_BOTTOM, F_TOP, I_ANCHOR, I_KIND, I_KNOWN, I_PARENT, I_SAME, I_SIDE, buffers, frame, grown, inlined, kernel
+from smclab.events import (
+    F_ATTR,
+    F_BOTTOM,
+    F_TOP,
+    I_ANCHOR,
+    I_KIND,
+    I_KNOWN,
+    I_PARENT,
+    I_SAME,
+    I_SIDE,
+    buffers,
+    frame,
+    grown,
+    inlined,
+    kernel,
+)
 from smclab.structure import (
     C_ATR,
     C_BREAK_DOWN,
@@ -92,8 +107,9 @@ def _push_nb(stacks, i, s, gap_i, gap_f, g):
 def _fact_nb(out_i, out_f, i, gap_i, gap_f, g, kind, t, same):
     "A later fact about gap g, known at bar t."
     row = gap_i[g, _G_ROW]
-    return _emit_nb(out_i, out_f, i, kind, gap_i[g, _G_SIDE], out_i[row, I_ANCHOR], t, row, same,
-                    gap_f[g, 0], gap_f[g, 1])
+    return _emit_nb(
+        out_i, out_f, i, kind, gap_i[g, _G_SIDE], out_i[row, I_ANCHOR], t, row, same, gap_f[g, 0], gap_f[g, 1]
+    )
 
 # %% ../../nbs/26_zones.ipynb #a0c821e0
 @inlined
@@ -138,8 +154,9 @@ def _expire_nb(t, max_age, i, gap_i, gap_f, out_i, out_f):
 
 # %% ../../nbs/26_zones.ipynb #9144359f
 @inlined
-def _birth_nb(open_, high, low, close, t, side, middle, min_size, unit, cols_i, cols_f, stacks, i, gap_i, gap_f,
-              out_i, out_f):
+def _birth_nb(
+    open_, high, low, close, t, side, middle, min_size, unit, cols_i, cols_f, stacks, i, gap_i, gap_f, out_i, out_f
+):
     "The gap of one side completed at bar t, if there is one and the filters let it through."
     top, bottom = (low[t], high[t - 2]) if side > 0 else (low[t - 2], high[t])
     if not top > bottom:
@@ -176,8 +193,13 @@ def _in_leg_nb(t, side, cols_i, i, gap_i, gap_f, out_i, out_f):
                 n = _fact_nb(out_i, out_f, i, gap_i, gap_f, g, _IN_LEG, t, 0)
                 out_f[n, F_ATTR + 3] = cols_i[brk, t]
             g -= 1
-    if t > 0 and cols_i[leg, t - 1] >= 0 and newest >= 0 and gap_i[newest, _G_BORN] == t \
-            and gap_i[newest, _G_SIDE] == side:
+    if (
+        t > 0
+        and cols_i[leg, t - 1] >= 0
+        and newest >= 0
+        and gap_i[newest, _G_BORN] == t
+        and gap_i[newest, _G_SIDE] == side
+    ):
         n = _fact_nb(out_i, out_f, i, gap_i, gap_f, newest, _IN_LEG, t, 0)
         out_f[n, F_ATTR + 3] = cols_i[brk, t - 1]
 
@@ -204,8 +226,27 @@ def _nearest_nb(stacks, i, s, gap_i, gap_f):
 
 
 @kernel
-def _gaps_nb(open_, high, low, close, start, stop, middle, min_size, unit, max_age, cols_i, cols_f,
-             stacks, i, gap_i, gap_f, gap_cols, out_i, out_f):
+def _gaps_nb(
+    open_,
+    high,
+    low,
+    close,
+    start,
+    stop,
+    middle,
+    min_size,
+    unit,
+    max_age,
+    cols_i,
+    cols_f,
+    stacks,
+    i,
+    gap_i,
+    gap_f,
+    gap_cols,
+    out_i,
+    out_f,
+):
     "Read gaps over bars [start, stop); returns the bar reached."
     for t in range(start, stop):
         if i[_N_ROW] + _room_nb(t, cols_i, i) > len(out_i) or i[_N_GAP] + 2 > len(gap_i):
@@ -216,13 +257,31 @@ def _gaps_nb(open_, high, low, close, start, stop, middle, min_size, unit, max_a
             _expire_nb(t, max_age, i, gap_i, gap_f, out_i, out_f)
         if t >= 2:
             for side in (1, -1):
-                _birth_nb(open_, high, low, close, t, side, middle, min_size, unit, cols_i, cols_f, stacks, i, gap_i,
-                          gap_f, out_i, out_f)
+                _birth_nb(
+                    open_,
+                    high,
+                    low,
+                    close,
+                    t,
+                    side,
+                    middle,
+                    min_size,
+                    unit,
+                    cols_i,
+                    cols_f,
+                    stacks,
+                    i,
+                    gap_i,
+                    gap_f,
+                    out_i,
+                    out_f,
+                )
         _in_leg_nb(t, 1, cols_i, i, gap_i, gap_f, out_i, out_f)
         _in_leg_nb(t, -1, cols_i, i, gap_i, gap_f, out_i, out_f)
         gap_cols[C_GAP_BELOW_TOP, t], gap_cols[C_GAP_BELOW_BOTTOM, t] = _nearest_nb(stacks, i, 3, gap_i, gap_f)
         gap_cols[C_GAP_ABOVE_TOP, t], gap_cols[C_GAP_ABOVE_BOTTOM, t] = _nearest_nb(
-            stacks, i, _STAGES + 3, gap_i, gap_f)
+            stacks, i, _STAGES + 3, gap_i, gap_f
+        )
     return stop
 
 # %% ../../nbs/26_zones.ipynb #3c595a4e
@@ -232,26 +291,54 @@ def gap_state(
     "The state of a gap reader that has seen nothing."
     gaps = capacity // 4 + 16
     out_i, out_f = buffers(capacity + 64, len(GAP_ATTRS))
-    return {"i": np.zeros(_SIZE + 2 * _STAGES + 1, np.int64), "stacks": np.zeros((2 * _STAGES, gaps), np.int64),
-            "gap_i": np.zeros((gaps, 6), np.int64), "gap_f": np.zeros((gaps, 2)),
-            "cols": np.full((4, capacity), np.nan), "out_i": out_i, "out_f": out_f}
+    return {
+        "i": np.zeros(_SIZE + 2 * _STAGES + 1, np.int64),
+        "stacks": np.zeros((2 * _STAGES, gaps), np.int64),
+        "gap_i": np.zeros((gaps, 6), np.int64),
+        "gap_f": np.zeros((gaps, 2)),
+        "cols": np.full((4, capacity), np.nan),
+        "out_i": out_i,
+        "out_f": out_f,
+    }
 
 
 def gap_advance(
     state: dict[str, np.ndarray],  # from `gap_state`; changed in place
     config: GapConfig,
-    open_: np.ndarray, high: np.ndarray, low: np.ndarray, close: np.ndarray,  # float64, all bars so far
+    open_: np.ndarray,
+    high: np.ndarray,
+    low: np.ndarray,
+    close: np.ndarray,  # float64, all bars so far
     structure: dict[str, np.ndarray],  # the structure reader's state, advanced to `stop` already
     stop: int,  # read up to, not including, this bar
 ):
     "Read on from where the state stopped."
     state["cols"] = grown(state["cols"], max(stop, 1), axis=1)
-    words = (("colour", "close_beyond", "none").index(config.middle), config.min_size,
-             ("atr", "pct", "price").index(config.min_size_unit), config.max_age_bars)
+    words = (
+        ("colour", "close_beyond", "none").index(config.middle),
+        config.min_size,
+        ("atr", "pct", "price").index(config.min_size_unit),
+        config.max_age_bars,
+    )
     while state["i"][-1] < stop:
-        state["i"][-1] = _gaps_nb(open_, high, low, close, state["i"][-1], stop, *words,
-                                  structure["cols_i"], structure["cols_f"], state["stacks"], state["i"],
-                                  state["gap_i"], state["gap_f"], state["cols"], state["out_i"], state["out_f"])
+        state["i"][-1] = _gaps_nb(
+            open_,
+            high,
+            low,
+            close,
+            state["i"][-1],
+            stop,
+            *words,
+            structure["cols_i"],
+            structure["cols_f"],
+            state["stacks"],
+            state["i"],
+            state["gap_i"],
+            state["gap_f"],
+            state["cols"],
+            state["out_i"],
+            state["out_f"],
+        )
         if state["i"][-1] < stop:
             state["stacks"] = grown(state["stacks"], 2 * state["stacks"].shape[1], axis=1)
             for name in ("gap_i", "gap_f", "out_i", "out_f"):
