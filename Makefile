@@ -10,8 +10,8 @@ export MPLCONFIGDIR ?= $(CURDIR)/.venv/matplotlib
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*##/:/' | column -t -s:
 
-demo: .venv/desk ## candles -> report, on the sample or on DATA=path (SYMBOL=, ZONE=, INSTRUMENT= where needed)
-	$(BIN)/smcdesk demo $(if $(DATA),--data '$(DATA)') $(if $(SYMBOL),--symbol $(SYMBOL)) \
+demo: .venv/lab ## candles -> report, on the sample or on DATA=path (SYMBOL=, ZONE=, INSTRUMENT= where needed)
+	@$(BIN)/smcdesk demo $(if $(DATA),--data '$(DATA)') $(if $(SYMBOL),--symbol $(SYMBOL)) \
 		$(if $(ZONE),--zone $(ZONE)) $(if $(INSTRUMENT),--instrument $(INSTRUMENT))
 
 test: .venv/dev lint notebooks alone ## everything CI runs, from nothing
@@ -43,10 +43,10 @@ lab: .venv/dev ## JupyterLab on nbs, with this environment as its kernel
 	$(BIN)/python -m ipykernel install --sys-prefix --name smclab --display-name smclab
 	$(BIN)/jupyter lab nbs
 
-ui: .venv/desk ## MLflow's pages on the runs tracked here
-	$(BIN)/mlflow ui --backend-store-uri sqlite:///$(CURDIR)/mlruns/mlflow.db
+ui: .venv/lab ## MLflow's pages on the runs tracked here
+	$(BIN)/smcdesk ui
 
-report: .venv/desk ## run one report template: NAME=replay_report SYMBOL=EURUSD
+report: .venv/lab ## run one report template: NAME=replay_report SYMBOL=EURUSD
 	$(BIN)/smcdesk report $(NAME) -p symbol $(SYMBOL)
 
 lock: .venv/dev ## pin again after pyproject.toml changed
@@ -57,7 +57,7 @@ LOCK := $(BIN)/uv pip compile -q --all-extras --universal --python-version 3.11 
 .venv/bin/python:
 	$(VENV) .venv
 
-.venv/desk .venv/dev: .venv/%: pyproject.toml requirements.lock | .venv/bin/python
+.venv/lab .venv/dev: .venv/%: pyproject.toml requirements.lock | .venv/bin/python
 	$(INSTALL) -e '.[$*]'
 	touch $@
 

@@ -1,0 +1,267 @@
+"""The `smcdesk` command: from a candle file to a report, one verb at a time."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+STAGES = ("data", "feature", "model", "replay")
+Env = Annotated[
+    str, typer.Option("--env", "-e", help="Environment in conf: base, test (a made-up market), paper, live.")
+]
+Zone = Annotated[
+    str | None, typer.Option(help="Time zone of the file's times, where the file does not say (IANA name).")
+]
+
+
+def _fixable(error: BaseException | None):
+    "The error the user can fix, if this one is or was caused by one."
+    from smclab.candles import BadBars, BadConfig
+
+    while error is not None and not isinstance(error, BadBars | BadConfig):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+class Readable(TyperGroup):
+    "Commands whose fixable errors are one sentence on stderr and exit code 2."
+
+    def invoke(self, ctx):
+        "Run the command; `--debug` keeps the traceback."
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            found = None if ctx.params.get("debug") or isinstance(error, typer.Exit) else _fixable(error)
+            if found is None:
+                raise
+            typer.echo(f"smcdesk: {' '.join(str(found).split())}", err=True)
+            raise typer.Exit(2) from None
+
+
+app = typer.Typer(
+    cls=Readable, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich",
+    epilog="Wrong input ends with one sentence and exit code 2; a failed report with exit code 1.",
+)  # fmt: skip
+
+
+@app.callback()
+def _options(debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False):
+    "Smart Money Concepts from a candle file to a replayed, honest report."
+
+
+def _console():
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+@app.command()
+def demo(
+    data: Annotated[Path | None, typer.Option("--data", "-d", help="Your candles, CSV or parquet.")] = None,
+    symbol: Annotated[str | None, typer.Option("--symbol", "-s", help="Else read from the file's name.")] = None,
+    zone: Zone = None,
+    instrument: Annotated[
+        str | None, typer.Option(help="A profile for an unknown symbol, e.g. default_crypto.")
+    ] = None,
+    bars_side: Annotated[str | None, typer.Option(help="Which price the candles show: bid, mid or ask.")] = None,
+    env: Env = "base",
+):
+    "The whole road: candles, checks, structure and gaps, setups, decisions, replay, tracking, report."
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from smcdesk import project, session, sources
+
+    if data is not None:
+        symbol, entry = sources.from_file(data, symbol=symbol, profile=instrument, zone=zone, bars_side=bars_side)
+        extra = {"symbols": {symbol: entry}}
+    else:
+        _only_with_data(zone=zone, instrument=instrument, bars_side=bars_side)
+        known, extra = project.parameters(env)["symbols"], {}
+        symbol = project.check_symbol(symbol, known) if symbol else next(iter(known))
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description:<22}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=_console(), transient=True) as bar:
+        run_id = session.run(STAGES, symbol=symbol, env=env, runtime_params=extra, bar=bar)
+        task = bar.add_task("report", total=None)
+        done = _report("replay_report", {"symbol": symbol, "env": env}, run_id)
+        bar.remove_task(task)
+    _say_where(done)
+
+
+def _only_with_data(**options):
+    "Refuse options that only mean something for a file of the user's."
+    from smclab.candles import BadConfig
+
+    for name, value in options.items():
+        if value is not None:
+            raise BadConfig(f"--{name.replace('_', '-')} describes a file: say which with --data")
+
+
+def _report(name: str, params: dict, run_id: str | None = None):
+    "Run a report now."
+    from datetime import UTC, datetime
+
+    from smcdesk import project, reports, session
+
+    session.quiet()
+    return reports.run_report(name, params, root=project.root(), now=datetime.now(UTC), run_id=run_id)
+
+
+def _here(path: Path) -> Path:
+    "The path as one would type it from the current folder."
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _say_where(done):
+    "Where a report, its run and its figures are, and the command that opens each."
+    from rich.console import Console
+
+    from smcdesk import project
+
+    root, out = project.root(), Console(soft_wrap=True, highlight=False)
+    sentence = done.result.get("sentence") or done.error
+
+    def line(what, where, command):
+        out.print(f"[bold]{what:<9}[/] {where}\n          [dim]open:[/] {command}")
+
+    out.print(f"{done.report} {done.slot}: {done.status}. {sentence}", markup=False)
+    tools = _here(Path(sys.executable).parent)
+    line("report", _here(done.html), f"{tools}/python -m webbrowser -t {done.html.as_uri()}")
+    line("notebook", _here(done.notebook), f"{tools}/jupyter lab {_here(done.notebook)}")
+    if done.run_id:
+        line("MLflow", f"run {done.run_id}", f"{tools}/smcdesk ui")
+    figures = root / "data" / "08_reporting" / str(done.params.get("symbol", ""))
+    for picture in sorted(figures.glob("*.png")) if done.params.get("symbol") else ():
+        line("figure", _here(picture), f"{tools}/python -m webbrowser -t {picture.as_uri()}")
+    if done.status != "ok":
+        typer.echo(f"smcdesk: report {done.report} failed: {done.error}", err=True)
+        raise typer.Exit(1)
+
+
+@app.command(context_settings={"allow_extra_args": False})
+def report(
+    name: Annotated[str, typer.Argument(help="A template in nbs/reports; see `smcdesk reports`.")],
+    params: Annotated[
+        list[str] | None, typer.Option("--param", "-p", help="A parameter as key=value; -p key value works too.")
+    ] = None,
+):
+    "Run a report template into notebooks_out; the same parameters on the same day replace their files."
+    from smclab.candles import BadConfig
+
+    given = {}
+    for pair in params or ():
+        key, sign, value = pair.partition("=")
+        if not sign:
+            raise BadConfig(f"-p {pair} has no value: write -p {pair} VALUE or -p {pair}=VALUE")
+        given[key] = value
+    with _console().status(f"report {name}"):
+        done = _report(name, given)
+    _say_where(done)
+
+
+@app.command()
+def reports():
+    "The report templates, what they are for, and their parameters."
+    from rich.console import Console
+    from rich.table import Table
+
+    from smcdesk import project
+    from smcdesk import reports as shelf
+
+    table = Table("report", "purpose", "parameters", box=None)
+    for name, path in shelf.reports(project.root()).items():
+        known = ", ".join(f"{k}={v!r}" for k, v in shelf.defaults(path).items())
+        table.add_row(name, shelf.purpose(path), known)
+    Console().print(table)
+
+
+@app.command()
+def symbols(env: Env = "base"):
+    "The symbols conf names, where their candles come from, and the profiles any file can use."
+    from rich.console import Console
+    from rich.table import Table
+
+    from smcdesk import project
+    from smclab.instruments import SYMBOLS
+
+    table = Table("symbol", "profile", "candles", "price shown", box=None)
+    for name, entry in project.parameters(env)["symbols"].items():
+        table.add_row(name, entry["instrument"], str(entry.get("source") or "made up"), entry.get("bars_side", "bid"))
+    out = Console()
+    out.print(table)
+    out.print(
+        f"profiles: {', '.join(SYMBOLS)}; for other markets default_fx, default_metal, default_crypto, default_equity"
+    )
+
+
+@app.command()
+def read(
+    file: Annotated[Path, typer.Argument(help="Candles, CSV or parquet.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where the events go, parquet.")] = Path("events.parquet"),
+    symbol: Annotated[str | None, typer.Option("--symbol", "-s", help="For messages; else the file's name.")] = None,
+    timeframe: Annotated[
+        str | None, typer.Option("--timeframe", "-t", help="Read a higher timeframe, e.g. 1h.")
+    ] = None,
+    zone: Zone = None,
+):
+    "Read structure and gaps of one file and store every event, each with the bar that made it knowable."
+    import smclab
+    from smcdesk.disk import whole_file
+    from smcdesk.providers.files import read_file
+    from smclab.candles import check, resample, timeframe_ns
+
+    if timeframe:
+        timeframe_ns(timeframe)
+    bars, notes = read_file(file, symbol=symbol, zone=zone)
+    bars = check(bars, symbol=symbol or file.stem)
+    events = smclab.read(resample(bars, timeframe) if timeframe else bars).events
+    with whole_file(out) as part:
+        events.to_parquet(part, compression="zstd")
+    for note in notes:
+        typer.echo(note, err=True)
+    typer.echo(f"{len(bars):,} bars, {len(events):,} events in {out}")
+
+
+@app.command()
+def ui(port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000):
+    "Open MLflow's pages over the project's runs; Ctrl-C ends them."
+    import os
+
+    from smcdesk import tracking
+
+    tracking.prepare()
+    where = ["--backend-store-uri", tracking.uri(), "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "server", *where])
+
+
+def _pairs(words: list[str]) -> list[str]:
+    "`-p key value` as click can read it: `-p key=value`."
+    out = []
+    rest = iter(words)
+    for word in rest:
+        out.append(word)
+        if word in ("-p", "--param"):
+            key = next(rest, None)
+            if key is not None and "=" not in key:
+                value = next(rest, None)
+                key = key if value is None else f"{key}={value}"
+            out += [] if key is None else [key]
+    return out
+
+
+def main():
+    "Entry point of the `smcdesk` command."
+    app(args=_pairs(sys.argv[1:]), prog_name="smcdesk")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""Datasets of the catalog that Kedro does not have: candle files, made-up markets, records of frames."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pandas as pd
+from kedro.io import AbstractDataset
+from kedro.utils import load_obj
+
+from smcdesk import project
+from smcdesk.disk import whole_folder
+from smcdesk.sources import Source, source
+from smclab.candles import BadConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class Candles:
+    "A candle history as it was found, not yet checked."
+
+    symbol: str
+    bars: pd.DataFrame
+    notes: tuple[str, ...]  # sentences: where from, how the file was understood
+
+
+class CandleFile(AbstractDataset):
+    "A symbol's candle history in a file of the user's; loads to `Candles`."
+
+    def __init__(self, symbol: str, sources: Mapping[str, Mapping[str, Any]], metadata: dict | None = None):
+        self._symbol, self._sources, self.metadata = symbol, sources, metadata
+
+    def _source(self) -> Source:
+        name = project.check_symbol(self._symbol, self._sources)
+        found = source(name, self._sources[name])
+        if not found.source:
+            raise BadConfig(f"symbols.{name}.source is missing: say which file its candles are in")
+        return found
+
+    def load(self) -> Candles:
+        "The file, by its provider."
+        from smcdesk.providers.files import read_file
+
+        found = self._source()
+        bars, notes = read_file(project.root() / found.source, symbol=self._symbol, zone=found.zone)
+        return Candles(self._symbol, bars, (f"Candles from {Path(found.source).name}.", *notes))
+
+    def save(self, data: Any) -> None:
+        "Never: raw data is read only."
+        raise BadConfig(f"{self._symbol}.candles is raw data and read only")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"symbol": self._symbol, "source": dict(self._sources.get(self._symbol, {})).get("source")}
+
+
+class MadeUpMarket(AbstractDataset):
+    "A fabricated candle history from a recipe and a seed; loads to `Candles`."
+
+    def __init__(self, symbol: str, n_bars: int, seed: int, metadata: dict | None = None, **recipe: Any):
+        self._symbol, self._n_bars, self._seed, self._recipe, self.metadata = symbol, n_bars, seed, recipe, metadata
+
+    def load(self) -> Candles:
+        "The same bars every time."
+        from smclab.tapes import market
+
+        bars = market(self._n_bars, seed=self._seed, **self._recipe)
+        return Candles(self._symbol, bars, (f"A made-up market, seed {self._seed}.",))
+
+    def save(self, data: Any) -> None:
+        "Never: a made-up market is made, not kept."
+        raise BadConfig(f"{self._symbol}.candles is a made-up market and read only")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"symbol": self._symbol, "n_bars": self._n_bars, "seed": self._seed, **self._recipe}
+
+
+class RecordFolder(AbstractDataset):
+    "A dataclass whose frames become parquet files and whose other fields become one JSON file, written whole."
+
+    def __init__(self, filepath: str, of: str, metadata: dict | None = None):
+        self._filepath, self._of, self.metadata = PurePosixPath(filepath), of, metadata
+
+    def save(self, data: Any) -> None:
+        "Every frame as parquet, the rest as record.json."
+        plain = {}
+        with whole_folder(str(self._filepath)) as folder:
+            for field in dataclasses.fields(data):
+                value = getattr(data, field.name)
+                if isinstance(value, pd.DataFrame):
+                    value.to_parquet(folder / f"{field.name}.parquet", compression="zstd")
+                else:
+                    plain[field.name] = value
+            text = json.dumps(plain, indent=2, default=_plain)
+            (folder / "record.json").write_text(text, encoding="utf-8")
+
+    def load(self) -> Any:
+        "The record as it was saved."
+        cls, folder = load_obj(self._of), Path(self._filepath)
+        hints = typing.get_type_hints(cls)
+        values = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+        values = {name: _typed(value, hints.get(name)) for name, value in values.items()}
+        frames = {p.stem: pd.read_parquet(p) for p in folder.glob("*.parquet")}
+        return cls(**values, **frames)
+
+    def _exists(self) -> bool:
+        return (Path(self._filepath) / "record.json").exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "of": self._of}
+
+
+def _plain(value: Any) -> Any:
+    "A value JSON does not know, as one it does."
+    if dataclasses.is_dataclass(value):
+        return dataclasses.asdict(value)
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"a record cannot keep {type(value).__name__}")
+
+
+def _typed(value: Any, hint: Any) -> Any:
+    "A value read from JSON, as its field's type."
+    if isinstance(value, list) and (typing.get_origin(hint) or hint) is tuple:
+        return tuple(value)
+    if isinstance(value, dict) and dataclasses.is_dataclass(hint):
+        return hint.from_dict(value) if hasattr(hint, "from_dict") else hint(**value)
+    return value

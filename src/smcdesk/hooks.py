@@ -1,0 +1,134 @@
+"""Kedro's hooks at the Desk: which symbols, what a run is tagged with, how far it is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from typing import Any
+
+from kedro.framework.hooks import hook_impl
+
+from smcdesk import pipeline_registry, project, tracking
+from smclab.candles import BadConfig, fingerprint
+
+
+class Safety:
+    "Nothing is sent anywhere in this part of the project: a conf that asks for it is refused."
+
+    @hook_impl(tryfirst=True)
+    def after_context_created(self, context) -> None:
+        "Refuse `send: true` before anything runs."
+        if context.config_loader["parameters"]["send"]:
+            raise BadConfig("conf says send: true, but no broker is connected yet; set send: false")
+
+
+class Symbols:
+    "Tell the registry which symbols this run's conf names."
+
+    @hook_impl(tryfirst=True)
+    def after_context_created(self, context) -> None:
+        "Build the pipelines for the symbols of this environment and these runtime parameters."
+        pipeline_registry.use(context.config_loader["parameters"]["symbols"])
+
+
+class Tracking:
+    "Tag each MLflow run with what it was made from."
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._run_id: str | None = None
+        self._seen: set[str] = set()
+        self.last_run_id: str | None = None
+
+    @hook_impl(tryfirst=True)
+    def after_context_created(self, context) -> None:
+        "Create the tracking database before kedro-mlflow looks for its experiment."
+        tracking.prepare()
+
+    @hook_impl(trylast=True)
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline, catalog) -> None:
+        "Tags known before the first node: code, configuration, seed, symbols."
+        import mlflow
+
+        run = mlflow.active_run()
+        self._run_id = self.last_run_id = run.info.run_id if run else None
+        self._seen = set()
+        if not self._run_id:
+            return
+        head, dirty = tracking.commit(project.root())
+        symbols = sorted({n.namespace for n in pipeline.nodes if n.namespace})
+        names = "+".join(run_params.get("pipeline_names") or ["all"])
+        self._tag("git_commit", head)
+        self._tag("git_dirty", str(dirty).lower())
+        self._tag("config_hash", config_hash(pipeline, catalog))
+        self._tag("seed", str(catalog.load("params:seed")))
+        self._tag("symbol", ",".join(symbols))
+        self._tag("mlflow.runName", f"{','.join(symbols)} {names}")
+
+    @hook_impl
+    def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
+        "The fingerprint of bars read from the catalog."
+        self._fingerprint(dataset_name, data)
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        "The fingerprint of bars just checked, the hash of a ledger just made."
+        self._fingerprint(dataset_name, data)
+        symbol, _, name = dataset_name.partition(".")
+        if name == "ledger":
+            self._tag(f"ledger_hash.{symbol}", data.hash())
+
+    def _fingerprint(self, dataset_name: str, data: Any) -> None:
+        "Tag the run with the fingerprint of a symbol's bars, once."
+        symbol, _, name = dataset_name.partition(".")
+        with self._lock:
+            if name != "bars" or symbol in self._seen:
+                return
+            self._seen.add(symbol)
+        self._tag(f"data_fingerprint.{symbol}", fingerprint(data))
+
+    def _tag(self, name: str, value: str) -> None:
+        "One tag on this run, from any thread."
+        if self._run_id:
+            tracking.client().set_tag(self._run_id, name, value)
+
+
+def config_hash(pipeline, catalog) -> str:
+    "16 hex digits over every parameter the run's nodes take, by name and value."
+    names = sorted(n for n in pipeline.inputs() if n.startswith("params:"))
+    text = json.dumps({n: catalog.load(n) for n in names}, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Progress:
+    "A bar that moves with each finished node; shown only when the command asks for it."
+
+    def __init__(self):
+        self._bar = self._task = None
+
+    def show(self, bar) -> None:
+        "Draw on this rich `Progress` from now on; None switches drawing off."
+        self._bar, self._task = bar, None
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline, catalog) -> None:
+        "As many steps as nodes."
+        if self._bar:
+            self._task = self._bar.add_task("starting", total=len(pipeline.nodes))
+
+    @hook_impl
+    def before_node_run(self, node) -> None:
+        "Say what is being done."
+        if self._bar:
+            self._bar.update(self._task, description=node.short_name)
+
+    @hook_impl
+    def after_node_run(self, node) -> None:
+        "One step further."
+        if self._bar:
+            self._bar.advance(self._task)
+
+
+runs = Tracking()
+progress = Progress()

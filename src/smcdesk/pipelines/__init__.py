@@ -1,0 +1,12 @@
+"""The road, one file per stage; each stage once per symbol, by namespace."""
+
+from collections.abc import Iterable
+
+from kedro.pipeline import Node, Pipeline, pipeline
+
+
+def stage(symbol: str, nodes: Iterable[Node]) -> Pipeline:
+    "The nodes under a symbol's name; parameters belong to everyone and keep their own."
+    nodes = list(nodes)
+    shared = {name for n in nodes for name in n.inputs if name.startswith("params:")}
+    return pipeline(nodes, namespace=symbol, parameters=shared)

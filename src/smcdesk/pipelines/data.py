@@ -1,0 +1,39 @@
+"""Candles in; checked bars, and what they lack, out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from kedro.pipeline import Pipeline, node
+
+from smcdesk.datasets import Candles
+from smcdesk.pipelines import stage
+from smclab.candles import Quality, check, quality
+from smclab.instruments import Instrument, instrument
+
+
+def checked(candles: Candles) -> tuple[pd.DataFrame, dict[str, Any]]:  # bars, provenance
+    "Bars every room trusts, and where they come from."
+    bars = check(candles.bars, symbol=candles.symbol)
+    return bars, {"symbol": candles.symbol, "notes": list(candles.notes)}
+
+
+def inspected(bars: pd.DataFrame, instrument: Instrument, provenance: dict[str, Any]) -> Quality:
+    "What the tape lacks, by its market's own week."
+    return quality(bars, week=instrument.week, symbol=provenance["symbol"])
+
+
+def profile(symbol: str):
+    "The node that looks up a symbol's instrument; every stage that needs it brings it along."
+    return node(instrument, f"params:symbols.{symbol}.instrument", "instrument", name="profile")
+
+
+def create_pipeline(symbol: str) -> Pipeline:
+    "Raw candles to bars and their quality."
+    nodes = [
+        profile(symbol),
+        node(checked, "candles", ["bars", "provenance"], name="check"),
+        node(inspected, ["bars", "instrument", "provenance"], "quality", name="quality"),
+    ]
+    return stage(symbol, nodes)

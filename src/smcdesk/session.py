@@ -1,0 +1,49 @@
+"""One run of the road inside this process, as the commands want it: quiet, with a bar, and with the run's id."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from smcdesk import project
+
+
+def quiet() -> None:
+    "Leave the console to the command; errors reach it as exceptions, not as log lines."
+    project.hush()
+    for name in ("kedro", "kedro_mlflow.framework", "mlflow", "alembic", "papermill", "traitlets"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def run(
+    stages: Iterable[str],  # pipeline names
+    *,
+    symbol: str,  # the namespace to run
+    env: str | None = None,  # None: base + local
+    runtime_params: Mapping[str, Any] | None = None,
+    bar=None,  # a rich Progress to draw on
+) -> str | None:  # the MLflow run's id
+    "Run stages for one symbol."
+    root = project.root()
+    # Kedro looks for its logging file only in the working directory.
+    os.environ.setdefault("KEDRO_LOGGING_CONFIG", str(root / "conf" / "logging.yml"))
+    with warnings.catch_warnings(record=True):  # mlflow's advice on a class that kedro-mlflow defines
+        import kedro_mlflow.framework.hooks  # noqa: F401
+    from kedro.framework.session import KedroSession
+    from kedro.framework.startup import bootstrap_project
+
+    bootstrap_project(root)
+    quiet()
+    from smcdesk.hooks import progress, runs
+
+    progress.show(bar)
+    try:
+        told = {"env": project.check_env(env), "runtime_params": dict(runtime_params or {})}
+        with KedroSession.create(root, **told) as session:
+            session.run(pipeline_names=list(stages), namespaces=[symbol])
+    finally:
+        progress.show(None)
+    return runs.last_run_id

@@ -1,0 +1,250 @@
+"""A replayed tape told in plain sentences, each made of its own numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from smcdesk import project, session
+from smclab.candles import BadConfig, Quality, fingerprint, nearest
+from smclab.execution import Costs
+from smclab.model import Result
+from smclab.reading import Reading
+from smclab.replay import REASONS, Ledger
+
+FEW = 30  # closed trades under which nothing is concluded
+
+
+@dataclass(frozen=True)
+class Story:
+    "Everything the road left about one symbol."
+
+    symbol: str
+    env: str
+    provenance: dict[str, Any]
+    quality: Quality
+    reading: Reading
+    candidates: pd.DataFrame
+    decisions: pd.DataFrame
+    costs: Costs
+    ledger: Ledger
+    scorecard: pd.DataFrame
+    honesty: pd.DataFrame
+    model: Result
+
+    @property
+    def bars(self) -> pd.DataFrame:
+        "The bars that were read."
+        return self.reading.bars
+
+
+def replayed() -> list[str]:
+    "The symbols that have a ledger."
+    return sorted(p.parent.parent.name for p in (project.root() / "data/07_model_output").glob("*/ledger/record.json"))
+
+
+def check_symbol(symbol: str, env: str) -> None:
+    "`BadConfig` with the nearest name unless conf or an earlier run knows the symbol."
+    known = sorted({*project.parameters(env)["symbols"], *replayed()})
+    if symbol not in known:
+        raise BadConfig(f"unknown symbol {symbol!r}{nearest(symbol, known)} Known: {', '.join(known)}.")
+
+
+def load(symbol: str, env: str) -> Story:
+    "The tape's story from the catalog."
+    if symbol not in replayed():
+        raise BadConfig(f"nothing has been replayed for {symbol!r} yet: run smcdesk demo --symbol {symbol} --env {env}")
+    session.quiet()
+    catalog = project.catalog(env)
+    names = ("provenance", "quality", "reading", "candidates", "costs", "ledger", "scorecard", "honesty", "model")
+    parts = {name: catalog.load(f"{symbol}.{name}") for name in names}
+    return Story(symbol, env, decisions=catalog.load(f"{symbol}.decision_log"), **parts)
+
+
+def resolved(s: Story) -> pd.DataFrame:
+    "What the parameters turned out to mean."
+    rows = {
+        "symbol": s.symbol, "environment": s.env, "timeframe": s.reading.timeframe, "bars": f"{len(s.bars):,}",
+        "first bar (UTC)": f"{s.bars.index[0]:%Y-%m-%d %H:%M}", "last bar (UTC)": f"{s.bars.index[-1]:%Y-%m-%d %H:%M}",
+        "data fingerprint": fingerprint(s.bars), "ledger hash": s.ledger.hash()[:16],
+        "reading configuration": s.reading.config.hash(),
+    }  # fmt: skip
+    return pd.DataFrame({"": rows})
+
+
+def _count(n: int, one: str, many: str = "") -> str:
+    "A number with its noun."
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def _r(x: float) -> str:
+    "A number of R, signed."
+    return f"{x:+.2f} R"
+
+
+def _sentences(*said: str) -> str:
+    "Sentences in one paragraph."
+    return " ".join(s for s in said if s)
+
+
+def verdict(s: Story) -> str:
+    "What the trades prove, which is usually nothing."
+    row = s.scorecard.loc["expectancy_r"]
+    n = int(s.scorecard.loc["trades_n", "value"])
+    if n == 0:
+        return "No trade was closed, so there is nothing to judge."
+    told = f"This is {_count(n, 'closed trade')}, {_r(row['value'])} per trade on average after costs"
+    if not np.isfinite(row["low"]):
+        return f"{told}. One trade has no interval, and proves nothing."
+    told = f"{told}; the 95 % interval runs from {_r(row['low'])} to {_r(row['high'])}"
+    if n < FEW:
+        return f"{told}. Fewer than {FEW} trades say nothing either way."
+    if row["low"] <= 0 <= row["high"]:
+        return f"{told} and includes zero: no evidence of an edge after costs."
+    if row["high"] < 0:
+        return f"{told} and lies below zero: after costs this lost, and more than chance explains."
+    return f"{told} and lies above zero. One tape, tuned on by eye, is a reason to test further, not a proof."
+
+
+def data(s: Story) -> str:
+    "Where the candles come from and what they lack."
+    q = s.quality
+    missing = int(q.gaps["missing_bars"].sum())
+    lacks = [
+        f"{_count(missing, 'bar')} missing in {_count(len(q.gaps), 'hole')}" if missing else "",
+        _count(len(q.stale), "stale bar") if len(q.stale) else "",
+        _count(len(q.flat), "bar") + " without range" if len(q.flat) else "",
+        _count(len(q.spikes), "lonely spike") if len(q.spikes) else "",
+    ]
+    lacks = ", ".join(x for x in lacks if x) or "nothing missing, stale, flat or spiking"
+    shut = "" if q.verdict == "ok" else "No setup is taken on such data."
+    why = "".join(f" {r}." for r in q.reasons)
+    return _sentences(*s.provenance["notes"], f"The data is **{q.verdict}**: {lacks}.{why}", shut)
+
+
+def structure(s: Story) -> str:
+    "What the reader saw."
+    kinds = s.reading.events.groupby("family", observed=True)["kind"].value_counts()
+    n = {key: int(v) for key, v in kinds.items() if v}
+
+    def of(family, *names):
+        return sum(n.get((family, name), 0) for name in names)
+
+    born = of("gap", "born")
+    breaks = of("structure", "bos", "choch", "mss")
+    share = (lambda kind: f"{100 * of('gap', kind) / born:.0f} %") if born else (lambda kind: "none")
+    return _sentences(
+        f"{_count(of('swing', 'high', 'low'), 'swing')} and {_count(breaks, 'break')} of structure:",
+        f"{of('structure', 'bos'):,} with the trend (BOS), {of('structure', 'choch', 'mss'):,} against it",
+        f"(CHoCH, {of('structure', 'mss'):,} of them with displacement).",
+        f"{_count(born, 'fair value gap')} opened; {share('touched')} were touched, {share('filled')} filled",
+        f"and {share('inverted')} closed through before the tape ended.",
+    )
+
+
+def decisions(s: Story) -> str:
+    "How many setups there were and what became of them."
+    n, live = len(s.decisions), int((s.decisions["outcome"] == "live").sum())
+    status = s.ledger.orders.loc[s.ledger.orders["order_id"].str.endswith(":entry"), "status"]
+    filled, orders = int((status == "filled").sum()), len(status)
+    sent = (
+        f"Of {_count(orders, 'order')} sent at the next open, {filled:,} filled and {orders - filled:,} were refused."
+    )
+    if orders and filled == orders:
+        sent = f"Every one of {_count(orders, 'order')} sent at the next open filled."
+    return _sentences(
+        f"{_count(n, 'setup')}: {live:,} passed every gate, {n - live:,} were refused.", sent if orders else "",
+        "Every refusal is kept with its reason:" if n > filled else "",
+    )  # fmt: skip
+
+
+def refusals(s: Story) -> pd.DataFrame:
+    "Each reason to stay out, how often, and one example in words."
+    gates = s.decisions[s.decisions["outcome"] != "live"]
+    rows = [
+        {"asked by": gate or "decision", "refused": len(part), "for example": part["why"].iloc[-1]}
+        for gate, part in gates.groupby("gate", sort=False)
+    ]
+    orders = s.ledger.orders[s.ledger.orders["status"] != "filled"]
+    rows += [
+        {"asked by": "order", "refused": len(part), "for example": REASONS[reason]}
+        for reason, part in orders.groupby("reason", sort=False)
+    ]
+    table = pd.DataFrame(rows, columns=["asked by", "refused", "for example"])
+    return table.sort_values("refused", ascending=False, kind="stable", ignore_index=True)
+
+
+def card(s: Story) -> pd.DataFrame:
+    "The scorecard as a reader wants it: rounded, with sample sizes and remarks."
+    c = s.scorecard
+    around = [f"{lo:.2f} … {hi:.2f}" if np.isfinite(lo) else "" for lo, hi in zip(c["low"], c["high"], strict=True)]
+    value = ["none" if pd.isna(v) else f"{v:,.0f}" if k.endswith("_n") else f"{v:,.2f}" for k, v in c["value"].items()]
+    table = {"value": value, "95 % interval": around, "n": c["n"], "unit": c["unit"], "remark": c["note"].fillna("")}
+    return pd.DataFrame(table, index=c.index)
+
+
+def money(s: Story) -> str:
+    "What equity did."
+    v = s.scorecard["value"]
+    end = s.ledger.equity["equity"].iloc[-1]
+    open_ = "One position was still open at the end and is marked, not counted." if v["open_at_end_n"] else ""
+    return _sentences(
+        f"Equity went from {s.ledger.start_equity:,.0f} to {end:,.0f} ({v['total_return_pct']:+.1f} %);",
+        f"the deepest fall was {v['max_drawdown_pct']:.1f} % and the longest time under water",
+        f"{v['max_drawdown_days']:.0f} days. Costs took {v['costs']:,.0f}.", costs(s), open_,
+    )  # fmt: skip
+
+
+def costs(s: Story) -> str:
+    "What every fill was charged."
+    c = s.costs
+    fees = [
+        f"{_price(c.commission_pct)} % of the traded value" if c.commission_pct else "",
+        f"{_price(c.commission_per_unit)} per unit" if c.commission_per_unit else "",
+    ]
+    fees = " and ".join(f for f in fees if f)
+    return _sentences(
+        f"The candles are taken for {c.bars_side} prices; every purchase pays the ask and every sale gets the bid,",
+        f"{_price(c.spread_price)} apart, market orders and stops slip by {_price(c.slippage_price)},",
+        f"and commission is {fees} per side." if fees else "and there is no commission.",
+    )
+
+
+def _price(x: float) -> str:
+    "A small number without an exponent."
+    return f"{x:,.8f}".rstrip("0").rstrip(".")
+
+
+def honesty(s: Story) -> str:
+    "How much of the result hangs on what candles hide."
+    stop, target = s.honesty.loc["stop_first"], s.honesty.loc["target_first"]
+    n = int(stop["trades_n"])
+    if n == 0:
+        return "No trade was closed, so no bar was doubtful."
+    doubtful = int(stop["ambiguous_n"])
+    if doubtful == 0:
+        return f"No bar held both stop and target: none of the {n:,} results depends on the order inside a candle."
+    return _sentences(
+        f"In {doubtful:,} of {n:,} trades one bar held both stop and target; the candle does not say which came first.",
+        f"Booked as the stop, as everywhere in this report: {_r(stop['expectancy_r'])} per trade.",
+        f"Booked as the target: {_r(target['expectancy_r'])}. The truth lies between.",
+    )
+
+
+def model(s: Story) -> str:
+    "Whether the score knew anything, in the model room's own words."
+    return s.model.verdict
+
+
+def summary(s: Story) -> dict[str, Any]:
+    "The report in one row."
+    v = s.scorecard["value"]
+    names = ("trades_n", "win_rate_pct", "expectancy_r", "total_return_pct", "max_drawdown_pct")
+    return {
+        "symbol": s.symbol, "env": s.env, "timeframe": s.reading.timeframe, "bars": len(s.bars),
+        "data_fingerprint": fingerprint(s.bars), "data_quality": s.quality.verdict, "ledger_hash": s.ledger.hash(),
+        **{name: None if pd.isna(v[name]) else float(v[name]) for name in names}, "sentence": verdict(s),
+    }  # fmt: skip
