@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['BREAK_LABELS', 'PAPER', 'NIGHT', 'PLOT_BARS', 'EXPLORE_BARS', 'CROWDED_BARS', 'LINE_BARS', 'LAYERS', 'FIRST_LAYERS',
-           'KILLZONES', 'ZONES_SHOWN', 'MOST_CANDLES', 'FIRST_VIEW_BARS', 'Style', 'Marks', 'marks', 'plot', 'explore',
-           'equity']
+           'KILLZONES', 'ZONES_SHOWN', 'GAP_LIFE', 'BLOCK_LIFE', 'MOST_CANDLES', 'FIRST_VIEW_BARS', 'Style', 'Marks',
+           'marks', 'plot', 'explore', 'equity']
 
 # %% ../../nbs/95_charts.ipynb #51729aad
 import importlib
@@ -754,18 +754,24 @@ def _draw_periods(ax, names: _Names | None, periods: pd.DataFrame, edge: float, 
                     shares=(0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0))  # fmt: skip
 
 
+def _fitting(
+    name: str,  # such as london_open
+    letters: float,  # how many there is room for
+) -> str:  # London Open, LO or nothing
+    "A session's name as long as there is room for it."
+    words = [w.upper() if len(w) == 2 else w.capitalize() for w in name.split("_")]
+    return next((t for t in (" ".join(words), "".join(w[0] for w in words)) if len(t) < letters), "")
+
+
 def _draw_sessions(ax, sessions: pd.DataFrame, n: int, style: Style):
     "Killzones as quiet stripes, with their names at the top where there is room."
     width = ax.bbox.width / (ax.get_xlim()[1] - ax.get_xlim()[0])
     for k, r in enumerate(sessions.itertuples()):
         a, b = max(r.x0, 0) - 0.5, min(r.x1, n) - 0.5
         ax.axvspan(a, b, color=style.quiet, alpha=0.10 if k % 2 else 0.17, lw=0, zorder=0.3, gid="session")
-        words = " ".join(w.upper() if len(w) == 2 else w.capitalize() for w in r.name.split("_"))
-        for text in (words, "".join(w[0] for w in words.split()).upper()):
-            if len(text) * 4.6 * ax.figure.dpi / 72 < (b - a) * width:
-                ax.text((a + b) / 2, 0.988, text, transform=ax.get_xaxis_transform(), ha="center", va="top",
-                        fontsize=7.5, fontfamily=_font(), color=style.quiet, zorder=5, gid="session_name")  # fmt: skip
-                break
+        text = _fitting(r.name, (b - a) * width / (4.6 * ax.figure.dpi / 72))
+        ax.text((a + b) / 2, 0.988, text, transform=ax.get_xaxis_transform(), ha="center", va="top", fontsize=7.5,
+                fontfamily=_font(), color=style.quiet, zorder=5, gid="session_name")  # fmt: skip
 
 
 def _draw_bias(ax, bias: pd.DataFrame, style: Style):
@@ -841,7 +847,7 @@ def _subtitle(bars: pd.DataFrame, reading, shown: Marks, timeframe: str | None =
     base = getattr(reading, "timeframe", "")
     notes = [base if timeframe in (None, base) else f"{base} bars, {timeframe} events"]
     notes.append(f"{first.day} {first:%b %Y %H:%M} to {until} UTC")
-    notes.append(f"{n} bars" if n == len(bars) else f"{n:,} of {len(bars):,} bars")
+    notes.append(f"{n:,} bars" if n == len(bars) else f"{n:,} of {len(bars):,} bars")
     notes.append("names left out: more than 400 bars" if n > CROWDED_BARS and len(shown.breaks) else "")
     more = [f"{count} more {name.replace('_', ' ')}" for name, count in shown.left_out.items() if count]
     return " · ".join(filter(None, [*notes, *more]))
@@ -904,6 +910,8 @@ def plot(
     return figure
 
 # %% ../../nbs/95_charts.ipynb #bca060b7
+GAP_LIFE = ("touched", "mid", "filled", "inverted", "inverse_failed", "expired")
+BLOCK_LIFE = ("touched", "mid", "broken", "breaker_touched", "breaker_failed", "expired", "evicted")
 MOST_CANDLES = 3000  # with more bars the candles are drawn as lines
 FIRST_VIEW_BARS = 1000  # of more than that, the last ones are seen first
 
@@ -956,16 +964,44 @@ def _when(t: pd.Timestamp, day=None) -> str:
 
 def _lived(
     known_at: pd.Timestamp,
-    life: list = (),  # (kind, time), rising
+    life: list,  # (kind, time), rising
 ) -> str:
-    "When a thing became known, and what happened to it then and when."
-    told, last, words = [f"known {_when(known_at)}"], known_at, []
+    "What happened to a thing, and when; the day is left out while it is the one before."
+    told, last, words = [], known_at, []
     for k, (kind, at) in enumerate(life):
         words.append(kind.replace("_", " "))
         if k + 1 == len(life) or life[k + 1][1] != at:
             told.append(f"{', '.join(words)} {_when(at, last.date())}")
             last, words = at, []
-    return " · ".join(told)
+    return "; ".join(told)
+
+
+class _Stories:
+    "What the hover says of each row: a head, when it became known, and its life, in columns or in words."
+
+    def __init__(self, heads, known_at, life=None, stages: tuple[str, ...] = ()):
+        self.words = ["known", *[stage.replace("_", " ") for stage in stages]] + [""] * (
+            life is not None and not stages
+        )
+        self.rows = []
+        for k, (head, at) in enumerate(zip(heads, known_at, strict=True)):
+            row, last = [head, _when(at)], at
+            if stages:
+                then = dict(life[k])
+                for stage in stages:
+                    row.append(_when(then[stage], last.date()) if stage in then else "-")
+                    last = then.get(stage, last)
+            elif life is not None:
+                row.append(_lived(at, life[k]))
+            self.rows.append(row)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def hover(self, name: str) -> str:
+        "The words that all rows share, with places for their own."
+        said = [f"{word} %{{customdata[{k + 1}]}}".strip() for k, word in enumerate(self.words)]
+        return "<br>".join([f"<b>{name}</b> %{{customdata[0]}}", *said]) + "<extra></extra>"
 
 
 def _faint(color: str, alpha: float) -> str:
@@ -975,7 +1011,7 @@ def _faint(color: str, alpha: float) -> str:
 
 
 class _Board:
-    "Collects the traces of one explorer chart. A story is what the hover says: (head, life) of each thing."
+    "Collects the traces of one explorer chart."
 
     def __init__(self, shown: Marks, style: Style, tick: float):
         self.go, self.shown, self.style, self.tick = _need("plotly.graph_objects"), shown, style, tick
@@ -986,10 +1022,13 @@ class _Board:
     def price(self, value: float) -> str:
         return f"{value:,.{self.digits}f}"
 
-    def zones(self, rows: pd.DataFrame) -> list[tuple[str, str]]:
-        "Stories of zones."
-        return [(f"{self.price(r.bottom)} to {self.price(r.top)}", _lived(r.known_at, getattr(r, "life", ())))
-                for r in rows.itertuples()]  # fmt: skip
+    def zones(self, rows: pd.DataFrame, stages: tuple[str, ...] = ()) -> _Stories:
+        "Stories of zones, with a column for each stage that some of them came to."
+        heads = [f"{self.price(low)} to {self.price(high)}" for low, high in zip(rows.bottom, rows.top, strict=True)]
+        if not stages:
+            return _Stories(heads, rows.known_at)
+        come = {kind for life in rows.life for kind, _ in life}
+        return _Stories(heads, rows.known_at, list(rows.life), tuple(s for s in stages if s in come))
 
     def add(self, layer: str, name: str, x, y, axis: str = "y", **look):
         "One trace; the first of a layer stands in the legend for all of it."
@@ -1004,48 +1043,43 @@ class _Board:
         "Boxes as one polygon; top and bottom are columns of `rows`."
         if len(rows):
             bottom, top = rows.bottom.to_numpy(float), rows.top.to_numpy(float)
-            a, b = (
-                (_places(x0), _places(x1)) if tip is None else (np.asarray(x0, np.float32), np.asarray(x1, np.float32))
-            )
+            a, b = _places(x0), _places(x1)
             look = {"fillcolor": _faint(color, alpha or self.style.gap_alpha)} | look
             self.add(layer, name, *_strung(a, b, bottom, top, tip), axis, mode="lines", fill="toself",
                      line={"width": 0, "simplify": False}, **look)  # fmt: skip
             self.tell(layer, name, x0, x1, (bottom + top) / 2, stories, color, axis)
 
-    def lines(
-        self, layer: str, name: str, rows: pd.DataFrame, stories: list | None, color: str, width: float, dash="solid"
-    ):
+    def lines(self, layer: str, name: str, rows, stories: _Stories | None, color: str, width: float, dash="solid"):
         "Level lines from x0 to x1 at a price; with many bars as thin boxes."
         if self.many:
             half = width * self.hair / 2
             thin = rows.assign(bottom=rows.price - half, top=rows.price + half)
             self.boxes(layer, name, thin, rows.x0, rows.x1, color, stories, alpha=0.9)
         elif len(rows):
-            self.add(layer, name, *_broken(_places(rows.x0), _places(rows.x1), rows.price.to_numpy(float)), mode="lines",  # noqa: E501
-                     line={"color": color, "width": width, "dash": dash})  # fmt: skip
+            x, y = _broken(_places(rows.x0), _places(rows.x1), rows.price.to_numpy(float))
+            self.add(layer, name, x, y, mode="lines", line={"color": color, "width": width, "dash": dash})
             self.tell(layer, name, rows.x0, rows.x1, rows.price.to_numpy(float), stories, color)
 
-    def signs(self, layer: str, name: str, x, y, side: int, stories: list, color: str, **marker):
+    def signs(self, layer: str, name: str, x, y, side: int, stories: _Stories, color: str, **marker):
         "Small signs at points; with many bars as triangles that point at them from above (side 1) or below."
         x, y = np.asarray(x, float), np.asarray(y, float)
         if self.many and len(x):
             flat = pd.DataFrame({"bottom": y + side * 9 * self.hair, "top": y + side * 2 * self.hair})
-            half = 0.4 * marker.get("size", 7) / 7
-            self.boxes(layer, name, flat, x - half, x + half, color, None, alpha=0.9, tip=x.astype(np.float32))
+            self.boxes(layer, name, flat, x - 1, x + 1, color, None, alpha=0.9, tip=_places(x))
             self.tell(layer, name, x, x, y, stories, color)
         elif len(x):
             self.add(layer, name, _places(x), y, mode="markers", marker={"color": color} | marker,
                      **self.said(name, stories, color))  # fmt: skip
 
-    def said(self, name: str, stories: list, color: str) -> dict:
-        "A hover that says the name, and each thing's own story."
-        return {"hovertemplate": f"<b>{name}</b> %{{customdata[0]}}<br>%{{customdata[1]}}<extra></extra>",
-                "customdata": stories, "hoverinfo": None,
+    def said(self, name: str, stories: _Stories, color: str, rows=None) -> dict:
+        "A hover that tells each thing's own story."
+        data = stories.rows if rows is None else [stories.rows[k] for k in rows]
+        return {"hovertemplate": stories.hover(name), "customdata": data, "hoverinfo": None,
                 "hoverlabel": {"bgcolor": self.style.paper, "bordercolor": color}}  # fmt: skip
 
-    def tell(self, layer: str, name: str, x0, x1, y, stories: list | None, color: str, axis: str = "y"):
+    def tell(self, layer: str, name: str, x0, x1, y, stories: _Stories | None, color: str, axis: str = "y"):
         "Unseen points from x0 to x1 that carry the stories; with many bars one in the middle of each."
-        if stories is None or not len(stories):
+        if not stories:
             return
         a, b = _places(x0).astype(np.int64), _places(x1).astype(np.int64)
         points = np.ones(len(a), np.int64) if self.many else np.minimum(b - a + 1, 12)
@@ -1054,7 +1088,7 @@ class _Board:
         share = 0.5 if self.many else nth / np.maximum(points - 1, 1)[owner]
         x = a[owner] + ((b - a)[owner] * share).astype(np.int64)
         self.add(layer, f"{name} story", _places(x), np.asarray(y)[owner], axis, mode="lines", line={"width": 0},
-                 **self.said(name, [stories[k] for k in owner], color))  # fmt: skip
+                 **self.said(name, stories, color, owner))  # fmt: skip
 
     def text(self, layer: str, name: str, x, y, words, color: str, side: int = 1, axis: str = "y"):
         "Names written on the chart, as long as there is room for them."
@@ -1065,7 +1099,7 @@ class _Board:
 
 # %% ../../nbs/95_charts.ipynb #c451fdc4
 def _bar_traces(board: _Board):
-    "Candles; with many bars as three stepped lines and one through their wicks."
+    "Candles; with many bars as a line through their wicks and three stepped ones around their bodies."
     window, style, tick = board.shown.bars, board.style, board.tick
     open_, high, low, close = (_packed(window[c], tick) for c in ("open", "high", "low", "close"))
     if not board.many:
@@ -1082,10 +1116,10 @@ def _bar_traces(board: _Board):
     board.add("price", "wicks", _places(x), y, mode="lines", line=pen, hoverinfo=None,
               hovertemplate="%{x}<br>%{y}<extra></extra>")  # fmt: skip
     rising = close >= open_
-    for part, fill in ((rising, None), (None, style.candle_up), (~rising, style.candle_down)):
-        two = close if part is None else np.column_stack([np.where(part, open_, close), close]).ravel()
-        board.add("price", "bodies", None, two, x0=-0.25, dx=1.0 if part is None else 0.5, mode="lines", line=pen,
-                  fill=None if fill is None else "tonexty", fillcolor=fill)  # fmt: skip
+    for y, fill in ((np.where(rising, open_, close), None), (close, style.candle_up),
+                    (np.where(rising, close, open_), style.candle_down)):  # fmt: skip
+        board.add("price", "bodies", None, y, x0=-0.5, mode="lines", line=pen, fillcolor=fill,
+                  fill=None if fill is None else "tonexty")  # fmt: skip
 
 
 def _structure_traces(board: _Board, swings: pd.DataFrame, breaks: pd.DataFrame, layer: str):
@@ -1094,13 +1128,13 @@ def _structure_traces(board: _Board, swings: pd.DataFrame, breaks: pd.DataFrame,
     before = "major " if major else ""
     for side, symbol, word in ((1, "triangle-down", "high"), (-1, "triangle-up", "low")):
         rows = swings[swings.side == side] if len(swings) else swings
-        stories = [(board.price(r.price), _lived(r.known_at)) for r in rows.itertuples()]
+        stories = _Stories(map(board.price, rows.get("price", ())), rows.get("known_at", ()))
         board.signs(layer, f"{before}swing {word}", rows.get("x", ()), rows.get("price", ()), side, stories, color,
                     symbol=f"{symbol}-open" if major else symbol, size=11 if major else 7)  # fmt: skip
     for side, rows, word, color in _sides(breaks, board.style):
         for kind in dict.fromkeys(rows.kind):
             part, name = rows[rows.kind == kind], f"{before}{BREAK_LABELS.get(kind, kind)}"
-            stories = [(f"{word} of {board.price(r.price)}", _lived(r.known_at)) for r in part.itertuples()]
+            stories = _Stories([f"{word} of {board.price(price)}" for price in part.price], part.known_at)
             board.lines(layer, name, part, stories, color, 2.6 if major else 1.4, "dash" if kind == "bos" else "solid")
             part = part[part.label != ""]
             middle = (part.x0.clip(lower=0) + part.x1) // 2
@@ -1109,29 +1143,31 @@ def _structure_traces(board: _Board, swings: pd.DataFrame, breaks: pd.DataFrame,
 
 def _zone_traces(board: _Board):
     "Gaps, order blocks, breakers, pools."
-    style, pools = board.style, board.shown.pools
+    style, pools, index = board.style, board.shown.pools, board.shown.bars.index
     for _, rows, word, color in _sides(board.shown.gaps, style):
         name = "bullish gap" if word == "up" else "bearish gap"
-        board.boxes("gaps", name, rows, rows.x0, rows.x1, color, board.zones(rows))
+        board.boxes("gaps", name, rows, rows.x0, rows.x1, color, board.zones(rows, GAP_LIFE))
     for side, rows, word, color in _sides(board.shown.order_blocks, style):
         name = f"{'bullish' if word == 'up' else 'bearish'} order block"
         part = rows[rows.flip >= 0]
-        board.boxes("order blocks", name, part, part.x0, part.flip, color, board.zones(part), style.gap_alpha + 0.08)
+        board.boxes(
+            "order blocks", name, part, part.x0, part.flip, color, board.zones(part, BLOCK_LIFE), style.gap_alpha + 0.08
+        )
         part = rows[rows.flip < rows.x1]
         other, turned = (style.down, "bearish breaker") if side > 0 else (style.up, "bullish breaker")
         hatch = {"shape": "/", "fgcolor": _faint(other, 0.45), "size": 7, "solidity": 0.12}
-        board.boxes("breakers", turned, part, part.flip, part.x1, other, board.zones(part), 0.05, fillpattern=hatch)
+        board.boxes(
+            "breakers", turned, part, part.flip, part.x1, other, board.zones(part, BLOCK_LIFE), 0.05, fillpattern=hatch
+        )
     for equal, name in ((False, "pool"), (True, "equal highs, lows")) if len(pools) else ():
         rows = pools[pools.equal == equal]
         heads = [f"{'high' if r.side > 0 else 'low'} {board.price(r.price)}" + (f", {r.name}" if r.name else "")
                  + (f", {r.touches} touches" if equal else "") for r in rows.itertuples()]  # fmt: skip
-        stories = [(h, _lived(r.known_at, r.life)) for h, r in zip(heads, rows.itertuples(), strict=True)]
-        board.lines("pools", name, rows, stories, style.swing, 1.8 if equal else 0.9)
-    for side, rows, _, _ in _sides(pools[pools.swept >= 0] if len(pools) else pools, style):
-        stories, color = (
-            [(f"of {board.price(r.price)}", "") for r in rows.itertuples()],
-            (style.up, style.down)[side > 0],
+        board.lines(
+            "pools", name, rows, _Stories(heads, rows.known_at, list(rows.life)), style.swing, 1.8 if equal else 0.9
         )
+    for side, rows, _, _ in _sides(pools[pools.swept >= 0] if len(pools) else pools, style):
+        stories, color = _Stories(map(board.price, rows.price), index[rows.swept]), (style.up, style.down)[side > 0]
         board.signs("pools", f"sweep {'down' if side > 0 else 'up'}wards", rows.swept, rows.price, side, stories, color,
                     symbol="x-thin", size=8, line={"width": 2, "color": color})  # fmt: skip
 
@@ -1145,13 +1181,16 @@ def _clock_traces(board: _Board) -> list[str]:  # rows of the strip of trends
         board.boxes(
             "killzones", "killzone", rows.assign(bottom=0.0, top=1.0), rows.x0, last, style.quiet, None, 0.12, "y3"
         )
-        board.text("killzones", "killzone", (rows.x0.clip(lower=0) + last) // 2, np.full(len(rows), 0.99), words,
-                   style.quiet, -1, "y3")  # fmt: skip
-        stories = [(w, _lived(t)) for w, t in zip(words, rows.known_at, strict=True)]
+        first, room = rows.x0.clip(lower=0), 200 / n  # letters a bar has room for
+        fitting = [_fitting(name, bars * room) for name, bars in zip(rows["name"], last - first + 1, strict=True)]
+        board.text(
+            "killzones", "killzone", (first + last) // 2, np.full(len(rows), 0.99), fitting, style.quiet, -1, "y3"
+        )
+        stories = _Stories(words, rows.known_at)
         board.tell("killzones", "killzone", rows.x0, last, np.full(len(rows), 0.985), stories, style.quiet, "y3")
     rows = shown.periods
     if len(rows):
-        stories = [(f"{r.name} {board.price(r.price)}", _lived(r.known_at)) for r in rows.itertuples()]
+        stories = _Stories([f"{r.name} {board.price(r.price)}" for r in rows.itertuples()], rows.known_at)
         board.lines("previous extremes", "previous", rows, stories, style.ink, 1.1, "8px,4px")
         board.text("previous extremes", "previous", rows.x0 + 1, rows.price, rows["name"], style.ink)
     tints = {"premium": (style.down, 0.08), "discount": (style.up, 0.08), "equilibrium": (style.quiet, 0.28)}
@@ -1169,9 +1208,17 @@ def _clock_traces(board: _Board) -> list[str]:  # rows of the strip of trends
         part = rows[rows.side == side] if names else rows
         if len(part):
             y = part["name"].map({name: len(names) - 1 - k for k, name in enumerate(names)})
-            stories = [(r.name, f"since {_when(shown.bars.index[r.x0])}") for r in part.itertuples()]
+            stories = _Stories(part["name"], shown.bars.index[part.x0])
             board.boxes(
-                "bias", word, part.assign(bottom=y - 0.4, top=y + 0.4), part.x0, part.x1, color, stories, alpha, "y2"
+                "bias",
+                word,
+                part.assign(bottom=y - 0.4, top=y + 0.4),
+                part.x0,
+                (part.x1 + 1).clip(upper=n - 1),
+                color,
+                stories,
+                alpha,
+                "y2",
             )
     return names
 
@@ -1182,9 +1229,11 @@ def _trade_traces(board: _Board):
     if not len(trades):
         return
     entries, exits = trades[trades.x0 >= 0], trades[trades.closed]
-    said = [(f"{'long' if r.side > 0 else 'short'} at {board.price(r.entry_price)}",
-             f"stop {board.price(r.stop_price)}, target {board.price(r.target_price)}") for r in entries.itertuples()]  # fmt: skip # noqa: E501
-    out = [(f"{r.exit_reason} at {board.price(r.exit_price)}", f"{r.r_multiple:+.2f} R") for r in exits.itertuples()]
+    said = [f"{'long' if r.side > 0 else 'short'} at {board.price(r.entry_price)}, stop {board.price(r.stop_price)}, "
+            f"target {board.price(r.target_price)}" for r in entries.itertuples()]  # fmt: skip
+    said = _Stories(said, entries.entry_time)
+    out = [f"{r.exit_reason} at {board.price(r.exit_price)}, {r.r_multiple:+.2f} R" for r in exits.itertuples()]
+    out = _Stories(out, exits.exit_time)
     arrows = ["triangle-up" if side > 0 else "triangle-down" for side in entries.side]
     colors, edge = [style.up if pnl >= 0 else style.down for pnl in exits.pnl], {"color": style.paper, "width": 1}
     for name, x, y, stories, look in (
@@ -1198,13 +1247,14 @@ def _trade_traces(board: _Board):
 # %% ../../nbs/95_charts.ipynb #d0937c4c
 def _axis_names(
     index: pd.DatetimeIndex,  # the window's open times
+    spare: int,  # places without a bar at the right
 ) -> dict[str, str]:  # bar number to what the axis writes
     "The times that stand for bar numbers on the axis."
+    beside = {str(len(index) + k): " " for k in range(spare + 1)} | {"\u22121": " "}
     year = " %y" if (index[-1] - index[0]).days > 300 else ""
     daily = len(index) > 1 and np.median(np.diff(index.as_unit("ns").asi8)) >= timeframe_ns("1D")
-    return {
-        str(k): t.strftime(f"{t.day} %b{year}" if daily else f"{t.day} %b{year} %H:%M") for k, t in enumerate(index)
-    }
+    clock = "" if daily else " %H:%M"
+    return {str(k): t.strftime(f"{t.day} %b{year}{clock}") for k, t in enumerate(index)} | beside
 
 
 def explore(
@@ -1242,16 +1292,17 @@ def _lay_out(figure, window: pd.DataFrame, head: str, rows: list, digits: int, s
     first = n - FIRST_VIEW_BARS if n > MOST_CANDLES else 0
     seen = window.iloc[first:]
     pad = 0.07 * (seen.high.max() - seen.low.min()) or seen.close.iloc[-1] * 1e-4
-    form = f",.{digits}f"
+    form, spare = f",.{digits}f", max(1, round(0.012 * min(n, FIRST_VIEW_BARS)))
     figure.update_layout(
         title={"text": head, "x": 0.012, "y": 0.955, "font": {"size": 18, "color": style.ink}}, height=640,
         paper_bgcolor=style.paper, plot_bgcolor=style.paper, hovermode="closest", dragmode="pan",
         font={"family": "Inter, Helvetica Neue, Arial, sans-serif", "size": 12, "color": style.quiet},
         legend={"orientation": "h", "x": 0, "xanchor": "left", "y": -0.09, "yanchor": "top", "itemsizing": "constant"},
         margin={"l": 16, "r": 64, "t": 72, "b": 92}, hoverlabel={"font_size": 12, "align": "left"},
-        xaxis={"range": [first - 1, n + 0.012 * min(n, FIRST_VIEW_BARS)], "showgrid": False, "zeroline": False,
-               "nticks": 9, "tickangle": 0, "tickformat": "d", "hoverformat": "d", "rangeslider": {"visible": False},
-               "labelalias": _axis_names(window.index)},
+        xaxis={"range": [first - 1, n + spare], "minallowed": -1, "maxallowed": n + spare, "showgrid": False,
+               "zeroline": False, "nticks": 9, "tickangle": 0, "tickformat": "d", "hoverformat": "d",
+               "rangeslider": {"visible": False}, "labelalias": _axis_names(window.index, spare),
+               "anchor": "y2" if rows else "y"},
         yaxis={"side": "right", "gridcolor": style.grid, "zeroline": False, "tickformat": form, "hoverformat": form,
                "domain": [foot + 0.02 if rows else 0.0, 1], "range": [seen.low.min() - pad, seen.high.max() + pad]},
     )  # fmt: skip
