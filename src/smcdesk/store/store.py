@@ -283,7 +283,7 @@ class Store:
     ) -> list[str]:  # names, in order
         "Which decisions are not stored yet; `Contradiction` when one is, with other content."
         id_, content = DECISIONS.c.decision_id, DECISIONS.c.content_hash
-        stored = dict(connection.execute(select(id_, content).where(id_.in_(list(hashes)))).tuples().all())
+        stored = dict(connection.execute(select(id_, content).where(id_.in_(list(hashes)))).all())
         for name, there in stored.items():
             if there != hashes[name]:
                 (before,) = self._whole(connection, id_ == name)
