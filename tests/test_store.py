@@ -498,6 +498,8 @@ def test_writer_that_waits_too_long_is_told_to_wait_and_try_again(url, monkeypat
             tx.record_labels([label(0)])
             with pytest.raises(StoreDown, match=r"cannot be used now .* nothing was written, wait and try again"):
                 other.record_labels([label(1)])
+            with pytest.raises(StoreDown, match="nothing was written, wait and try again"):
+                other.upgrade()
         assert other.record_labels([label(1)]) == 1
 
 

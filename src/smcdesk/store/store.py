@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -102,20 +102,22 @@ class Store:
             yield
             return
         file = Path(self.url.database)
+        lock = FileLock(file.with_name(f".{file.name}.lock"), timeout=engines.WAIT_S)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(file.with_name(f".{file.name}.lock"), timeout=engines.WAIT_S)
-            with lock, engines.plainly(self.url):
-                raw = self._engine.raw_connection()
-                try:
-                    raw.execute("PRAGMA journal_mode = WAL")  # readers do not wait for the writer
-                finally:
-                    raw.close()
-                yield
+            lock.acquire()
         except LockTimeout as error:
-            raise engines.StoreDown(f"the store {self.url.database} is being upgraded by another process") from error
+            raise engines.StoreDown(
+                f"the store {file} is being upgraded by another process: wait and try again"
+            ) from error
         except OSError as error:
-            raise BadConfig(f"the store {self.url.database} cannot be made there: {error}") from error
+            raise BadConfig(f"the store {file} cannot be made there: {error}") from error
+        try:
+            with engines.plainly(self.url), closing(self._engine.raw_connection()) as raw:
+                raw.execute("PRAGMA journal_mode = WAL")  # readers do not wait for the writer
+            yield
+        finally:
+            lock.release()
 
     def _check_ready(self) -> None:
         "Raise `BadConfig` when the tables are not the ones this program was written for."
