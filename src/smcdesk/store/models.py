@@ -1,0 +1,230 @@
+"""The tables. Times are whole nanoseconds since 1970 UTC, prices and ratios doubles, JSON text in one spelling."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Double,
+    ForeignKey,
+    Index,
+    MetaData,
+    Text,
+    TypeDecorator,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+GRADES = ("A+", "A", "B", "NO_TRADE")
+OUTCOME_CLASSES = ("live", "shadow", "none")
+OUTCOMES = ("target", "stop", "time", "never_filled")
+STATUSES = ("new", "amended", "cancelled")
+
+
+class Nanoseconds(TypeDecorator):
+    "A moment, ns since 1970 UTC. An integer in every dialect: SQLite and PostgreSQL both change what they call times."
+
+    impl = BigInteger
+    cache_ok = True
+
+
+class Json(TypeDecorator):
+    "A plain value as canonical JSON text: the same value is the same text in every dialect and in every export."
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect) -> str | None:
+        return None if value is None else canonical(value)
+
+    def process_result_value(self, value: str | None, dialect) -> Any:
+        return None if value is None else json.loads(value)
+
+
+def canonical(value: Any) -> str:
+    "A plain value as JSON: keys sorted, no blanks, no NaN."
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _one_of(column: str, words: tuple[str, ...]) -> CheckConstraint:
+    "A constraint that a column holds one of some words, or nothing."
+    return CheckConstraint(f"{column} IN ({', '.join(repr(w) for w in words)})", name=f"{column}_known")
+
+
+def _word(words: tuple[str, ...], **options):
+    "A column that holds one of some words; the border names the nearest one."
+    return mapped_column(info={"choices": words}, **options)
+
+
+Ns = Annotated[int, mapped_column(Nanoseconds)]
+NAMES = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    "What all tables share: the types of their columns, and names for their constraints, so a migration can find them."
+
+    metadata = MetaData(naming_convention=NAMES)
+    type_annotation_map = {str: Text(), int: BigInteger(), float: Double(), dict: Json(), list: Json()}  # noqa: RUF012
+
+
+class InstrumentRow(Base):
+    "A profile as it was when rows were written with it; a changed profile is a new row."
+
+    __tablename__ = "instruments"
+
+    symbol: Mapped[str] = mapped_column(primary_key=True)
+    profile_hash: Mapped[str] = mapped_column(primary_key=True)  # Instrument.hash
+    asset_class: Mapped[str]
+    quote_currency: Mapped[str]
+    profile: Mapped[dict]  # every field
+    recorded_at: Mapped[Ns]  # by the Desk's clock; never compared
+
+
+class DecisionRow(Base):
+    "One `smclab.decision.Decision`: its headline in columns, the rest of it as JSON, its verdicts as child rows."
+
+    __tablename__ = "decisions"
+    __table_args__ = (
+        _one_of("outcome", OUTCOME_CLASSES),
+        Index(None, "time"),
+        Index(None, "setup_id"),
+        Index(None, "instrument", "time"),
+    )
+
+    decision_id: Mapped[str] = mapped_column(primary_key=True)  # store.decision_id
+    content_hash: Mapped[str]  # Decision.hash: what was decided
+    setup_id: Mapped[str]  # "" when there was no candidate
+    instrument: Mapped[str]
+    timeframe: Mapped[str]
+    time: Mapped[Ns]  # open label of the bar at whose close it was decided
+    outcome: Mapped[str] = _word(OUTCOME_CLASSES)
+    grade: Mapped[str | None]
+    score: Mapped[float | None]  # 0 to 100
+    confidence: Mapped[float | None]  # 0 to 100
+    confidence_kind: Mapped[str | None]
+    why: Mapped[str]
+    next: Mapped[str]
+    policy_hash: Mapped[str]
+    record: Mapped[dict]  # Decision.to_dict without its verdicts
+    recorded_at: Mapped[Ns]
+
+
+class VerdictRow(Base):
+    "One gate's answer within a decision."
+
+    __tablename__ = "verdicts"
+    __table_args__ = (Index(None, "gate"),)
+
+    decision_id: Mapped[str] = mapped_column(ForeignKey("decisions.decision_id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # 1 for the gate asked first
+    gate: Mapped[str]
+    passed: Mapped[bool]
+    enforced: Mapped[bool]
+    reason: Mapped[str]
+    evidence: Mapped[dict]
+    next: Mapped[str]
+
+
+class SignalRow(Base):
+    "One version of what was told to a trader or a broker about a setup, and until when it holds."
+
+    __tablename__ = "signals"
+    __table_args__ = (
+        _one_of("outcome_class", OUTCOME_CLASSES),
+        _one_of("status", STATUSES),
+        CheckConstraint("version >= 1", name="version_counts_from_1"),
+        CheckConstraint("side IN (-1, 1)", name="side_known"),
+        CheckConstraint("expires_at > time", name="expires_after_time"),
+        Index(None, "expires_at"),
+        Index(None, "instrument", "time"),
+    )
+
+    setup_id: Mapped[str] = mapped_column(primary_key=True)
+    policy_hash: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # 1, 2, …: later ones replace earlier
+    status: Mapped[str] = _word(STATUSES)
+    outcome_class: Mapped[str] = _word(OUTCOME_CLASSES)
+    instrument: Mapped[str]
+    timeframe: Mapped[str]
+    mode: Mapped[str]
+    side: Mapped[int]  # +1 long, -1 short
+    time: Mapped[Ns]  # open label of the bar at whose close this version became known
+    expires_at: Mapped[Ns]  # the first moment at which it no longer holds
+    entry_price: Mapped[float]
+    stop_price: Mapped[float]
+    target_price: Mapped[float]
+    risk_pct: Mapped[float | None]
+    grade: Mapped[str | None] = _word(GRADES)
+    score: Mapped[float | None]
+    confidence: Mapped[float | None]
+    confidence_kind: Mapped[str | None]
+    reason: Mapped[str | None]
+    recorded_at: Mapped[Ns]
+
+
+class LabelRow(Base):
+    "One evaluated setup, executed or not; the last group of columns is filled later, once, by the outcome job."
+
+    __tablename__ = "setup_labels"
+    __table_args__ = (
+        _one_of("grade", GRADES),
+        _one_of("outcome_class", OUTCOME_CLASSES),
+        _one_of("outcome", OUTCOMES),
+        CheckConstraint("(outcome IS NULL) = (outcome_known_at IS NULL)", name="outcome_has_its_moment"),
+        CheckConstraint("outcome_known_at > time", name="outcome_is_later"),
+        CheckConstraint("side IN (-1, 1)", name="side_known"),
+        *(Index(None, c) for c in ("instrument", "grade", "session", "regime", "time")),
+    )
+
+    setup_id: Mapped[str] = mapped_column(primary_key=True)
+    policy_hash: Mapped[str] = mapped_column(primary_key=True)  # two policies judge one setup twice
+    version: Mapped[str]  # of the setup's definition
+    instrument: Mapped[str]
+    timeframe: Mapped[str]
+    mode: Mapped[str]
+    side: Mapped[int | None]  # +1 long, -1 short
+    time: Mapped[Ns]  # open label of the bar at whose close it was evaluated
+    grade: Mapped[str | None] = _word(GRADES)
+    score: Mapped[float | None]  # 0 to 100
+    confidence: Mapped[float | None]  # 0 to 100
+    confidence_kind: Mapped[str | None]
+    outcome_class: Mapped[str] = _word(OUTCOME_CLASSES)
+    verdicts: Mapped[list]  # every gate's answer, in order
+    sweep_quality: Mapped[float | None]
+    fvg_quality: Mapped[float | None]
+    poi_quality: Mapped[float | None]
+    session: Mapped[str | None]
+    regime: Mapped[str | None]
+    entry_spread_price: Mapped[float | None]  # ask minus bid at entry, price
+    stop_distance_price: Mapped[float | None]  # 1 R, price
+    recorded_at: Mapped[Ns]
+
+    outcome: Mapped[str | None] = _word(OUTCOMES)
+    outcome_known_at: Mapped[Ns | None]  # open label of the bar at whose close it became knowable
+    actual_rr: Mapped[float | None]  # R
+    mae_r: Mapped[float | None]  # R, the farthest against it, >= 0
+    mfe_r: Mapped[float | None]  # R, the farthest in favour, >= 0
+    time_in_trade_bars: Mapped[int | None]
+
+
+LATER = ("outcome", "outcome_known_at", "actual_rr", "mae_r", "mfe_r", "time_in_trade_bars")  # what fill_outcomes fills
+
+
+class BaselineRow(Base):
+    "Figures frozen under a name, for later rollouts to be measured against."
+
+    __tablename__ = "baseline_snapshots"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    policy_hash: Mapped[str]
+    time: Mapped[Ns]  # what was known by this moment is in the figures
+    figures: Mapped[dict]
+    note: Mapped[str]
+    recorded_at: Mapped[Ns]
