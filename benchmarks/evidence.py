@@ -1,0 +1,129 @@
+"""What the decision rooms make of real markets: `python benchmarks/evidence.py [SHARED]` rewrites `benchmarks/evidence.md`.
+
+SHARED is the folder of development data (../shared beside the project when left out). Nothing of it is copied: the
+page holds counts only.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from smclab.candles import check
+from smclab.decision import decide_all
+from smclab.gates import GATES, Context, gate_table
+from smclab.instruments import instrument
+from smclab.news import NewsCalendar
+from smclab.reading import read
+from smclab.risk import Account, preset
+from smclab.setups import candidates
+
+HERE = Path(__file__).resolve().parent
+TAPES = {  # name: symbol, candles, spread
+    "XAUUSD 15m": ("XAUUSD", "fx/XAUUSD_15m", "fx_spread/XAUUSD_15m_spread"),
+    "XAUUSD 5m": ("XAUUSD", "fx/XAUUSD_5m", "fx_spread/XAUUSD_5m_spread"),
+    "EURUSD 15m": ("EURUSD", "fx/EURUSD_15m", "fx_spread/EURUSD_15m_spread"),
+    "BTCUSDT 15m": ("BTCUSDT", "crypto/BTCUSDT_15m", None),
+    "SOLUSDT 15m": ("SOLUSDT", "crypto/SOLUSDT_15m", None),
+}
+POLICY = preset("a_plus_and_a_live")
+BANDS = (0, 40, 45, 50, 55, 60, 65, 70, 75, 80, 85, 90, 101)
+
+
+def table(rows: list[dict]) -> str:
+    """Rows as a Markdown table."""
+    names = list(rows[0])
+    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+    return "\n".join([*lines, *("| " + " | ".join(str(r[n]) for n in names) + " |" for r in rows)]) + "\n"
+
+
+def share(part: int, whole: int) -> str:
+    """A share with its sample."""
+    return f"{100 * part / whole:.1f} % of {whole:,}" if whole else "n = 0"
+
+
+def tape(shared: Path, candles: str) -> pd.DataFrame:
+    """Checked bars of one file; bars the checks refuse are left out and counted."""
+    raw = pd.read_parquet(shared / "data" / f"{candles}.parquet")
+    bars = raw.set_index(pd.DatetimeIndex(raw.pop("ts"), name="time"))
+    return check(bars[["open", "high", "low", "close", "volume"]].astype("float64"))
+
+
+def decided(shared: Path, news: NewsCalendar, symbol: str, candles: str, spread: str | None):
+    """Candidates, decisions and the gates' answers of one tape."""
+    bars, profile = tape(shared, candles), instrument(symbol)
+    reading = read(bars, instrument=profile)
+    context = Context(profile, Account(10_000.0), profile.typical_spread, news=news)
+    paid = None
+    if spread:
+        quoted = pd.read_parquet(shared / "data" / f"{spread}.parquet").set_index("ts").iloc[:, 0]
+        paid = quoted.reindex(bars.index).fillna(profile.typical_spread).astype("float64")
+    found = candidates(reading, profile)
+    decisions = decide_all(reading, context, POLICY, spread_price=paid)
+    at = None if paid is None else paid.iloc[found["known_bar"]].to_numpy()
+    return bars, found, decisions, gate_table(found, context, POLICY, spread_price=at)
+
+
+def summary(name: str, bars: pd.DataFrame, found: pd.DataFrame, decisions) -> dict:
+    """The head row of one tape."""
+    outcome = pd.Series([d.outcome for d in decisions], dtype="str").value_counts()
+    grade = pd.Series([d.grade for d in decisions], dtype="str").value_counts()
+    years = (bars.index[-1] - bars.index[0]).days / 365.25
+    row = {"tape": name, "bars": f"{len(bars):,}", "years": f"{years:.1f}", "candidates": len(found)}
+    row |= {mode: int((found["mode"] == mode).sum()) for mode in ("candle_close", "limit")}
+    row |= {g: int(grade.get(g, 0)) for g in ("A+", "A", "B", "NO_TRADE")}
+    return row | {o: int(outcome.get(o, 0)) for o in ("live", "shadow", "none")}
+
+
+def gold_caps(shared: Path) -> list[dict]:
+    """How many gold setups each stop cap refuses, per year."""
+    bars = tape(shared, "fx/XAUUSD_15m")
+    profile = instrument("XAUUSD")
+    reading = read(bars, instrument=profile)
+    found = candidates(reading, profile)
+    context = Context(profile, Account(10_000.0), profile.typical_spread)
+    years, rows = found["time"].dt.year.to_numpy(), []
+    caps = {"owner, 450 points": preset("owner"), "default, max(450 points, 0.15 %)": POLICY}
+    answers = {name: gate_table(found, context, policy)["stop_cap"].to_numpy() for name, policy in caps.items()}
+    for year in np.unique(years):
+        now = years == year
+        price = bars["close"][bars.index.year == year].mean()
+        refused = {name: share(int((~ok[now]).sum()), int(now.sum())) for name, ok in answers.items()}
+        rows.append({"year": year, "mean price": f"{price:,.0f}", **refused})
+    return rows
+
+
+def main(shared: Path):
+    """Write the page."""
+    frame = pd.read_parquet(shared / "data" / "news" / "high_impact_2022_2025.parquet")
+    news = NewsCalendar.from_frame(frame, fetched_at=pd.Timestamp("2025-12-31", tz="UTC"))
+    heads, gates, scores, tops = [], [], [], []
+    for name, where in TAPES.items():
+        bars, found, decisions, answers = decided(shared, news, *where)
+        heads.append(summary(name, bars, found, decisions))
+        asked = [g for g in GATES if g in answers]
+        gates.append({"tape": name, "n": len(found)} | {
+            g: f"{100 * answers[g].mean():.0f} %" if len(found) else "–" for g in asked
+        })  # fmt: skip
+        counts = np.histogram(found["score"], BANDS)[0]
+        bands = [f"{a}–{b}" for a, b in zip(BANDS[:-1], (*BANDS[1:-1], 100), strict=True)]
+        scores.append({"tape": name} | dict(zip(bands, counts.tolist(), strict=True)))
+        first = [next((v.gate for v in d.verdicts if v.refuses), "") for d in decisions]
+        order = pd.Series(first, dtype="str").replace("", "nothing").value_counts()
+        tops.append({"tape": name, "first enforced refusal": ", ".join(f"{g} {n}" for g, n in order.items())})
+    text = (HERE / "evidence.md").read_text() if (HERE / "evidence.md").exists() else ""
+    kept = text.split(READ, 1)[1] if READ in text else ""
+    (HERE / "evidence.md").write_text(
+        f"# What the decision rooms make of real markets\n\n`{COMMAND}` writes everything above \"Read\". Policy "
+        f"`a_plus_and_a_live`, default setups, spread as recorded where the file has it.\n\n"
+        f"## Candidates, grades, outcomes\n\n{table(heads)}\n## Score\n\nCandidates by score band.\n\n{table(scores)}\n"
+        f"## Gates passed\n\nEvery gate is asked about every candidate, whatever the others say.\n\n{table(gates)}\n"
+        f"## What refused first\n\n{table(tops)}\n"
+        f"## Gold's stop cap\n\nShare of setups refused by each cap.\n\n{table(gold_caps(shared))}\n{READ}{kept}"
+    )
+
+
+COMMAND, READ = "python benchmarks/evidence.py", "## Read\n"
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE.parent.parent / "shared")
