@@ -235,6 +235,7 @@ def candles(house):
         (("read", "{candles}/EURUSD_15.csv"), "EURUSD_15m.csv"),
         (("read", "{candles}/EURUSD_15m.csv", "--timeframe", "60min"), "did you mean '1h'"),
         (("symbols", "--env", "papier"), "did you mean 'paper'"),
+        (("symbols", "--env", "bse"), "did you mean 'base'? Known: base, live, paper, test."),
         (("report", "replay_reprot"), "did you mean 'replay_report'"),
         (("report", "replay_report", "-p", "simbol", "EURUSD"), "did you mean 'symbol'"),
         (("report", "replay_report", "-p", "chart_bars", "many"), "must be a whole number, found 'many'"),
@@ -266,11 +267,21 @@ def test_read_stores_the_events_of_a_file(candles, tmp_path):
 def test_feature_stage_leaves_tables_by_timeframe(house):
     session.run(("data", "feature"), symbol=SYMBOL, env="test")
     folder = house / "data/04_feature" / SYMBOL
-    assert sorted(p.name for p in folder.iterdir()) == ["15m", "1D", "1h", "4h", "candidates.parquet"]
+    assert sorted(p.name for p in folder.iterdir()) == ["candidates.parquet", "read"]
+    folder /= "read"
+    names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.parquet"))
+    assert names == ["15m/columns.parquet", *(f"{tf}/events.parquet" for tf in ("15m", "1D", "1h", "4h"))]
     events, columns = (pd.read_parquet(folder / "15m" / f"{name}.parquet") for name in ("events", "columns"))
     assert set(events["timeframe"]) == {"15m"} and {"bias", "pool_above", "1h_trend"} <= set(columns.columns)
     higher = pd.read_parquet(folder / "4h/events.parquet")
     assert len(higher) and higher["known_at"].isin(columns.index).all()
+
+
+def test_timeframe_no_longer_read_leaves_no_table_behind(house):
+    session.run(("data", "feature"), symbol=SYMBOL, env="test", runtime_params={"timeframes": ["4h"]})
+    left = sorted(p.name for p in (house / "data/04_feature" / SYMBOL / "read").iterdir())
+    session.run(("data", "feature"), symbol=SYMBOL, env="test")
+    assert left == ["15m", "4h"]
 
 
 def test_read_knows_the_files_market_and_stores_columns_too(candles, tmp_path):

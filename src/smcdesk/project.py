@@ -45,8 +45,8 @@ def check_env(
     if env in (None, "", *ENVS_NOT_TO_RUN):
         return None
     if env not in envs():
-        known = ", ".join(envs())
-        raise BadConfig(f"conf has no environment {env!r}{nearest(env, envs())} Known: {known}.")
+        known = ("base", *envs())
+        raise BadConfig(f"conf has no environment {env!r}{nearest(env, known)} Known: {', '.join(known)}.")
     return env
 
 

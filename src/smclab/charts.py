@@ -4,11 +4,14 @@
 
 # %% auto #0
 __all__ = ['BREAK_LABELS', 'PAPER', 'NIGHT', 'PLOT_BARS', 'EXPLORE_BARS', 'CROWDED_BARS', 'LINE_BARS', 'LAYERS', 'FIRST_LAYERS',
-           'KILLZONES', 'ZONES_SHOWN', 'GAP_LIFE', 'BLOCK_LIFE', 'MOST_CANDLES', 'FIRST_VIEW_BARS', 'Style', 'Marks',
-           'marks', 'plot', 'explore', 'equity']
+           'KILLZONES', 'ZONES_SHOWN', 'GAP_LIFE', 'BLOCK_LIFE', 'MOST_CANDLES', 'FIRST_VIEW_BARS', 'NEARBY', 'Style',
+           'Marks', 'marks', 'plot', 'explore', 'equity']
 
 # %% ../../nbs/95_charts.ipynb #51729aad
 import importlib
+import json
+import zlib
+from base64 import b64encode
 from dataclasses import dataclass, field
 from functools import cache
 from io import BytesIO
@@ -1017,6 +1020,7 @@ class _Board:
         self.go, self.shown, self.style, self.tick = _need("plotly.graph_objects"), shown, style, tick
         self.n, self.traces, self.named, self.digits = len(shown.bars), [], set(), _decimals(tick)
         self.many, seen = self.n > MOST_CANDLES, shown.bars.iloc[-FIRST_VIEW_BARS:]
+        self.thin = {"lines": [], "signs": []}  # names of what keeps its width on the screen
         self.hair = float(seen.high.max() - seen.low.min()) / 450 or tick  # a pixel of the first view
 
     def price(self, value: float) -> str:
@@ -1052,6 +1056,7 @@ class _Board:
     def lines(self, layer: str, name: str, rows, stories: _Stories | None, color: str, width: float, dash="solid"):
         "Level lines from x0 to x1 at a price; with many bars as thin boxes."
         if self.many:
+            self.thin["lines"].append(name)
             half = width * self.hair / 2
             thin = rows.assign(bottom=rows.price - half, top=rows.price + half)
             self.boxes(layer, name, thin, rows.x0, rows.x1, color, stories, alpha=0.9)
@@ -1064,6 +1069,7 @@ class _Board:
         "Small signs at points; with many bars as triangles that point at them from above (side 1) or below."
         x, y = np.asarray(x, float), np.asarray(y, float)
         if self.many and len(x):
+            self.thin["signs"].append(name)
             flat = pd.DataFrame({"bottom": y + side * 9 * self.hair, "top": y + side * 2 * self.hair})
             self.boxes(layer, name, flat, x - 1, x + 1, color, None, alpha=0.9, tip=_places(x))
             self.tell(layer, name, x, x, y, stories, color)
@@ -1256,7 +1262,163 @@ def _axis_names(
     clock = "" if daily else " %H:%M"
     return {str(k): t.strftime(f"{t.day} %b{year}{clock}") for k, t in enumerate(index)} | beside
 
+# %% ../../nbs/95_charts.ipynb #31c3c13d
+NEARBY = """
+(async () => {
+  const chart = document.getElementById('{plot_id}'), MOST_SIGNS = 900;
+  const bytes = text => Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
+  const kinds = {u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, i1: Int8Array, i2: Int16Array, i4: Int32Array,
+                 f4: Float32Array, f8: Float64Array};
+  const numbers = said => said?.bdata === undefined ? said : new kinds[said.dtype](bytes(said.bdata).buffer);
+  const flow = new Blob([bytes('PACKED')]).stream().pipeThrough(new DecompressionStream('deflate'));
+  const {data, names} = await new Response(flow).json(), {lines, signs, view} = chart.layout.meta;
+  for (const trace of data) [trace.x, trace.y] = [numbers(trace.x), numbers(trace.y)];
 
+  const wicks = data.find(trace => trace.meta === 'wicks');
+  const [floor, close, ceiling] = data.filter(trace => trace.meta === 'bodies').map(trace => trace.y);
+  const n = close.length, low = new Float64Array(n), high = new Float64Array(n);
+  for (let i = 0; i < wicks.x.length; i += 3) {
+    if (Number.isNaN(wicks.y[i])) i++;
+    [low[wicks.x[i]], high[wicks.x[i]]] = [wicks.y[i], wicks.y[i + 1]];
+  }
+  const first = chart._fullLayout.yaxis.range.slice(), empty = {x: [null], y: [null]};
+  let drawn = null;
+
+  function candles({lo, hi, each}) {
+    const x = [], y = [], bodies = [[], [], []];
+    for (let i = lo, before = NaN; i < hi; i += each) {
+      const stop = Math.min(i + each, n), at = (i + stop - 1) >> 1;
+      const from = close[i] === ceiling[i] ? floor[i] : ceiling[i], to = close[stop - 1];
+      const least = Math.min(...low.subarray(i, stop)), most = Math.max(...high.subarray(i, stop));
+      if (before > most || before < least) { x.push(at); y.push(NaN); }  // no line over a jump
+      x.push(at, at, at);
+      y.push(least, most, to);
+      [Math.min(from, to), to, Math.max(from, to)].forEach((price, k) => bodies[k].push(price));
+      before = to;
+    }
+    bodies.forEach(prices => prices.push(prices.at(-1)));  // so that the last is as wide as the others
+    return {wicks: {x, y}, bodies: bodies.map(prices => ({x0: lo - 0.5, dx: each, y: prices}))};
+  }
+
+  function boxes({x, y, meta}, {a, b, lo, hi, each, tall}) {  // corners as smclab strings them: forth, then back
+    const sign = signs.includes(meta), line = lines.includes(meta), wide = (b - a) / 360, out = [];
+    for (let k = 0; k < x.length / 6; k++) {
+      let [from, tip, , to] = x.subarray(4 * k, 4 * k + 4), [bottom, top] = y.subarray(4 * k, 4 * k + 2);
+      if (to < lo || from > hi || (each > 1 && !sign && to - from < each)) continue;
+      if (line) {
+        const middle = (bottom + top) / 2, half = (top - bottom) / 2 * tall;
+        [bottom, top] = [middle - half, middle + half];
+      } else if (sign) {
+        const step = (bottom - top) / 7, price = top - 2 * step;
+        [from, to, bottom, top] = [tip - wide, tip + wide, price + 9 * step * tall, price + 2 * step * tall];
+      }
+      out.push({k, from, to, bottom, top, left: sign ? tip : from, right: sign ? tip : to});
+    }
+    return sign && out.length > MOST_SIGNS ? [] : out;
+  }
+
+  function strung(found) {
+    const back = found.slice().reverse();
+    return found.length ? {
+      x: found.flatMap(f => [f.from, f.left, f.right, f.to]).concat(back.flatMap(f => [f.to, f.from])),
+      y: found.flatMap(f => [f.bottom, f.top, f.top, f.bottom]).concat(back.flatMap(f => [f.bottom, f.bottom])),
+    } : empty;
+  }
+
+  function stories(trace, found, {a, b}) {
+    const x = [], y = [], customdata = [], apart = (b - a) / 30;
+    for (const {k, from, to} of found) {
+      const [start, end] = from <= b && to >= a ? [Math.max(from, a), Math.min(to, b)] : [from, to];
+      const points = 1 + Math.floor((end - start) / apart);
+      for (let p = 0; p < points; p++) {
+        x.push(start + (end - start) * (p + 0.5) / points);
+        y.push(trace.y[k]);
+        customdata.push(trace.customdata[k]);
+      }
+    }
+    return x.length ? {x, y, customdata} : {...empty, customdata: [[]]};
+  }
+
+  function written({a, b, lo, hi, each}) {
+    const out = {...names.beside}, round = 10 ** Math.floor(Math.log10((b - a) / 20));
+    for (let i = lo; i < hi; i += each) { const at = (i + Math.min(i + each, n) - 1) >> 1; out[at] = names.bars[at]; }
+    for (let i = Math.ceil(lo / round) * round; each > 1 && i < hi; i += round) out[i] = names.bars[i];
+    return out;
+  }
+
+  function draw(w) {
+    const bars = candles(w);
+    let body = 0, found = [];
+    const traces = data.map((trace, k) => {
+      let now = {};
+      if (trace.meta === 'wicks') now = bars.wicks;
+      else if (trace.meta === 'bodies') now = bars.bodies[body++];
+      else if (trace.fill === 'toself') now = strung(found = boxes(trace, w));
+      else if (trace.meta.endsWith(' story')) now = stories(trace, found, w);
+      return {...trace, ...now, visible: chart.data[k]?.visible ?? true};
+    });
+    const told = w.each === 1 ? '' : `${w.each} bars to a candle · zoom in for marks shorter than that`;
+    const note = {text: told, xref: 'paper', yref: 'paper', x: 1, y: 1, xanchor: 'right', yanchor: 'bottom',
+                  showarrow: false, font: {size: 11}};
+    const layout = {...chart.layout, annotations: [note], xaxis: {...chart.layout.xaxis, labelalias: written(w)}};
+    return Plotly.react(chart, traces, layout);
+  }
+
+  function seen() {
+    const {xaxis, yaxis} = chart._fullLayout, [a, b] = xaxis.range, span = b - a;
+    const from = Math.max(0, Math.floor(a)), to = Math.max(from + 1, Math.min(n, Math.ceil(b)));
+    if (xaxis.autorange || yaxis.autorange) {  // of the bars, not of what happens to be drawn
+      const all = xaxis.autorange, i = all ? 0 : from, j = all ? n : to;
+      const bottom = Math.min(...low.subarray(i, j)), top = Math.max(...high.subarray(i, j));
+      const x = all ? [xaxis.minallowed, xaxis.maxallowed] : [a, b];
+      const pad = 0.07 * (top - bottom), y = yaxis.autorange ? [bottom - pad, top + pad] : yaxis.range;
+      return Plotly.relayout(chart, {'xaxis.range': x, 'yaxis.range': y});
+    }
+    const tall = (yaxis.range[1] - yaxis.range[0]) / (first[1] - first[0]), near = (p, q) => p < 1.4 * q && q < 1.4 * p;
+    if (drawn && from >= drawn.lo && to <= drawn.hi && near(span, drawn.b - drawn.a) && near(tall, drawn.tall)) return;
+    const each = Math.max(1, Math.round(span / view)), hi = Math.min(n, Math.ceil(to + span));
+    const lo = Math.max(0, Math.floor((from - span) / each) * each);
+    drawn = {a, b, lo, hi, each, tall};
+    return draw(drawn);
+  }
+
+  await seen();
+  chart.on('plotly_relayout', seen);
+})();
+"""
+
+
+@cache
+def _page_class() -> type:
+    "A plotly Figure whose stand-alone page of many bars draws what is in view."
+
+    class Page(_need("plotly.graph_objects").Figure):
+        def to_html(self, *args, **kwargs):
+            return _hollow(self, kwargs).to_html(*args, **kwargs)
+
+        def write_html(self, *args, **kwargs):
+            return _hollow(self, kwargs).write_html(*args, **kwargs)
+
+    return Page
+
+
+def _hollow(
+    figure,  # Page
+    how: dict,  # keywords of `to_html`; the script goes in
+):  # plotly Figure of what is to stand in the page as it is
+    "The figure without its data, when that is much: the script that draws it holds it."
+    go = _need("plotly.graph_objects")
+    if figure.layout.meta is None:
+        return go.Figure(figure)
+    names = dict(figure.layout.xaxis.labelalias)
+    bars = [names.pop(str(k)) for k in range(len(names)) if names.get(str(k), " ") != " "]
+    held = json.dumps({"data": json.loads(figure.to_json())["data"], "names": {"bars": bars, "beside": names}})
+    script = NEARBY.replace("PACKED", b64encode(zlib.compress(held.encode(), 9)).decode())
+    more = how.get("post_script") or []
+    how["post_script"] = [script, *([more] if isinstance(more, str) else more)]
+    return go.Figure(layout=figure.layout).update_layout(xaxis_labelalias=None)
+
+# %% ../../nbs/95_charts.ipynb #d1ae6625
 def explore(
     bars: pd.DataFrame,  # Bars
     reading=None,  # Reading of these bars
@@ -1280,9 +1442,11 @@ def explore(
     _structure_traces(board, shown.major_swings, shown.major_breaks, "major")
     _structure_traces(board, shown.swings, shown.breaks, "structure")
     _trade_traces(board)
-    figure = board.go.Figure(board.traces)
+    figure = _page_class()(board.traces)
     below = f"<span style='font-size:12px;color:{style.quiet}'>{_subtitle(bars, reading, shown, timeframe)}</span>"
     _lay_out(figure, shown.bars, f"<b>{title or 'Price'}</b><br>{below}", rows, board.digits, style)
+    if board.many:
+        figure.update_layout(meta=board.thin | {"view": FIRST_VIEW_BARS})
     return figure
 
 
