@@ -122,8 +122,9 @@ def _family(events: pd.DataFrame, timeframe: str, family: str, *names: str) -> t
 
 def _first_bar(n: int, kind: np.ndarray, parent: np.ndarray, known: np.ndarray, *words: str) -> np.ndarray:
     "For each of n rows the bar that first said one of these words about it, `_NEVER` when none did."
-    out = np.full(n, _NEVER)
-    said = np.isin(kind, [_KIND[w] for w in words])
+    out, asked = np.full(n, _NEVER), np.zeros(len(KINDS), bool)
+    asked[[_KIND[w] for w in words]] = True
+    said = asked[kind]
     np.minimum.at(out, parent[said], known[said])
     return out
 
@@ -769,6 +770,7 @@ def candidates(
 class _Kept(NamedTuple):
     "What is remembered of a reading: its candidates, where each bar's begin, and the stages they came through."
 
+    owner: Instrument
     table: pd.DataFrame
     first: np.ndarray
     stages: _Stages
@@ -782,7 +784,7 @@ def _kept(reading: Reading, instrument: Instrument | str, config: SetupConfig | 
         stages = _stages(reading, chosen, owner.tick)
         table = _table(reading, owner, chosen, stages, True).copy()  # in few blocks: quick to slice
         first = np.searchsorted(table["known_bar"].to_numpy(), np.arange(len(reading.bars) + 1))
-        shelf[key] = _Kept(table, first, stages)
+        shelf[key] = _Kept(owner, table, first, stages)
     return shelf[key]
 
 
@@ -854,12 +856,12 @@ def stages_at(
     config: SetupConfig | None = None,
 ) -> dict[str, dict]:  # long and short -> sweep, break, zones and text, all words; empty where there is nothing
     "How far the grammar has come on each side, for saying why there is no candidate."
-    stages, chosen, out = _kept(at.reading, instrument, config).stages, config or SetupConfig(), {}
-    names, tick = _source_names(at.reading), _owner(instrument).tick
+    owner, _, _, stages = _kept(at.reading, instrument, config)
+    chosen, names, out = config or SetupConfig(), _source_names(at.reading), {}
     for way, side in (("long", 1), ("short", -1)):
         sweep = _last_sweep(side, at.bar, stages.sweeps, chosen, names)
         shift = _last_break(side, at.bar, stages.legs, chosen)
-        zones = _waiting(side, at.bar, stages, chosen, tick)
+        zones = _waiting(side, at.bar, stages, chosen, owner.tick)
         text = _sentence(side, sweep, shift, zones, chosen)
         out[way] = {"sweep": sweep[1], "break": shift[1], "zones": zones, "text": text}
     return out
