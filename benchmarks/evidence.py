@@ -16,7 +16,7 @@ from smclab.gates import GATES, Context, gate_table
 from smclab.instruments import instrument
 from smclab.news import NewsCalendar
 from smclab.reading import read
-from smclab.risk import Account, preset
+from smclab.risk import Account, Policy, preset
 from smclab.setups import candidates
 
 HERE = Path(__file__).resolve().parent
@@ -84,8 +84,12 @@ def gold_caps(shared: Path) -> list[dict]:
     found = candidates(reading, profile)
     context = Context(profile, Account(10_000.0), profile.typical_spread)
     years, rows = found["time"].dt.year.to_numpy(), []
-    caps = {"owner, 450 points": preset("owner"), "default, max(450 points, 0.15 %)": POLICY}
-    answers = {name: gate_table(found, context, policy)["stop_cap"].to_numpy() for name, policy in caps.items()}
+    caps = {"450 points": 0.0, "max(450 points, 0.15 %), the default": 0.15, "max(450 points, 0.3 %)": 0.3}
+    policies = {
+        name: Policy.from_dict({"risk": {"xau_sl_caps": [120.0, 450.0], "xau_max_stop_pct": pct}})
+        for name, pct in caps.items()
+    }
+    answers = {name: gate_table(found, context, p)["stop_cap"].to_numpy() for name, p in policies.items()}
     for year in np.unique(years):
         now = years == year
         price = bars["close"][bars.index.year == year].mean()
@@ -104,10 +108,10 @@ def main(shared: Path):
         heads.append(summary(name, bars, found, decisions))
         asked = [g for g in GATES if g in answers]
         gates.append({"tape": name, "n": len(found)} | {
-            g: f"{100 * answers[g].mean():.0f} %" if len(found) else "–" for g in asked
+            g: f"{100 * answers[g].mean():.0f} %" if len(found) else "-" for g in asked
         })  # fmt: skip
         counts = np.histogram(found["score"], BANDS)[0]
-        bands = [f"{a}–{b}" for a, b in zip(BANDS[:-1], (*BANDS[1:-1], 100), strict=True)]
+        bands = [f"{a}-{b}" for a, b in zip(BANDS[:-1], (*BANDS[1:-1], 100), strict=True)]
         scores.append({"tape": name} | dict(zip(bands, counts.tolist(), strict=True)))
         first = [next((v.gate for v in d.verdicts if v.refuses), "") for d in decisions]
         order = pd.Series(first, dtype="str").replace("", "nothing").value_counts()
@@ -115,7 +119,7 @@ def main(shared: Path):
     text = (HERE / "evidence.md").read_text() if (HERE / "evidence.md").exists() else ""
     kept = text.split(READ, 1)[1] if READ in text else ""
     (HERE / "evidence.md").write_text(
-        f"# What the decision rooms make of real markets\n\n`{COMMAND}` writes everything above \"Read\". Policy "
+        f'# What the decision rooms make of real markets\n\n`{COMMAND}` writes everything above "Read". Policy '
         f"`a_plus_and_a_live`, default setups, spread as recorded where the file has it.\n\n"
         f"## Candidates, grades, outcomes\n\n{table(heads)}\n## Score\n\nCandidates by score band.\n\n{table(scores)}\n"
         f"## Gates passed\n\nEvery gate is asked about every candidate, whatever the others say.\n\n{table(gates)}\n"
