@@ -771,6 +771,7 @@ class _Kept(NamedTuple):
     "What is remembered of a reading: its candidates, where each bar's begin, and the stages they came through."
 
     owner: Instrument
+    config: SetupConfig
     table: pd.DataFrame
     first: np.ndarray
     stages: _Stages
@@ -784,7 +785,7 @@ def _kept(reading: Reading, instrument: Instrument | str, config: SetupConfig | 
         stages = _stages(reading, chosen, owner.tick)
         table = _table(reading, owner, chosen, stages, True).copy()  # in few blocks: quick to slice
         first = np.searchsorted(table["known_bar"].to_numpy(), np.arange(len(reading.bars) + 1))
-        shelf[key] = _Kept(owner, table, first, stages)
+        shelf[key] = _Kept(owner, chosen, table, first, stages)
     return shelf[key]
 
 
@@ -856,8 +857,8 @@ def stages_at(
     config: SetupConfig | None = None,
 ) -> dict[str, dict]:  # long and short -> sweep, break, zones and text, all words; empty where there is nothing
     "How far the grammar has come on each side, for saying why there is no candidate."
-    owner, _, _, stages = _kept(at.reading, instrument, config)
-    chosen, names, out = config or SetupConfig(), _source_names(at.reading), {}
+    owner, chosen, *_, stages = _kept(at.reading, instrument, config)
+    names, out = _source_names(at.reading), {}
     for way, side in (("long", 1), ("short", -1)):
         sweep = _last_sweep(side, at.bar, stages.sweeps, chosen, names)
         shift = _last_break(side, at.bar, stages.legs, chosen)
