@@ -706,44 +706,49 @@ def _named(out: dict, reading: Reading, owner: Instrument) -> np.ndarray:
     return np.array([names[key] for key in keys], dtype="U16")
 
 
-def _table(reading: Reading, owner: Instrument, config: SetupConfig, found: _Stages, pending: bool) -> pd.DataFrame:
-    "The candidates of a tape from the stages of its setups."
-    _, high, low, close = _prices(reading)
+def _setup_facts(reading: Reading, owner: Instrument, found: _Stages, arm, t, by_limit) -> dict[str, np.ndarray]:
+    "What each evaluation is about: its setup, its zone and its bar."
     legs, arms = found.legs, found.arms
-    arm, t, by_limit, entry = _rows(arms, found.limit, found.over, close, config, pending)
-    stop = np.empty(len(arm))
-    _stop_nb(high, low, legs.side[arms.leg[arm]], found.sweeps.own[legs.sweep[arms.leg[arm]]], t, stop)
-    keep = legs.side[arms.leg[arm]] * (entry - stop) > 0
-    arm, t, by_limit, entry, stop = (x[keep] for x in (arm, t, by_limit, entry, stop))
-    leg = arms.leg[arm]
-    side = legs.side[leg]
-    out = {
+    leg, what = arms.leg[arm], np.array(_ZONE_KINDS)[arms.what[arm]]
+    kinds = [f"sweep_{shift}_{zone}" for shift, zone in zip(legs.kind[leg], what, strict=True)]
+    return {
         "version": VERSION,
         "instrument": owner.symbol,
         "timeframe": reading.timeframe,
+        "kind": np.array(kinds, object),
         "mode": np.where(by_limit, "limit", "candle_close"),
-        "zone_kind": np.array(_ZONE_KINDS)[arms.what[arm]],
-        "side": side,
+        "zone_kind": what,
+        "side": legs.side[leg],
         "time": reading.bars.index[t],
         "known_at": reading.bars.index[t],
         "known_bar": t,
         "armed_bar": arms.bar[arm],
         "age_bars": t - arms.bar[arm],
-        "entry_price": entry,
-        "stop_price": stop,
         "zone_top": arms.top[arm],
         "zone_bottom": arms.bottom[arm],
         "structure_event_id": legs.event[leg],
         "zone_event_id": arms.zone[arm],
         "break_kind": legs.kind[leg],
     }
-    out["kind"] = np.array([f"sweep_{b}_{z}" for b, z in zip(out["break_kind"], out["zone_kind"], strict=True)], object)
+
+
+def _table(reading: Reading, owner: Instrument, config: SetupConfig, found: _Stages, pending: bool) -> pd.DataFrame:
+    "The candidates of a tape from the stages of its setups."
+    _, high, low, close = _prices(reading)
+    legs, arms, columns = found.legs, found.arms, reading.columns
+    arm, t, by_limit, entry = _rows(arms, found.limit, found.over, close, config, pending)
+    stop = np.empty(len(arm))
+    _stop_nb(high, low, legs.side[arms.leg[arm]], found.sweeps.own[legs.sweep[arms.leg[arm]]], t, stop)
+    keep = legs.side[arms.leg[arm]] * (entry - stop) > 0
+    arm, t, by_limit, entry, stop = (x[keep] for x in (arm, t, by_limit, entry, stop))
+    leg, side = arms.leg[arm], legs.side[arms.leg[arm]]
+    out = _setup_facts(reading, owner, found, arm, t, by_limit) | {"entry_price": entry, "stop_price": stop}
     out |= _sweep_facts(found, leg, t, config, _source_names(reading)) | _leg_facts(reading, found, leg, arm, t)
     out |= _market_facts(reading, owner, t, side, entry, config)
-    pools = _pools(reading, t, side, entry, np.abs(entry - stop))
+    pools, range_side = _pools(reading, t, side, entry, np.abs(entry - stop)), columns["range_side"].to_numpy()[t]
     out |= {f"pool_{k + 1}": pools[:, k] for k in range(N_POOLS)}
-    ote = in_ote(out["range_position"], reading.columns["range_side"].to_numpy()[t], reading.config.range)
-    evidence = _evidence(out, ote & (reading.columns["range_side"].to_numpy()[t] == side), config)
+    ote = in_ote(out["range_position"], range_side, reading.config.range) & (range_side == side)
+    evidence = _evidence(out, ote, config)
     out |= {f"score_{c}": evidence[c] for c in COMPONENTS} | {"score": _score(evidence, config)}
     out["setup_id"] = _named(out, reading, owner)
     order = np.lexsort((out["setup_id"], t))
@@ -771,6 +776,7 @@ class _Kept(NamedTuple):
     "What is remembered of a reading: its candidates, where each bar's begin, and the stages they came through."
 
     owner: Instrument
+    config: SetupConfig
     table: pd.DataFrame
     first: np.ndarray
     stages: _Stages
@@ -784,7 +790,7 @@ def _kept(reading: Reading, instrument: Instrument | str, config: SetupConfig | 
         stages = _stages(reading, chosen, owner.tick)
         table = _table(reading, owner, chosen, stages, True).copy()  # in few blocks: quick to slice
         first = np.searchsorted(table["known_bar"].to_numpy(), np.arange(len(reading.bars) + 1))
-        shelf[key] = _Kept(owner, table, first, stages)
+        shelf[key] = _Kept(owner, chosen, table, first, stages)
     return shelf[key]
 
 
@@ -856,8 +862,8 @@ def stages_at(
     config: SetupConfig | None = None,
 ) -> dict[str, dict]:  # long and short -> sweep, break, zones and text, all words; empty where there is nothing
     "How far the grammar has come on each side, for saying why there is no candidate."
-    owner, _, _, stages = _kept(at.reading, instrument, config)
-    chosen, names, out = config or SetupConfig(), _source_names(at.reading), {}
+    owner, chosen, *_, stages = _kept(at.reading, instrument, config)
+    names, out = _source_names(at.reading), {}
     for way, side in (("long", 1), ("short", -1)):
         sweep = _last_sweep(side, at.bar, stages.sweeps, chosen, names)
         shift = _last_break(side, at.bar, stages.legs, chosen)
