@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import typing
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -17,6 +18,8 @@ from smcdesk import project
 from smcdesk.disk import whole_folder
 from smcdesk.sources import Source, source
 from smclab.candles import BadConfig
+
+log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +79,29 @@ class MadeUpMarket(AbstractDataset):
 
     def _describe(self) -> dict[str, Any]:
         return {"symbol": self._symbol, "n_bars": self._n_bars, "seed": self._seed, **self._recipe}
+
+
+class NewsFile(AbstractDataset):
+    "The calendar conf names; loads to a `smclab.news.NewsCalendar`, or None where there is no such file."
+
+    def __init__(self, news: Mapping[str, Any], metadata: dict | None = None):
+        self._news, self.metadata = news, metadata
+
+    def load(self) -> Any:
+        "The high-impact events, with the span they cover."
+        from smcdesk.providers.news import calendar
+
+        found = calendar(self._news, project.root())
+        if found is None and self._news.get("path"):
+            log.warning("news.path: there is no file %s; every decision goes without a calendar", self._news["path"])
+        return found
+
+    def save(self, data: Any) -> None:
+        "Never: a calendar is fetched, not made."
+        raise BadConfig("news is raw data and read only")
+
+    def _describe(self) -> dict[str, Any]:
+        return dict(self._news)
 
 
 class RecordFolder(AbstractDataset):
