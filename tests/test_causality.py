@@ -11,12 +11,19 @@ from smclab.candles import COLUMNS, BadBars, resample
 from smclab.liquidity import LiquidityConfig, liquidity_events
 from smclab.reading import Config, Reader, from_bytes, read, to_bytes
 from smclab.sessions import sessions_events
-from smclab.setups import candidates
+from smclab.setups import SetupConfig, candidates
 from smclab.structure import StructureConfig, structure_events
 from smclab.zones import GapConfig, OrderBlockConfig, RangeConfig, gap_events, order_block_events, range_events
 
 NEW_YORK = {"zone": "America/New_York", "roll_hour": 17}
 SMALL = StructureConfig(left=2, right=2, major_left=8, major_right=8)
+LOOSE = Config(structure=SMALL, liquidity=LiquidityConfig(reclaim_bars=3))
+ANY = SetupConfig(
+    sweep_sources=("external", "equal", "swing"),
+    confirm="any",
+    zones=("gap", "order_block", "breaker"),
+    volatility_bars=50,
+)
 DETECTORS = {
     "structure": structure_events,
     "structure, two small scales, wicks, protected": partial(
@@ -45,6 +52,9 @@ DETECTORS = {
     ),
     "reading": lambda bars, timeframe: read(bars, instrument="EURUSD", timeframe=timeframe).events,
     "candidates": lambda bars, timeframe: candidates(read(bars, timeframe=timeframe), "EURUSD"),
+    "candidates, loose, pending": lambda bars, timeframe: candidates(
+        read(bars, LOOSE, timeframe=timeframe), "EURUSD", ANY, pending=True
+    ),
 }
 DETECTORS = {name: partial(detect, timeframe="15m") for name, detect in DETECTORS.items()}
 TAPES = {

@@ -4,11 +4,14 @@
 
 # %% auto #0
 __all__ = ['SYMBOLS', 'Instrument', 'instrument', 'price_distance_to_points', 'price_distance_to_pips',
-           'points_to_price_distance', 'pips_to_price_distance']
+           'points_to_price_distance', 'pips_to_price_distance', 'in_killzone']
 
 # %% ../../nbs/12_instruments.ipynb #7ac26c02
+import re
+import zoneinfo
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -40,10 +43,14 @@ class Instrument(Settings):
     typical_spread: float = setting(ge=0, unit="price")
     max_stop_pct: float = setting(0.0, ge=0, le=50, unit="% of price")  # whichever of the two caps is more
     news_currencies: tuple = setting(())
+    killzone_windows: tuple = setting(())  # "name HH:MM-HH:MM Zone" each, civil time, half-open
 
     def __post_init__(self):
-        object.__setattr__(self, "news_currencies", tuple(self.news_currencies))
+        for name in ("news_currencies", "killzone_windows"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         super().__post_init__()
+        for text in self.killzone_windows:
+            _window(self.symbol, text)
         for big, small in (("point", "tick"), ("pip", "point"), ("min_size", "lot_step")):
             if (_exact(getattr(self, big)) / _exact(getattr(self, small))).denominator != 1:
                 raise BadConfig(
@@ -70,12 +77,38 @@ def _exact(number):
     "The decimal the reader wrote, as a fraction: 0.1 is one tenth."
     return Fraction(repr(float(number)))
 
+
+_WINDOW = re.compile(r"([a-z][a-z0-9_]*) ([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d) (\S+)")
+
+
+@lru_cache(maxsize=256)
+def _window(symbol: str, text: str) -> tuple[str, int, int, str]:
+    "Name, first and last minute of the day and zone of a killzone window."
+    found = _WINDOW.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        raise BadConfig(
+            f"{symbol}: killzone_windows must be like 'london_open 02:00-05:00 America/New_York', found {text!r}"
+        )
+    name, zone = found[1], found[6]
+    start, end = (60 * int(found[k]) + int(found[k + 1]) for k in (2, 4))
+    if start == end:
+        raise BadConfig(f"{symbol}: killzone_windows {text!r} starts where it ends; leave it out, or name a later end")
+    known = zoneinfo.available_timezones()
+    if zone not in known:
+        raise BadConfig(
+            f"{symbol}: killzone_windows {text!r}: unknown zone {zone!r}, expected an IANA name or UTC"
+            f"{nearest(zone, sorted(known))}"
+        )
+    return name, start, end, zone
+
 # %% ../../nbs/12_instruments.ipynb #fcdf63d0
 _NEW_YORK = {"zone": "America/New_York", "roll_hour": 17, "week": "fx"}
+_OPENS = ("london_open 02:00-05:00 America/New_York", "ny_am 07:00-10:00 America/New_York")
 _LOTS = {"lot_step": 0.01, "min_size": 0.01, "max_size": 100.0}
 _FX = {
     "asset_class": "fx", "tick": 0.00001, "point": 0.00001, "pip": 0.0001, "contract_size": 100_000, "max_leverage": 30,
-    "min_stop": 0.0004, "max_stop": 0.0018, "typical_spread": 0.0001, "quote_currency": "USD", **_LOTS, **_NEW_YORK,
+    "min_stop": 0.0004, "max_stop": 0.0018, "typical_spread": 0.0001, "quote_currency": "USD",
+    "killzone_windows": _OPENS, **_LOTS, **_NEW_YORK,
 }  # fmt: skip
 _JPY = {
     **_FX, "tick": 0.001, "point": 0.001, "pip": 0.01, "quote_currency": "JPY",
@@ -84,17 +117,19 @@ _JPY = {
 _METAL = {
     "asset_class": "metal", "tick": 0.01, "point": 0.01, "pip": 0.1, "contract_size": 100, "max_leverage": 20,
     "min_stop": 1.2, "max_stop": 4.5, "max_stop_pct": 0.15, "typical_spread": 0.25, "quote_currency": "USD",
-    **_LOTS, **_NEW_YORK,
+    "killzone_windows": _OPENS, **_LOTS, **_NEW_YORK,
 }  # fmt: skip
 _CRYPTO = {
     "asset_class": "crypto", "tick": 0.01, "point": 0.01, "pip": 0.01, "contract_size": 1, "max_leverage": 20,
     "lot_step": 0.001, "min_size": 0.001, "max_size": 100_000, "min_stop": 0.01, "max_stop": 0.01, "max_stop_pct": 3.0,
     "typical_spread": 0.02, "quote_currency": "USDT", "zone": "UTC", "roll_hour": 0, "week": "24/7",
+    "killzone_windows": ("asia 20:00-00:00 America/New_York", *_OPENS),
 }  # fmt: skip
 _EQUITY = {
     "asset_class": "equity", "tick": 0.01, "point": 0.01, "pip": 0.01, "contract_size": 1, "max_leverage": 4,
     "lot_step": 1, "min_size": 1, "max_size": 1_000_000, "min_stop": 0.05, "max_stop": 0.05, "max_stop_pct": 5.0,
     "typical_spread": 0.01, "quote_currency": "USD", "zone": "America/New_York", "roll_hour": 18, "week": "sessions",
+    "killzone_windows": ("index 08:30-11:00 America/New_York", "ny_pm 13:30-16:00 America/New_York"),
 }  # fmt: skip
 _USD = {"news_currencies": ("USD",)}
 _PROFILES = {
@@ -170,3 +205,22 @@ def pips_to_price_distance(
 ):  # price units, likewise
     "Pips as a price distance."
     return _convert(pips, instrument.pip, instrument.tick, 1)
+
+# %% ../../nbs/12_instruments.ipynb #cc199ed8
+def in_killzone(
+    instrument: Instrument,
+    times: pd.DatetimeIndex,  # instants, with a time zone, in any order
+) -> np.ndarray:  # str, one per instant: the name of its window, "" outside
+    "In which of the instrument's killzones each instant lies; where they overlap, the one named first."
+    times = pd.DatetimeIndex(times)
+    if times.tz is None:
+        raise BadConfig(f"times must carry a time zone, found {times.dtype}; tz_localize('UTC') if they are UTC")
+    windows = [_window(instrument.symbol, text) for text in instrument.killzone_windows]
+    names = np.array(["", *(name for name, *_ in windows)])
+    which = np.zeros(len(times), np.int64)
+    walls = {zone: times.tz_convert(zone) for *_, zone in windows}
+    minutes = {zone: (60 * wall.hour + wall.minute).to_numpy() for zone, wall in walls.items()}
+    for k, (_, start, end, zone) in enumerate(windows, 1):
+        after, before = minutes[zone] >= start, minutes[zone] < end
+        which[(after & before if start < end else after | before) & (which == 0)] = k
+    return names[which]
