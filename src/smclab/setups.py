@@ -116,7 +116,8 @@ def _family(events: pd.DataFrame, timeframe: str, family: str, *names: str) -> t
     "Kind codes and some columns of one family of one timeframe, in order of event_id."
     own = events["timeframe"].cat.codes.to_numpy() == list(events["timeframe"].cat.categories).index(timeframe)
     rows = np.flatnonzero(own & (events["family"].cat.codes.to_numpy() == FAMILIES.index(family)))
-    return events["kind"].cat.codes.to_numpy()[rows], *(events[name].to_numpy()[rows] for name in names)
+    as_ns = {"known_at": "datetime64[ns]"}  # zoned times become objects otherwise
+    return events["kind"].cat.codes.to_numpy()[rows], *(events[n].to_numpy(as_ns.get(n))[rows] for n in names)
 
 
 def _first_bar(n: int, kind: np.ndarray, parent: np.ndarray, known: np.ndarray, *words: str) -> np.ndarray:
@@ -550,7 +551,7 @@ def _right_side(reading: Reading, timeframe: str | None, t, side, entry) -> np.n
     if timeframe is None:
         return np.zeros(len(t), bool)
     _, known, top, bottom = _family(reading.events, timeframe, "range", "known_at", "top", "bottom")
-    at = np.searchsorted(known, reading.bars.index.to_numpy()[t], side="right") - 1
+    at = np.searchsorted(known, reading.bars.index.to_numpy("datetime64[ns]")[t], side="right") - 1
     middle = np.append((top + bottom) / 2.0, np.nan)[at]
     return side * (middle - entry) > 0
 
@@ -782,7 +783,7 @@ def _kept(reading: Reading, instrument: Instrument | str, config: SetupConfig | 
     if key not in shelf:
         owner, chosen = _owner(instrument), config or SetupConfig()
         stages = _stages(reading, chosen, owner.tick)
-        table = _table(reading, owner, chosen, stages, True)
+        table = _table(reading, owner, chosen, stages, True).copy()  # in few blocks: quick to slice
         first = np.searchsorted(table["known_bar"].to_numpy(), np.arange(len(reading.bars) + 1))
         shelf[key] = _Kept(table, first, stages)
     return shelf[key]
