@@ -304,12 +304,13 @@ def compare(
     now: Mapping[str, Any],  # from `figures`
     then: Mapping[str, Any],  # a baseline's figures
 ) -> pd.DataFrame:  # figure, then, then_n, now, now_n, change, apart
-    "Now against a baseline; `apart` says that the two 95 % intervals do not touch."
+    "Now against a baseline; `apart` says that both have enough setups and their 95 % intervals do not touch."
     a, b = _key_figures(now), _key_figures(then)
     rows = []
     for name in dict.fromkeys((*a, *b)):
         mine, theirs = a.get(name, _NOTHING), b.get(name, _NOTHING)
-        apart = mine["low"] > theirs["high"] or mine["high"] < theirs["low"]
+        enough = min(mine["n"], theirs["n"]) >= FEW
+        apart = enough and (mine["low"] > theirs["high"] or mine["high"] < theirs["low"])
         rows.append({
             "figure": name, "then": theirs["value"], "then_n": theirs["n"], "now": mine["value"], "now_n": mine["n"],
             "change": mine["value"] - theirs["value"], "apart": apart,
