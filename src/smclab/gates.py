@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['DATA_QUALITIES', 'GATES', 'GATE_NAMES', 'V1_GATES', 'Verdict', 'Context', 'Rating', 'rated', 'Question', 'Gate',
-           'price_words', 'distance_words', 'enforced', 'judge', 'ask_admit', 'with_stop_atr', 'spread_at',
-           'gate_table']
+           'price_words', 'distance_words', 'enforced', 'judge', 'ask_admit', 'stop_atr_at', 'spread_at', 'gate_table']
 
 # %% ../../nbs/44_gates.ipynb #0aedf5b2
 import math
@@ -19,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from .candles import BadConfig, nearest, timeframe_ns
-from .instruments import Instrument, price_distance_to_pips
+from .instruments import Instrument
 from .news import MINUTE_NS, NewsCalendar
 from smclab.risk import (
     GRADES,
@@ -157,7 +156,7 @@ def distance_words(
 ) -> str:  # such as "2.5 pips" or "4.50"
     "A price distance as a trader says it."
     if instrument.asset_class == "fx":
-        return f"{price_distance_to_pips(instrument, price_distance):.1f} pips"
+        return f"{price_distance / instrument.pip:.1f} pips"
     return price_words(instrument, price_distance)
 
 # %% ../../nbs/44_gates.ipynb #7efd9440
@@ -509,29 +508,32 @@ def ask_admit(
     return Verdict("portfolio", a.units > 0, enforced("portfolio", policy), a.text, evidence, then)
 
 # %% ../../nbs/44_gates.ipynb #fb2a071b
-def with_stop_atr(
-    table: pd.DataFrame,  # candidates
+def stop_atr_at(
+    times: pd.DatetimeIndex,  # known_close of candidates
     context: Context,
     policy: Policy,
-) -> pd.DataFrame:  # the same, with stop_atr_price where the policy measures stops on another timeframe
-    "Candidates with the ATR14 their stop is measured with, as it was known at their close."
+) -> dict[str, np.ndarray]:  # {"stop_atr_price": one per row}; empty where the policy asks for no other timeframe's
+    "The ATR14 stops are measured with, as it was known at each candidate's close."
     known, asked = context.stop_atr, policy.in_force.risk.stop_atr_timeframe
-    if asked == "entry" or known is None or not len(table):
-        return table
-    at = known.index.as_unit("ns").asi8.searchsorted(_ns(table["known_close"]), side="right") - 1
-    return table.assign(stop_atr_price=np.where(at >= 0, known.to_numpy(dtype=np.float64)[at], np.nan))
+    if asked == "entry" or known is None:
+        return {}
+    if not len(known):
+        return {"stop_atr_price": np.full(len(times), np.nan)}
+    at = known.index.as_unit("ns").asi8.searchsorted(_ns(times), side="right") - 1
+    return {"stop_atr_price": np.where(at >= 0, known.to_numpy(dtype=np.float64)[at], np.nan)}
 
 
 def spread_at(
     spread_price,  # ask minus bid, price: a number, one per row, or a Series by bar (open label, UTC)
-    table: pd.DataFrame,  # candidates
+    times: pd.DatetimeIndex,  # the bars of candidates, open labels
 ) -> np.ndarray:  # one per row
     "The spread each candidate meets: that of the bar it was decided on."
     if not isinstance(spread_price, pd.Series):
-        return np.broadcast_to(np.asarray(spread_price, dtype=np.float64), (len(table),))
-    at = spread_price.index.as_unit("ns").get_indexer(pd.DatetimeIndex(table["time"]).as_unit("ns"))
+        return np.broadcast_to(np.asarray(spread_price, dtype=np.float64), (len(times),))
+    times = pd.DatetimeIndex(times)
+    at = spread_price.index.as_unit("ns").get_indexer(times.as_unit("ns"))
     if (at < 0).any():
-        raise BadConfig(f"no spread is known for the bar {table['time'].iloc[int(np.argmax(at < 0))]}")
+        raise BadConfig(f"no spread is known for the bar {times[int(np.argmax(at < 0))]}")
     return spread_price.to_numpy(dtype=np.float64)[at]
 
 
@@ -562,8 +564,8 @@ def gate_table(
     spread_price=None,  # ask minus bid: a number, one per row, or a Series by bar; None: the context's
 ) -> pd.DataFrame:  # one row per candidate: a bool per gate 2 to 11, grade_name, rr_net, stop_distance
     "What the account-free gates say about every candidate of a tape."
-    spread = spread_at(context.spread_price if spread_price is None else spread_price, table)
-    table = with_stop_atr(table, context, policy)
+    spread = spread_at(context.spread_price if spread_price is None else spread_price, table["time"])
+    table = table.assign(**stop_atr_at(table["known_close"], context, policy))
     plans = plan_all(table, context.instrument, policy, spread_price=spread, cost_price=context.cost_price)
     q = Question(_columns(table), SimpleNamespace(**plans), context, policy, _ratings(table, plans, context, policy))
     said = {name: gate.ask(q)[0] for name, gate in GATES.items() if name != "pre_filters"}
