@@ -113,7 +113,7 @@ def label(n, refused=(), grade="A", r=None, **said):
         "setup_id": f"{n:016x}", "policy_hash": "f" * 16, "version": "2", "instrument": "EURUSD", "timeframe": "15m",
         "mode": "candle_close", "side": 1, "time": T0 + n * BAR, "grade": grade, "score": 72.0, "confidence": 72.0,
         "confidence_kind": "score", "outcome_class": "shadow" if refused else "live", "verdicts": answers,
-        "session": "london",
+        "session": "london", "entry_type": "market", "entry_price": 1.1, "stop_price": 1.09, "target_price": 1.13,
     }  # fmt: skip
     if r is not None:
         row |= {"outcome": "target" if r > 0 else "stop", "outcome_known_at": T0 + (n + 5) * BAR, "actual_rr": r}

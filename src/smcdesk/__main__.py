@@ -287,6 +287,26 @@ def warmup():
     typer.echo(f"kernels ready after {perf_counter() - started:.1f} s; they are cached beside the package")
 
 
+@app.command()
+def outcomes(
+    symbol: Annotated[str | None, typer.Option("--symbol", "-s", help="Else every symbol of conf.")] = None,
+    env: Env = "base",
+):
+    "Fill what became of stored setups, from the bars there are by now; a known outcome stays."
+    from smcdesk import project, session
+    from smcdesk.store import Store
+
+    known = project.parameters(env)["symbols"]
+    chosen = project.check_symbol(symbol, known) if symbol else None
+    with Store(env=env) as store:
+        before = int(store.labels()["outcome"].notna().sum())
+        session.run(("outcomes",), symbol=chosen, env=env)
+        labels = store.labels()
+    done, planned = labels["outcome"].notna(), labels["entry_price"].notna()
+    waiting = int((planned & ~done).sum())
+    typer.echo(f"{int(done.sum()) - before:,} outcomes became known; {waiting:,} setups still wait for theirs")
+
+
 store_app = typer.Typer(no_args_is_help=True, help="What was decided and what became of it: the Desk's database.")
 app.add_typer(store_app, name="store")
 Policy = Annotated[str, typer.Option(help="A policy's hash, or the beginning of one; else conf's own policy.")]

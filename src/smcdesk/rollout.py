@@ -133,9 +133,9 @@ def _worth(part: pd.DataFrame) -> dict[str, float]:
     closed = part[part["outcome"].isin(CLOSED)]
     won = share(int((closed["actual_rr"] > 0).sum()), len(closed))
     r = mean_r(closed["actual_rr"].to_numpy(float))
-    unfilled, waiting = (part["outcome"] == "never_filled").sum(), part["outcome"].isna().sum()
+    unfilled, waiting = part["outcome"] == "never_filled", part["outcome"].isna() & part["entry_price"].notna()
     return {
-        "never_filled_n": int(unfilled), "waiting_n": int(waiting),
+        "never_filled_n": int(unfilled.sum()), "waiting_n": int(waiting.sum()),
         "closed_n": len(closed), **{f"win_{k}": v for k, v in won.items()}, **{f"r_{k}": v for k, v in r.items()},
     }  # fmt: skip
 
