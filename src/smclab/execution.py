@@ -115,8 +115,8 @@ def intents(
     decisions: Iterable,  # Decisions: outcome, setup_id, time (ns, open of the deciding bar), ticket
     bars: pd.DataFrame,  # (n, OHLCV) the bars they were decided on, UTC open-time index
 ) -> pd.DataFrame:  # (n, INTENT_DTYPES), in order of decision_bar
-    "The live decisions as a tape of intents."
-    live = {d.setup_id: d for d in reversed(list(decisions)) if d.outcome == "live" and d.ticket is not None}
+    "The live decisions that enter at the market as a tape of intents."
+    live = {d.setup_id: d for d in reversed(list(decisions)) if d.outcome == "live" and d.ticket.entry_type == "market"}
     live = sorted(live.values(), key=lambda d: (d.time, d.setup_id))
     times = pd.to_datetime(np.array([d.time for d in live], dtype="int64"), utc=True)
     at = bars.index.as_unit("ns").get_indexer(times.as_unit("ns"))

@@ -92,8 +92,13 @@ def check_currency(
     instrument: Instrument,
     account: Account,
 ):
-    "Raise `BadConfig` when profits in the instrument's quote currency cannot be counted in the account's."
-    rate(instrument.quote_currency, account, instrument.symbol)
+    "Raise `BadConfig` unless the instrument pays in the account's own currency; the replay converts nothing."
+    quote, own = instrument.quote_currency, account.currency
+    if _PEGGED.get(quote, quote) != _PEGGED.get(own, own):
+        raise BadConfig(
+            f"{instrument.symbol} pays in {quote}, the account is in {own}: nothing is converted here, "
+            f"use an account in {_PEGGED.get(quote, quote)}"
+        )
 
 # %% ../../nbs/42_risk.ipynb #9378b1c6
 @dataclass(frozen=True)
