@@ -122,8 +122,9 @@ def _family(events: pd.DataFrame, timeframe: str, family: str, *names: str) -> t
 
 def _first_bar(n: int, kind: np.ndarray, parent: np.ndarray, known: np.ndarray, *words: str) -> np.ndarray:
     "For each of n rows the bar that first said one of these words about it, `_NEVER` when none did."
-    out = np.full(n, _NEVER)
-    said = np.isin(kind, [_KIND[w] for w in words])
+    out, asked = np.full(n, _NEVER), np.zeros(len(KINDS), bool)
+    asked[[_KIND[w] for w in words]] = True
+    said = asked[kind]
     np.minimum.at(out, parent[said], known[said])
     return out
 
@@ -334,9 +335,14 @@ def _arms(config: SetupConfig, legs: _Legs, gaps: _Gaps, blocks: _Blocks) -> _Ar
     return _Arms(*columns, later[columns[0] + 1])
 
 # %% ../../nbs/40_setups.ipynb #b73a9960
+def _decimals(tick: float) -> int:
+    "How many decimals a feed of this tick writes."
+    return max(0, -Decimal(repr(tick)).as_tuple().exponent)
+
+
 def _on_tick(price: np.ndarray, tick: float) -> np.ndarray:
     "Prices rounded to the tick, as the decimals a feed would write."
-    return np.round(np.rint(price / tick) * tick, max(0, -Decimal(repr(tick)).as_tuple().exponent))
+    return np.round(np.rint(price / tick) * tick, _decimals(tick))
 
 
 @kernel
@@ -694,58 +700,55 @@ def _source_names(reading: Reading) -> np.ndarray:
 def _named(out: dict, reading: Reading, owner: Instrument) -> np.ndarray:
     "The setup_id of each evaluation; what is evaluated again keeps its name."
     armed = reading.bars.index.asi8[out["armed_bar"]]
-    keys = list(
-        zip(
-            armed.tolist(),
-            out["side"].tolist(),
-            out["kind"].tolist(),
-            out["zone_event_id"].tolist(),
-            out["mode"].tolist(),
-            strict=True,
-        )
-    )
+    parts = (armed, *(out[name] for name in ("side", "kind", "zone_event_id", "mode")))
+    keys = list(zip(*(part.tolist() for part in parts), strict=True))
     names = {key: setup_id(owner.symbol, reading.timeframe, *key, VERSION) for key in dict.fromkeys(keys)}
     return np.array([names[key] for key in keys], dtype="U16")
 
 
-def _table(reading: Reading, owner: Instrument, config: SetupConfig, found: _Stages, pending: bool) -> pd.DataFrame:
-    "The candidates of a tape from the stages of its setups."
-    _, high, low, close = _prices(reading)
+def _setup_facts(reading: Reading, owner: Instrument, found: _Stages, arm, t, by_limit) -> dict[str, np.ndarray]:
+    "What each evaluation is about: its setup, its zone and its bar."
     legs, arms = found.legs, found.arms
-    arm, t, by_limit, entry = _rows(arms, found.limit, found.over, close, config, pending)
-    stop = np.empty(len(arm))
-    _stop_nb(high, low, legs.side[arms.leg[arm]], found.sweeps.own[legs.sweep[arms.leg[arm]]], t, stop)
-    keep = legs.side[arms.leg[arm]] * (entry - stop) > 0
-    arm, t, by_limit, entry, stop = (x[keep] for x in (arm, t, by_limit, entry, stop))
-    leg = arms.leg[arm]
-    side = legs.side[leg]
-    out = {
+    leg, what = arms.leg[arm], np.array(_ZONE_KINDS)[arms.what[arm]]
+    kinds = [f"sweep_{shift}_{zone}" for shift, zone in zip(legs.kind[leg], what, strict=True)]
+    return {
         "version": VERSION,
         "instrument": owner.symbol,
         "timeframe": reading.timeframe,
+        "kind": np.array(kinds, object),
         "mode": np.where(by_limit, "limit", "candle_close"),
-        "zone_kind": np.array(_ZONE_KINDS)[arms.what[arm]],
-        "side": side,
+        "zone_kind": what,
+        "side": legs.side[leg],
         "time": reading.bars.index[t],
         "known_at": reading.bars.index[t],
         "known_bar": t,
         "armed_bar": arms.bar[arm],
         "age_bars": t - arms.bar[arm],
-        "entry_price": entry,
-        "stop_price": stop,
         "zone_top": arms.top[arm],
         "zone_bottom": arms.bottom[arm],
         "structure_event_id": legs.event[leg],
         "zone_event_id": arms.zone[arm],
         "break_kind": legs.kind[leg],
     }
-    out["kind"] = np.array([f"sweep_{b}_{z}" for b, z in zip(out["break_kind"], out["zone_kind"], strict=True)], object)
+
+
+def _table(reading: Reading, owner: Instrument, config: SetupConfig, found: _Stages, pending: bool) -> pd.DataFrame:
+    "The candidates of a tape from the stages of its setups."
+    _, high, low, close = _prices(reading)
+    legs, arms, columns = found.legs, found.arms, reading.columns
+    arm, t, by_limit, entry = _rows(arms, found.limit, found.over, close, config, pending)
+    stop = np.empty(len(arm))
+    _stop_nb(high, low, legs.side[arms.leg[arm]], found.sweeps.own[legs.sweep[arms.leg[arm]]], t, stop)
+    keep = legs.side[arms.leg[arm]] * (entry - stop) > 0
+    arm, t, by_limit, entry, stop = (x[keep] for x in (arm, t, by_limit, entry, stop))
+    leg, side = arms.leg[arm], legs.side[arms.leg[arm]]
+    out = _setup_facts(reading, owner, found, arm, t, by_limit) | {"entry_price": entry, "stop_price": stop}
     out |= _sweep_facts(found, leg, t, config, _source_names(reading)) | _leg_facts(reading, found, leg, arm, t)
     out |= _market_facts(reading, owner, t, side, entry, config)
-    pools = _pools(reading, t, side, entry, np.abs(entry - stop))
+    pools, range_side = _pools(reading, t, side, entry, np.abs(entry - stop)), columns["range_side"].to_numpy()[t]
     out |= {f"pool_{k + 1}": pools[:, k] for k in range(N_POOLS)}
-    ote = in_ote(out["range_position"], reading.columns["range_side"].to_numpy()[t], reading.config.range)
-    evidence = _evidence(out, ote & (reading.columns["range_side"].to_numpy()[t] == side), config)
+    ote = in_ote(out["range_position"], range_side, reading.config.range) & (range_side == side)
+    evidence = _evidence(out, ote, config)
     out |= {f"score_{c}": evidence[c] for c in COMPONENTS} | {"score": _score(evidence, config)}
     out["setup_id"] = _named(out, reading, owner)
     order = np.lexsort((out["setup_id"], t))
@@ -772,6 +775,8 @@ def candidates(
 class _Kept(NamedTuple):
     "What is remembered of a reading: its candidates, where each bar's begin, and the stages they came through."
 
+    owner: Instrument
+    config: SetupConfig
     table: pd.DataFrame
     first: np.ndarray
     stages: _Stages
@@ -785,7 +790,7 @@ def _kept(reading: Reading, instrument: Instrument | str, config: SetupConfig | 
         stages = _stages(reading, chosen, owner.tick)
         table = _table(reading, owner, chosen, stages, True).copy()  # in few blocks: quick to slice
         first = np.searchsorted(table["known_bar"].to_numpy(), np.arange(len(reading.bars) + 1))
-        shelf[key] = _Kept(table, first, stages)
+        shelf[key] = _Kept(owner, chosen, table, first, stages)
     return shelf[key]
 
 
@@ -799,42 +804,56 @@ def candidates_at(
     return kept.table.iloc[kept.first[at.bar] : kept.first[at.bar + 1]]
 
 # %% ../../nbs/40_setups.ipynb #5dcfbb8b
-def _side_story(side: int, bar: int, stages: _Stages, config: SetupConfig, names: np.ndarray, tick: float) -> dict:
-    "How far one side's setup has come by a bar."
-    sweeps, legs, arms = stages.sweeps, stages.legs, stages.arms
-    word, here = ("lows", "highs")[side < 0], np.array([bar])
-    s = int(_newest(sweeps, np.array([side]), here, config.confirm_within_bars)[0])
-    known = np.flatnonzero((legs.bar <= bar) & (legs.side == side) & (legs.sweep >= 0))
-    waiting = (arms.bar <= bar) & (arms.bar + config.max_wait_bars > bar) & (arms.touched > bar) & (arms.ended > bar)
-    waiting &= legs.side[arms.leg] == side
-    out = {"sweep": "", "break": "", "zones": ()}
-    if s >= 0:
-        source = names[sweeps.source[s]].replace("swing", "equal" if "swing" not in config.sweep_sources else "swing")
-        out["sweep"] = f"{source} {word} swept {bar - sweeps.own[s]} bars ago"
-    if len(known) and bar - legs.bar[known[-1]] <= config.max_wait_bars:
-        out["break"] = (
-            f"{legs.kind[known[-1]].upper()} {'up' if side > 0 else 'down'} {bar - legs.bar[known[-1]]} bars ago"
-        )
-    bands = zip(arms.what[waiting], arms.bottom[waiting], arms.top[waiting], strict=True)
-    out["zones"] = tuple(
-        f"{_ZONE_KINDS[what].replace('_', ' ')} {_on_tick(low, tick):g}-{_on_tick(high, tick):g}"
-        for what, low, high in bands
+_BREAK_WORDS = {"mss": "MSS", "choch": "CHoCH", "bos": "BOS"}
+
+
+def _ago(bars: int) -> str:
+    "How long something has been."
+    return "on this bar" if bars == 0 else f"{bars} bar{'s' * (bars > 1)} ago"
+
+
+def _last_sweep(side: int, bar: int, sweeps: _Sweeps, config: SetupConfig, names: np.ndarray) -> tuple[int, str]:
+    "The bar from which the newest sweep a break of this bar could follow is known, and its words; -1 for none."
+    s = int(_newest(sweeps, np.array([side]), np.array([bar]), config.confirm_within_bars)[0])
+    if s < 0:
+        return -1, ""
+    word = names[sweeps.source[s]] if sweeps.source[s] or "swing" in config.sweep_sources else "equal"
+    return int(sweeps.known[s]), f"{word} {'lows' if side > 0 else 'highs'} swept {_ago(bar - int(sweeps.own[s]))}"
+
+
+def _last_break(side: int, bar: int, legs: _Legs, config: SetupConfig) -> tuple[int, str]:
+    "The bar of the newest break that followed a sweep and whose zones may still wait, and its words; -1 for none."
+    first, last = np.searchsorted(legs.bar, [bar - config.max_wait_bars, bar + 1])
+    mine = first + np.flatnonzero((legs.side[first:last] == side) & (legs.sweep[first:last] >= 0))
+    if not len(mine):
+        return -1, ""
+    way = "up" if side > 0 else "down"
+    return int(legs.bar[mine[-1]]), f"{_BREAK_WORDS[legs.kind[mine[-1]]]} {way} {_ago(bar - int(legs.bar[mine[-1]]))}"
+
+
+def _waiting(side: int, bar: int, stages: _Stages, config: SetupConfig, tick: float) -> tuple[str, ...]:
+    "The armed zones price has not come back to, in words."
+    arms, digits = stages.arms, _decimals(tick)
+    first, last = np.searchsorted(arms.bar, [bar - config.max_wait_bars + 1, bar + 1])
+    fresh = (arms.touched[first:last] > bar) & (arms.ended[first:last] > bar)
+    mine = first + np.flatnonzero(fresh & (stages.legs.side[arms.leg[first:last]] == side))
+    return tuple(
+        f"{_ZONE_KINDS[arms.what[a]].replace('_', ' ')} {arms.bottom[a]:.{digits}f}-{arms.top[a]:.{digits}f}"
+        for a in mine
     )
-    return out
 
 
-def _sentence(side: int, story: dict, config: SetupConfig) -> str:
+def _sentence(side: int, sweep: tuple, shift: tuple, zones: tuple[str, ...], config: SetupConfig) -> str:
     "One side's progress as a sentence."
-    way = "long" if side > 0 else "short"
-    if story["zones"]:
-        return f"{way}: {story['break']}, waiting for price to come back to the {' or the '.join(story['zones'])}"
-    if story["sweep"]:
-        wanted = {"mss": "an MSS", "choch": "a CHoCH", "any": "a break"}[config.confirm]
-        after = f"{story['break']}, its zones are spent" if story["break"] else f"no fresh zone of {wanted} yet"
-        return f"{way}: {story['sweep']}, {after}"
-    return (
-        f"{way}: no qualifying sweep of {'lows' if side > 0 else 'highs'} in the last {config.confirm_within_bars} bars"
-    )
+    way, word = ("long", "lows") if side > 0 else ("short", "highs")
+    if zones:
+        return f"{way}: {shift[1]}; waiting for price to come back to the {' or the '.join(zones)}"
+    if sweep[0] > shift[0]:
+        wanted = {"mss": "an MSS", "choch": "a CHoCH", "any": "a break of structure"}[config.confirm]
+        return f"{way}: {sweep[1]}; waiting for {wanted} {'up' if side > 0 else 'down'}"
+    if shift[1]:
+        return f"{way}: {shift[1]}; its zones are spent"
+    return f"{way}: no qualifying sweep of {word} in the last {config.confirm_within_bars} bars"
 
 
 def stages_at(
@@ -843,9 +862,12 @@ def stages_at(
     config: SetupConfig | None = None,
 ) -> dict[str, dict]:  # long and short -> sweep, break, zones and text, all words; empty where there is nothing
     "How far the grammar has come on each side, for saying why there is no candidate."
-    stages, chosen = _kept(at.reading, instrument, config).stages, config or SetupConfig()
-    names, tick, out = _source_names(at.reading), _owner(instrument).tick, {}
-    for word, side in (("long", 1), ("short", -1)):
-        story = _side_story(side, at.bar, stages, chosen, names, tick)
-        out[word] = story | {"text": _sentence(side, story, chosen)}
+    owner, chosen, *_, stages = _kept(at.reading, instrument, config)
+    names, out = _source_names(at.reading), {}
+    for way, side in (("long", 1), ("short", -1)):
+        sweep = _last_sweep(side, at.bar, stages.sweeps, chosen, names)
+        shift = _last_break(side, at.bar, stages.legs, chosen)
+        zones = _waiting(side, at.bar, stages, chosen, owner.tick)
+        text = _sentence(side, sweep, shift, zones, chosen)
+        out[way] = {"sweep": sweep[1], "break": shift[1], "zones": zones, "text": text}
     return out
