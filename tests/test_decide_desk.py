@@ -175,7 +175,7 @@ def test_stages_are_the_setups_that_only_their_grade_kept_from_being_live():
 @pytest.mark.parametrize(
     ("a_plus", "a", "said"),
     [
-        ((1.1, -1.0), (1.1, -1.0), r"^\*\*Stay\*\*.*A\+ is not proven, A is not proven"),
+        ((1.1, -1.0), (1.1, -1.0), r"^\*\*Stay\*\*.*A\+: not proven, A: not proven"),
         ((2.0, 1.0), (2.0, 1.0), r"^\*\*Go\*\*"),
         ((2.0, 1.0), (-1.0, -0.5), r"^\*\*No go\*\*: A lost"),
         ((-1.0, -0.5), (2.0, 1.0), r"^\*\*No go\*\*: A\+ lost"),
