@@ -2,7 +2,7 @@
 
     python benchmarks/bench_decide.py [--bars 1000000] [--decide-bars 20000] [--repeat 5]
 
-Medians of wall time, warm. The bulk figure is amortised over the tape's bars: plans, grades and the account-free gates of
+Medians of the process's own CPU time, warm: one thread, on a machine shared with other work. The bulk figure is amortised over the tape's bars: plans, grades and the account-free gates of
 every candidate, after the candidates are there.
 """
 
@@ -24,16 +24,16 @@ from smclab.tapes import market
 
 
 def median_s(job: Callable, repeat: int) -> float:
-    "Median seconds of a job, after one run that does not count."
+    "Median CPU seconds of a job, after one run that does not count."
     job()
     return statistics.median(timed(job) for _ in range(repeat))
 
 
 def timed(job: Callable) -> float:
-    "Seconds of one run."
-    start = time.perf_counter()
+    "CPU seconds of one run."
+    start = time.process_time()
     job()
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def world(bars: pd.DataFrame) -> Context:

@@ -21,7 +21,7 @@ from .gates import Context, Rating, Verdict, ask_admit, judge, price_words, rate
 from .instruments import Instrument
 from .reading import Reading, ReadingAt
 from .risk import GRADES, SIZELESS, Policy, Ticket, plan_all, tickets
-from .setups import SetupConfig, candidates, candidates_at, stages_at
+from .setups import SetupConfig, candidates, stages_at
 
 # %% ../../nbs/46_decision.ipynb #2aac0a88
 @dataclass(frozen=True)
@@ -274,10 +274,11 @@ def decide(
     setups: SetupConfig | None = None,  # which candidates count
 ) -> tuple[Decision, ...]:  # one per candidate of this bar, waiting limits too; a single `none` when there is none
     "What to do at this close, and why."
-    if candidates_at(at, context.instrument, setups).empty:
-        return (_nothing(at, context, policy, setups),)
     rows = _kept(at.reading, context.instrument, setups)
-    here = {name: v[rows.first[at.bar] : rows.first[at.bar + 1]] for name, v in rows.columns.items()}
+    start, stop = rows.first[at.bar : at.bar + 2].tolist()
+    if start == stop:
+        return (_nothing(at, context, policy, setups),)
+    here = {name: values[start:stop] for name, values in rows.columns.items()}
     return _judged(here, None, context, policy, _origin(at.reading, setups))
 
 
