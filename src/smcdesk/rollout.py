@@ -365,10 +365,10 @@ def _figure(row: Mapping[str, Any], what: str, n: int) -> dict[str, float]:
 
 def resolved(s: Rollout) -> pd.DataFrame:
     "What the parameters turned out to mean."
-    times = s.labels["time"]
+    times, names = s.labels["time"], ", ".join(sorted(s.labels["instrument"].unique()))
     rows = {
         "environment": s.env, "store": s.store, "policy": s.policy_hash, "setups": f"{len(s.labels):,}",
-        "instruments": ", ".join(sorted(s.labels["instrument"].unique())) or "none", "first setup (UTC)": _day(times.min()) or "none",
+        "instruments": names or "none", "first setup (UTC)": _day(times.min()) or "none",
         "last setup (UTC)": _day(times.max()) or "none",
         "baseline": f"{s.baseline['name']}, policy {s.baseline['policy_hash']}" if s.baseline else "none",
     }  # fmt: skip
