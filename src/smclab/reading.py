@@ -174,7 +174,7 @@ class _Track:
         for name, keys in (
             ("structure", ("cols_i", "cols_f")),
             ("liquidity", ("cols_i", "cols_f")),
-            ("sessions", ("cols_i", "cols_f")),
+            ("sessions", ("cols_i",)),
         ):
             for key in keys if name in self.states else ():
                 self.states[name][key] = grown(self.states[name][key], size, axis=1)

@@ -4,10 +4,9 @@
 
 # %% auto #0
 __all__ = ['PERIODS', 'SESSIONS', 'PERIOD_KINDS', 'SESSION_KINDS', 'PERIOD_ATTRS', 'SESSION_ATTRS', 'F_HIGH_BAR', 'F_LOW_BAR',
-           'F_POOL', 'C_INSIDE', 'C_OPENED', 'C_CLOSED', 'C_HIGH_TAKEN', 'C_LOW_TAKEN', 'C_OPEN', 'C_HIGH', 'C_LOW',
-           'C_PREV_HIGH', 'C_PREV_LOW', 'Session', 'SessionConfig', 'source_bit', 'sessions_state', 'sessions_advance',
-           'sessions_counts', 'sessions_frames', 'sessions_events', 'sessions_of', 'roll_table', 'sessions_inside',
-           'sessions_columns', 'killzone', 'shade', 'in_window']
+           'F_POOL', 'C_INSIDE', 'C_OPENED', 'C_CLOSED', 'C_HIGH_TAKEN', 'C_LOW_TAKEN', 'Session', 'SessionConfig',
+           'source_bit', 'sessions_state', 'sessions_advance', 'sessions_counts', 'sessions_frames', 'sessions_events',
+           'sessions_of', 'roll_table', 'sessions_inside', 'sessions_columns', 'killzone', 'shade', 'in_window']
 
 # %% ../../nbs/22_sessions.ipynb #794f3f3b
 import re
@@ -206,7 +205,6 @@ _S_BEGUN, _S_WHOLE, _S_OPENED_ROW, _S_CLOSED_ROW, _S_HIGH_BAR, _S_LOW_BAR, _S_PO
 _V_OPEN, _V_HIGH, _V_LOW, _V_PREV_HIGH, _V_PREV_LOW = range(5)
 _FENCE_HIGH, _FENCE_LOW, _FENCE_PREV_HIGH, _FENCE_PREV_LOW = range(4)  # in the last row of `src_f`
 C_INSIDE, C_OPENED, C_CLOSED, C_HIGH_TAKEN, C_LOW_TAKEN = range(5)  # rows of cols_i, one bit a source
-C_OPEN, C_HIGH, C_LOW, C_PREV_HIGH, C_PREV_LOW = range(5)  # rows of cols_f: 5 * period + this
 
 
 def source_bit(
@@ -341,13 +339,14 @@ def _turn_nb(
 
 
 @kernel
-def _sessions_nb(times, open_, high, low, close, start, stop, calendar, i, src_i, src_f, cols_i, cols_f,
-                 period_i, period_f, session_i, session_f):  # fmt: skip
+def _sessions_nb(
+    times, open_, high, low, close, start, stop, calendar, i, src_i, src_f, cols_i, period_i, period_f, session_i,
+    session_f,
+):  # fmt: skip
     "Read periods and sessions over bars [start, stop); returns the bar reached."
     n = len(src_i)
     most_periods, most_sessions = len(period_i) - 2 * n, len(session_i) - 2 * n
     for t in range(start, stop):
-        cols_i[C_OPENED, t] = cols_i[C_CLOSED, t] = 0
         if times[t] >= i[_NEXT]:
             if times[t] >= i[_HORIZON] or i[_N_PERIOD] > most_periods or i[_N_SESSION] > most_sessions:
                 return t
@@ -360,9 +359,6 @@ def _sessions_nb(times, open_, high, low, close, start, stop, calendar, i, src_i
         cols_i[C_INSIDE, t] = i[_INSIDE]
         cols_i[C_HIGH_TAKEN, t] = i[_HIGH_TAKEN]
         cols_i[C_LOW_TAKEN, t] = i[_LOW_TAKEN]
-        for k in range(_N_PERIODS):
-            for v in range(5):
-                cols_f[5 * k + v, t] = src_f[k, v]
     return stop
 
 # %% ../../nbs/22_sessions.ipynb #35613b2d
@@ -385,7 +381,6 @@ def sessions_state(
         "src_f": src_f,
         "calendar": np.array([[_NEVER], [0]]),
         "cols_i": np.zeros((5, capacity), np.int64),
-        "cols_f": np.full((5 * _N_PERIODS, capacity), np.nan),
     }
     for name in ("period", "session"):
         state[f"{name}_i"], state[f"{name}_f"] = buffers(capacity // 8 + 4 * n, 4)
@@ -416,16 +411,14 @@ def sessions_advance(
     roll_hour: int = 0,  # 0..23, where the trading day begins on that zone's clock
 ):
     "Read on from where the state stopped."
-    for name in ("cols_i", "cols_f"):
-        state[name] = grown(state[name], max(stop, 1), axis=1)
+    state["cols_i"] = grown(state["cols_i"], max(stop, 1), axis=1)
     i = state["i"]
     while i[-1] < stop:
         if times[i[-1]] >= i[_HORIZON]:
             _extend(state, config, zone, roll_hour, times[0], times[stop - 1])
         i[-1] = _sessions_nb(
             times, open_, high, low, close, i[-1], stop, state["calendar"], i, state["src_i"], state["src_f"],
-            state["cols_i"], state["cols_f"], state["period_i"], state["period_f"], state["session_i"],
-            state["session_f"],
+            state["cols_i"], state["period_i"], state["period_f"], state["session_i"], state["session_f"],
         )  # fmt: skip
         if i[-1] < stop:
             for name in ("period_i", "period_f", "session_i", "session_f"):
@@ -516,9 +509,9 @@ def _running_nb(open_, high, low, bit, cols_i, out):
 
 
 def _previous(state: dict, source: int, n: int) -> np.ndarray:
-    "(2, n) high and low of the last completed occurrence of a session."
-    count = state["i"][_N_SESSION]
-    ints, floats = state["session_i"][:count], state["session_f"][:count]
+    "(2, n) high and low of the last completed occurrence of a source."
+    family, count = ("period", _N_PERIOD) if source < 10 else ("session", _N_SESSION)
+    ints, floats = (state[f"{family}_{half}"][: state["i"][count]] for half in "if")
     rows = np.flatnonzero((ints[:, I_KIND] == _CLOSED) & (floats[:, F_ATTR] == source))
     last = np.searchsorted(ints[rows, I_KNOWN], np.arange(n), side="right") - 1
     values = np.vstack([floats[rows][:, [F_TOP, F_BOTTOM]], [[np.nan, np.nan]]])  # row -1: nothing completed yet
@@ -547,17 +540,13 @@ def sessions_columns(
     n, out = int(state["i"][-1]), {}
     for name in names:
         source = config.source(name)
-        bit, k = source_bit(source), source - 1
-        if source < 10:
-            running, previous = state["cols_f"][5 * k : 5 * k + 3, :n], state["cols_f"][5 * k + 3 : 5 * k + 5, :n]
-        else:
-            running, previous = np.full((3, n), np.nan), _previous(state, source, n)
-            if n:
-                _running_nb(open_, high, low, bit, state["cols_i"], running)
-        words = dict(zip(("open", "high", "low"), running.copy(), strict=True)) | {"mid": (running[1] + running[2]) / 2}
+        bit, running = source_bit(source), np.empty((3, n))
+        if n:
+            _running_nb(open_, high, low, bit, state["cols_i"], running)
+        words = dict(zip(("open", "high", "low"), running, strict=True)) | {"mid": (running[1] + running[2]) / 2}
         out |= {f"in_{name}": state["cols_i"][C_INSIDE, :n] & bit != 0}
         out |= {f"{name}_{word}": values for word, values in words.items()}
-        out |= dict(zip((f"prev_{name}_high", f"prev_{name}_low"), previous.copy(), strict=True))
+        out |= dict(zip((f"prev_{name}_high", f"prev_{name}_low"), _previous(state, source, n), strict=True))
         out |= {f"prev_{name}_{word}_taken": state["cols_i"][row, :n] & bit != 0
                 for word, row in (("high", C_HIGH_TAKEN), ("low", C_LOW_TAKEN))}  # fmt: skip
     return out
