@@ -166,7 +166,7 @@ def merge(
 ) -> pd.DataFrame:  # one table ordered by known_close; within a bar in the order the tables are given
     "Event tables as one log, in the order in which things became known."
     log = pd.concat(frames, ignore_index=True)
-    order = np.argsort(log["known_close"].to_numpy(), kind="stable")
+    order = np.argsort(log["known_close"].array.asi8, kind="stable")
     return log.take(order).reset_index(drop=True)
 
 

@@ -715,7 +715,7 @@ class Reading:
     def anchored(self) -> pd.DataFrame:  # the log with known_at = time; attrs["lookahead"] is True
         "The log as charts with hindsight show it: every event known where it sits. Never trade or train on it."
         out = self.events.assign(known_at=self.events["time"])
-        out = out.iloc[np.argsort(out["time"].to_numpy(), kind="stable")].reset_index(drop=True)
+        out = out.iloc[np.argsort(out["time"].array.asi8, kind="stable")].reset_index(drop=True)
         out.attrs["lookahead"] = True
         return out
 

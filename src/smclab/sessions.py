@@ -201,9 +201,8 @@ F_HIGH_BAR, F_LOW_BAR, F_POOL = F_ATTR + 1, F_ATTR + 2, F_ATTR + 3  # of a close
 _OPENED, _CLOSED = range(2)
 _N_PERIODS = len(PERIODS)
 _N_PERIOD, _N_SESSION, _NEXT, _HORIZON, _FIRST_YEAR, _AT, _INSIDE, _HIGH_TAKEN, _LOW_TAKEN = range(9)
-_S_BEGUN, _S_WHOLE, _S_OPENED_ROW, _S_CLOSED_ROW, _S_HIGH_BAR, _S_LOW_BAR, _S_POOL = range(7)
-_V_OPEN, _V_HIGH, _V_LOW, _V_PREV_HIGH, _V_PREV_LOW = range(5)
-_FENCE_HIGH, _FENCE_LOW, _FENCE_PREV_HIGH, _FENCE_PREV_LOW = range(4)  # in the last row of `src_f`
+_S_BEGUN, _S_WHOLE, _S_OPENED_ROW, _S_CLOSED_ROW, _S_FIRST_BAR, _S_POOL = range(6)
+_V_PREV_HIGH, _V_PREV_LOW = range(2)  # in the last row of `src_f`: the fences
 C_INSIDE, C_OPENED, C_CLOSED, C_HIGH_TAKEN, C_LOW_TAKEN = range(5)  # rows of cols_i, one bit a source
 
 
@@ -230,62 +229,45 @@ def _emit_nb(ints, floats, n, kind, k, anchor, known, parent, level, top, bottom
 
 
 @inlined
-def _close_nb(close, t, k, i, src_i, src_f, out_i, out_f, count):
+def _leftmost_nb(price, start, stop, sign):
+    "The highest (sign +1) or lowest (-1) price of bars [start, stop), and the first bar that has it."
+    best, bar = price[start], start
+    for j in range(start + 1, stop):
+        if sign * price[j] > sign * best:
+            best, bar = price[j], j
+    return best, bar
+
+
+@inlined
+def _close_nb(high, low, close, t, k, i, src_i, src_f, out_i, out_f, count):
     "The whole occurrence of source k that ran is over: at bar t its extremes are final."
     n = i[count]
     i[count] = n + 1
-    opened, top, bottom = src_i[k, _S_OPENED_ROW], src_f[k, _V_HIGH], src_f[k, _V_LOW]
+    opened, first = src_i[k, _S_OPENED_ROW], src_i[k, _S_FIRST_BAR]
+    (top, high_bar), (bottom, low_bar) = _leftmost_nb(high, first, t, 1), _leftmost_nb(low, first, t, -1)
     _emit_nb(out_i, out_f, n, _CLOSED, k, t - 1, t, opened, close[t - 1], top, bottom)
-    out_f[n, F_HIGH_BAR] = src_i[k, _S_HIGH_BAR]
-    out_f[n, F_LOW_BAR] = src_i[k, _S_LOW_BAR]
+    out_f[n, F_HIGH_BAR], out_f[n, F_LOW_BAR] = high_bar, low_bar
     out_f[n, F_POOL] = src_i[k, _S_POOL]
     src_i[k, _S_CLOSED_ROW] = n
     src_f[k, _V_PREV_HIGH], src_f[k, _V_PREV_LOW] = top, bottom
     i[_HIGH_TAKEN] &= ~(1 << k)
     i[_LOW_TAKEN] &= ~(1 << k)
     fences = len(src_i)
-    src_f[fences, _FENCE_PREV_HIGH] = min(src_f[fences, _FENCE_PREV_HIGH], top)
-    src_f[fences, _FENCE_PREV_LOW] = max(src_f[fences, _FENCE_PREV_LOW], bottom)
+    src_f[fences, _V_PREV_HIGH] = min(src_f[fences, _V_PREV_HIGH], top)
+    src_f[fences, _V_PREV_LOW] = max(src_f[fences, _V_PREV_LOW], bottom)
 
 
 @inlined
-def _open_nb(open_, high, low, t, k, i, src_i, src_f, out_i, out_f, count):
+def _open_nb(open_, t, k, i, src_i, src_f, out_i, out_f, count):
     "Bar t is the first of a whole occurrence of source k."
     n = i[count]
     i[count] = n + 1
     closed, top, bottom = src_i[k, _S_CLOSED_ROW], src_f[k, _V_PREV_HIGH], src_f[k, _V_PREV_LOW]
     _emit_nb(out_i, out_f, n, _OPENED, k, t, t, closed, open_[t], top, bottom)
     src_i[k, _S_OPENED_ROW] = n
-    src_i[k, _S_HIGH_BAR] = src_i[k, _S_LOW_BAR] = t
-    src_f[k, _V_OPEN] = open_[t]
-    src_f[k, _V_HIGH] = high[t]
-    src_f[k, _V_LOW] = low[t]
-    fences = len(src_i)
-    src_f[fences, _FENCE_HIGH] = min(src_f[fences, _FENCE_HIGH], high[t])
-    src_f[fences, _FENCE_LOW] = max(src_f[fences, _FENCE_LOW], low[t])
+    src_i[k, _S_FIRST_BAR] = t
 
 # %% ../../nbs/22_sessions.ipynb #749edacb
-@inlined
-def _running_extremes_nb(high, low, t, i, src_i, src_f):
-    "Bar t has passed a fence: carry its extremes into the running occurrences."
-    top, bottom, k, bits = np.inf, -np.inf, 0, i[_INSIDE]
-    while bits > 0:
-        if bits & 1:
-            if high[t] > src_f[k, _V_HIGH]:
-                src_f[k, _V_HIGH] = high[t]
-                src_i[k, _S_HIGH_BAR] = t
-            if low[t] < src_f[k, _V_LOW]:
-                src_f[k, _V_LOW] = low[t]
-                src_i[k, _S_LOW_BAR] = t
-            if src_f[k, _V_HIGH] < top:
-                top = src_f[k, _V_HIGH]
-            if src_f[k, _V_LOW] > bottom:
-                bottom = src_f[k, _V_LOW]
-        bits >>= 1
-        k += 1
-    src_f[len(src_i), _FENCE_HIGH], src_f[len(src_i), _FENCE_LOW] = top, bottom
-
-
 @inlined
 def _taken_nb(high, low, t, i, src_i, src_f):
     "Bar t has passed a fence: mark every previous extreme it took."
@@ -299,7 +281,7 @@ def _taken_nb(high, low, t, i, src_i, src_f):
             i[_LOW_TAKEN] |= 1 << k
         elif not i[_LOW_TAKEN] >> k & 1 and src_f[k, _V_PREV_LOW] > bottom:
             bottom = src_f[k, _V_PREV_LOW]
-    src_f[len(src_i), _FENCE_PREV_HIGH], src_f[len(src_i), _FENCE_PREV_LOW] = top, bottom
+    src_f[len(src_i), _V_PREV_HIGH], src_f[len(src_i), _V_PREV_LOW] = top, bottom
 
 # %% ../../nbs/22_sessions.ipynb #412e87e2
 @inlined
@@ -319,9 +301,9 @@ def _turn_nb(
                 i[_INSIDE] &= ~(1 << k)
                 cols_i[C_CLOSED, t] |= src_i[k, _S_WHOLE] << k
                 if src_i[k, _S_WHOLE] == 1 and k < _N_PERIODS:
-                    _close_nb(close, t, k, i, src_i, src_f, period_i, period_f, _N_PERIOD)
+                    _close_nb(high, low, close, t, k, i, src_i, src_f, period_i, period_f, _N_PERIOD)
                 elif src_i[k, _S_WHOLE] == 1:
-                    _close_nb(close, t, k, i, src_i, src_f, session_i, session_f, _N_SESSION)
+                    _close_nb(high, low, close, t, k, i, src_i, src_f, session_i, session_f, _N_SESSION)
         at += 1
     i[_AT], i[_INSIDE] = at, i[_INSIDE] | begun
     i[_NEXT] = min(calendar[0, at], i[_HORIZON])
@@ -331,9 +313,9 @@ def _turn_nb(
             src_i[k, _S_WHOLE] = times[0] <= src_i[k, _S_BEGUN]
             cols_i[C_OPENED, t] |= src_i[k, _S_WHOLE] << k
             if src_i[k, _S_WHOLE] == 1 and k < _N_PERIODS:
-                _open_nb(open_, high, low, t, k, i, src_i, src_f, period_i, period_f, _N_PERIOD)
+                _open_nb(open_, t, k, i, src_i, src_f, period_i, period_f, _N_PERIOD)
             elif src_i[k, _S_WHOLE] == 1:
-                _open_nb(open_, high, low, t, k, i, src_i, src_f, session_i, session_f, _N_SESSION)
+                _open_nb(open_, t, k, i, src_i, src_f, session_i, session_f, _N_SESSION)
         begun >>= 1
         k += 1
 
@@ -352,9 +334,7 @@ def _sessions_nb(
                 return t
             _turn_nb(times, open_, high, low, close, t, calendar, i, src_i, src_f, cols_i, period_i, period_f,
                      session_i, session_f)  # fmt: skip
-        if high[t] > src_f[n, _FENCE_HIGH] or low[t] < src_f[n, _FENCE_LOW]:
-            _running_extremes_nb(high, low, t, i, src_i, src_f)
-        if high[t] > src_f[n, _FENCE_PREV_HIGH] or low[t] < src_f[n, _FENCE_PREV_LOW]:
+        if high[t] > src_f[n, _V_PREV_HIGH] or low[t] < src_f[n, _V_PREV_LOW]:
             _taken_nb(high, low, t, i, src_i, src_f)
         cols_i[C_INSIDE, t] = i[_INSIDE]
         cols_i[C_HIGH_TAKEN, t] = i[_HIGH_TAKEN]
@@ -371,9 +351,9 @@ def sessions_state(
     n = _N_PERIODS + len(config.sessions)
     i = np.zeros(_LOW_TAKEN + 2, np.int64)
     i[[_NEXT, _HORIZON]] = np.iinfo(np.int64).min
-    src_i, src_f = np.zeros((n, 7), np.int64), np.full((n + 1, 5), np.nan)
-    src_f[n, :4] = np.inf, -np.inf, np.inf, -np.inf
-    src_i[:, [_S_OPENED_ROW, _S_CLOSED_ROW, _S_HIGH_BAR, _S_LOW_BAR]] = -1
+    src_i, src_f = np.zeros((n, 6), np.int64), np.full((n + 1, 2), np.nan)
+    src_f[n] = np.inf, -np.inf
+    src_i[:, [_S_OPENED_ROW, _S_CLOSED_ROW, _S_FIRST_BAR]] = -1
     src_i[:, _S_POOL] = [1] * _N_PERIODS + [s.pool for s in config.sessions]
     state = {
         "i": i,
