@@ -179,7 +179,8 @@ class _Track:
         ):
             for key in keys if name in self.states else ():
                 self.states[name][key] = grown(self.states[name][key], size, axis=1)
-        self.states["zones"]["cols"] = grown(self.states["zones"]["cols"], size)
+        for key in ("gap_near", "block_near", "range_cols"):
+            self.states["zones"][key] = grown(self.states["zones"][key], size)
 
     def advance(self, config: Config, stop: int, zone: str, roll_hour: int):
         "Run every detector up to bar `stop`, in the order in which a bar is read."

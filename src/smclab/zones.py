@@ -132,8 +132,8 @@ BLOCK_KINDS = ("born", "touched", "mid", "broken", "breaker_touched", "breaker_f
 BLOCK_ATTRS = ("displacement_atr", "break_kind", "volume_ratio", "leg_break_id")
 RANGE_KINDS, RANGE_ATTRS = ("updated",), ("range_position",)
 _BORN, _IN_LEG = 0, 1
-_GAP, _BLOCK = 0, 1  # families
-_EXPIRED, _EVICTED = (GAP_KINDS.index("expired"), BLOCK_KINDS.index("expired")), BLOCK_KINDS.index("evicted")
+_GAP_EXPIRED, _BLOCK_EXPIRED = GAP_KINDS.index("expired"), BLOCK_KINDS.index("expired")
+_EVICTED = BLOCK_KINDS.index("evicted")
 _NEAR, _MIDDLE, _FAR = range(3)
 _WICK, _CLOSE, _WICK_BACK, _CLOSE_BACK = range(4)  # the prices of a bar a stage may wait for; back: after the flip
 _R_KIND, _R_EDGE, _R_PRICE, _R_STRICT, _R_END, _R_NEXT = range(6)
@@ -163,13 +163,13 @@ _RULES = np.array([
 # fmt: on
 
 # %% ../../nbs/26_zones.ipynb #5cdac1c0
-_N_ROW, _N_ZONE, _ENTRIES, _SHORT = 0, 3, 4, 5  # rows of gap, block, range; zones; entries on all stacks; what is full
-_NEXT_EXPIRY, _OLDEST, _ALIVE = 6, 8, 10  # by family; of blocks by side; of blocks by side
-_RANGE_TOP, _RANGE_BOTTOM, _RANGE_SIDE, _SIZE = 12, 13, 14, 15  # bars of its bounds; heights of the stacks from 15 on
-_STACKS = 4 * _STAGES
+_N_ROW, _N_ZONE, _ENTRIES, _SHORT = range(4)  # rows, zones, entries on all stacks; what is full
+_NEXT_EXPIRY, _OLDEST, _ALIVE, _SIZE = 4, 5, 7, 9  # the middle two by side; heights of the stacks from 9 on
+_STACKS = 2 * _STAGES
 _PRICE = _STACKS  # in `f`, behind what each stack waits for: four prices for bullish zones, then four for bearish ones
-_Z_FAMILY, _Z_ROW, _Z_ANCHOR, _Z_BORN, _Z_SIDE, _Z_TOUCHED, _Z_PHASE = range(7)
+_Z_ROW, _Z_ANCHOR, _Z_BORN, _Z_SIDE, _Z_TOUCHED, _Z_PHASE = range(6)
 _F_TOP, _F_BOTTOM, _F_KEY = range(3)  # from `_F_KEY` on: near edge, middle and far edge, turned
+_MACHINE = ("stacks", "keys", "m", "w", "zone_i", "zone_f", "near", "i", "f")  # in the kernels' order
 _FRESH, _FLIPPED, _OVER = range(3)  # phases
 
 _PLACES = [f"{side}_{edge}" for side in ("below", "above") for edge in ("top", "bottom")]
@@ -177,13 +177,13 @@ ZONE_COLUMNS = (
     *(f"{zone}_{place}" for zone in ("gap", "order_block", "breaker") for place in _PLACES),
     *("range_high", "range_low", "range_position", "range_side"),
 )
-_C_TOP, _C_BOTTOM, _C_SIDE, _C_ALL = range(6, 10)  # in `cols`, behind two zones each of the three kinds: of the range
+_RANGE_TOP, _RANGE_BOTTOM, _RANGE_SIDE = 1, 2, 3  # behind the count of rows: bars of the range's bounds, and its side
 
 # %% ../../nbs/26_zones.ipynb #cf2acea3
 @inlined
-def _emit_nb(ints, floats, i, family, kind, side, anchor, known, parent, same, top, bottom):
+def _emit_nb(ints, floats, i, kind, side, anchor, known, parent, same, top, bottom):
     "Write the next row of a family's log and return its number."
-    n = i[_N_ROW + family]
+    n = i[_N_ROW]
     ints[n, I_KIND] = kind
     ints[n, I_SIDE] = side
     ints[n, I_ANCHOR] = anchor
@@ -192,7 +192,7 @@ def _emit_nb(ints, floats, i, family, kind, side, anchor, known, parent, same, t
     ints[n, I_SAME] = same
     floats[n, F_TOP] = top
     floats[n, F_BOTTOM] = bottom
-    i[_N_ROW + family] = n + 1
+    i[_N_ROW] = n + 1
     return n
 
 
@@ -204,7 +204,6 @@ def _fact_nb(out_i, out_f, i, zone_i, zone_f, g, kind, t, same):
         out_i,
         out_f,
         i,
-        zone_i[g, _Z_FAMILY],
         kind,
         zone_i[g, _Z_SIDE],
         zone_i[g, _Z_ANCHOR],
@@ -248,8 +247,7 @@ def _drop_nb(keys, i, f, s):
 def _over_nb(i, zone_i, g):
     "Zone g has had its life."
     zone_i[g, _Z_PHASE] = _OVER
-    if zone_i[g, _Z_FAMILY] == _BLOCK:
-        i[_ALIVE + (zone_i[g, _Z_SIDE] < 0)] -= 1
+    i[_ALIVE + (zone_i[g, _Z_SIDE] < 0)] -= 1
 
 # %% ../../nbs/26_zones.ipynb #a5d1e8c6
 @inlined
@@ -294,55 +292,52 @@ def _due_nb(f, s, prices, rule):
 
 
 @inlined
-def _stirred_nb(f, low, high):
-    "Which quarters of the stacks the bar may get to, as bits: whatever a close gets to, the wick has passed."
+def _stirred_nb(f, first, low, high):
+    "Which sides' stacks the bar may get to, as bits: whatever a close gets to, the wick has passed."
     out = 0
-    for quarter in range(4):
-        s = quarter * _STAGES
-        there, back = (low, -high) if quarter % 2 == 0 else (-high, low)
-        ahead = max(max(f[s + 2], f[s + 3]), f[s + 4])
-        if quarter < 2:
-            out |= (there <= max(ahead, f[s + 1]) or back <= f[s]) << quarter
+    for bearish in range(2):
+        s, (there, back) = bearish * _STAGES, (-high, low) if bearish else (low, -high)
+        ahead, behind = max(max(f[s + 2], f[s + 3]), f[s + 4]), f[s]
+        if first == 0:
+            ahead = max(ahead, f[s + 1])
         else:
-            out |= (there <= ahead or back <= max(f[s], f[s + 1])) << quarter
+            behind = max(behind, f[s + 1])
+        out |= (there <= ahead or back <= behind) << bearish
     return out
 
 
 @inlined
-def _life_nb(high, low, close, t, by_wick, stacks, keys, i, f, zone_i, zone_f, gap_i, gap_f, block_i, block_f):
+def _life_nb(high, low, close, t, first, stacks, keys, i, f, zone_i, zone_f, out_i, out_f):
     "What bar t does to the zones there were before it."
     f[_PRICE + _WICK] = f[_PRICE + 4 + _WICK_BACK] = low[t]
     f[_PRICE + _CLOSE] = f[_PRICE + 4 + _CLOSE_BACK] = close[t]
     f[_PRICE + _WICK_BACK] = f[_PRICE + 4 + _WICK] = -high[t]
     f[_PRICE + _CLOSE_BACK] = f[_PRICE + 4 + _CLOSE] = -close[t]
-    stirred = _stirred_nb(f, low[t], high[t])
+    stirred = _stirred_nb(f, first, low[t], high[t])
     if stirred == 0:
         return
-    for quarter in range(4):  # family, side
-        if stirred >> quarter & 1 == 0:
-            continue
-        s, prices = quarter * _STAGES, _PRICE + 4 * (quarter & 1)
-        first = 0 if quarter < 2 else (2 * _STAGES if by_wick else _STAGES)
-        out_i, out_f = (gap_i, gap_f) if quarter < 2 else (block_i, block_f)
-        for stage in range(_STAGES):
+    for bearish in range(2):
+        s, prices = bearish * _STAGES, _PRICE + 4 * bearish
+        for stage in range(_STAGES if stirred >> bearish & 1 else 0):
             while _due_nb(f, s + stage, prices, first + stage):
                 _reach_nb(t, stage, first, s, prices, stacks, keys, i, f, zone_i, zone_f, out_i, out_f)
 
 # %% ../../nbs/26_zones.ipynb #433f20bf
 @inlined
-def _born_nb(t, family, first, side, anchor, top, bottom, stacks, keys, i, f, zone_i, zone_f, out_i, out_f):
+def _born_nb(t, first, side, anchor, top, bottom, stacks, keys, i, f, zone_i, zone_f, out_i, out_f):
     "A new zone, known at bar t. Returns its row."
     g = i[_N_ZONE]
     i[_N_ZONE] += 1
-    row = _emit_nb(out_i, out_f, i, family, _BORN, side, anchor, t, -1, 0, top, bottom)
+    row = _emit_nb(out_i, out_f, i, _BORN, side, anchor, t, -1, 0, top, bottom)
     near, far = (top, bottom) if side > 0 else (bottom, top)
     zone_f[g, _F_TOP], zone_f[g, _F_BOTTOM] = top, bottom
     for edge, price in ((_NEAR, near), (_MIDDLE, (top + bottom) / 2.0), (_FAR, far)):
         zone_f[g, _F_KEY + edge] = side * price
-    zone_i[g, _Z_FAMILY], zone_i[g, _Z_ROW], zone_i[g, _Z_ANCHOR], zone_i[g, _Z_BORN] = family, row, anchor, t
+    zone_i[g, _Z_ROW], zone_i[g, _Z_ANCHOR], zone_i[g, _Z_BORN] = row, anchor, t
     zone_i[g, _Z_SIDE], zone_i[g, _Z_TOUCHED], zone_i[g, _Z_PHASE] = side, -1, _FRESH
-    s = 2 * _STAGES * family + (0 if side > 0 else _STAGES)
-    for stage in (family + 1, _FLIP):
+    i[_ALIVE + (side < 0)] += 1
+    s = 0 if side > 0 else _STAGES
+    for stage in (1 if first == 0 else 2, _FLIP):
         key = _key_nb(zone_f, g, first + stage)
         _push_nb(stacks, keys, i, f, g, s + stage, key)
     return row
@@ -362,7 +357,7 @@ def _gap_nb(open_, high, low, close, t, side, middle, min_size, unit, cols_i, co
     scale = atr if unit == 0 else (close[t - 1] / 100.0 if unit == 1 else 1.0)
     if top - bottom < min_size * scale:
         return
-    row = _born_nb(t, _GAP, 0, side, t - 1, top, bottom, stacks, keys, i, f, zone_i, zone_f, out_i, out_f)
+    row = _born_nb(t, 0, side, t - 1, top, bottom, stacks, keys, i, f, zone_i, zone_f, out_i, out_f)
     out_f[row, F_ATTR] = (top - bottom) / atr if atr > 0 else np.nan
     out_f[row, F_ATTR + 1] = cols_i[C_DISP, t - 1] == side
 
@@ -376,14 +371,14 @@ def _broke_nb(t, cols_i):
 
 
 @inlined
-def _in_leg_nb(t, side, newest, cols_i, i, zone_i, zone_f, out_i, out_f):
+def _in_leg_nb(t, side, cols_i, i, zone_i, zone_f, out_i, out_f):
     "Assign gaps to the leg of a break at t, and a gap completed at t to the leg of a break one bar before."
     leg, brk = (C_LEG_UP, C_BREAK_UP) if side > 0 else (C_LEG_DOWN, C_BREAK_DOWN)
     for bar in range(t, max(t - 2, -1), -1):
         start = cols_i[leg, bar]
-        g = newest
+        g = i[_N_ZONE] - 1
         while start >= 0 and g >= 0 and zone_i[g, _Z_BORN] - 1 >= start and (bar == t or zone_i[g, _Z_BORN] == t):
-            if zone_i[g, _Z_SIDE] == side and zone_i[g, _Z_FAMILY] == _GAP:
+            if zone_i[g, _Z_SIDE] == side:
                 n = _fact_nb(out_i, out_f, i, zone_i, zone_f, g, _IN_LEG, t, 0)
                 out_f[n, F_ATTR + 3] = cols_i[brk, bar]
             g -= 1
@@ -413,7 +408,7 @@ def _volume_ratio_nb(volume, j):
 
 
 @inlined
-def _block_nb(open_, high, low, close, volume, t, side, extreme, lookback, body, by_wick, cap, cols_i, cols_f, break_i,
+def _block_nb(open_, high, low, close, volume, t, side, first, extreme, lookback, body, cap, cols_i, cols_f, break_i,
               stacks, keys, i, f, zone_i, zone_f, out_i, out_f):  # fmt: skip
     "The order block of one side's break at bar t, and the eviction of the oldest when there are too many."
     brk = cols_i[C_BREAK_UP if side > 0 else C_BREAK_DOWN, t]
@@ -425,8 +420,7 @@ def _block_nb(open_, high, low, close, volume, t, side, extreme, lookback, body,
             j -= 1
         j = m if j < 0 or j < m - lookback else j
     top, bottom = (max(open_[j], close[j]), min(open_[j], close[j])) if body else (high[j], low[j])
-    first = 2 * _STAGES if by_wick else _STAGES
-    row = _born_nb(t, _BLOCK, first, side, j, top, bottom, stacks, keys, i, f, zone_i, zone_f, out_i, out_f)
+    row = _born_nb(t, first, side, j, top, bottom, stacks, keys, i, f, zone_i, zone_f, out_i, out_f)
     atr = cols_f[C_ATR, t]
     out_f[row, F_ATTR] = side * (close[t] - far[j]) / atr if atr > 0.0 else np.nan
     # A market structure shift is written right behind its change of character.
@@ -434,10 +428,9 @@ def _block_nb(open_, high, low, close, volume, t, side, extreme, lookback, body,
     out_f[row, F_ATTR + 1] = 2 if kind == 1 and shift and break_i[brk + 1, I_KNOWN] == t else kind
     out_f[row, F_ATTR + 2] = _volume_ratio_nb(volume, j)
     out_f[row, F_ATTR + 3] = brk
-    i[_ALIVE + (side < 0)] += 1
     if i[_ALIVE + (side < 0)] > cap:
         g = i[_OLDEST + (side < 0)]
-        while zone_i[g, _Z_FAMILY] != _BLOCK or zone_i[g, _Z_SIDE] != side or zone_i[g, _Z_PHASE] == _OVER:
+        while zone_i[g, _Z_SIDE] != side or zone_i[g, _Z_PHASE] == _OVER:
             g += 1
         i[_OLDEST + (side < 0)] = g + 1
         _over_nb(i, zone_i, g)
@@ -445,15 +438,15 @@ def _block_nb(open_, high, low, close, volume, t, side, extreme, lookback, body,
 
 
 @inlined
-def _expire_nb(t, family, max_age, i, zone_i, zone_f, out_i, out_f):
-    "Zones of a family that have had their time without being flipped, at bar t."
-    g = i[_NEXT_EXPIRY + family]
+def _expire_nb(t, expired, max_age, i, zone_i, zone_f, out_i, out_f):
+    "Zones that have had their time without being flipped, at bar t."
+    g = i[_NEXT_EXPIRY]
     while g < i[_N_ZONE] and zone_i[g, _Z_BORN] + max_age <= t:
-        if zone_i[g, _Z_FAMILY] == family and zone_i[g, _Z_PHASE] == _FRESH:
+        if zone_i[g, _Z_PHASE] == _FRESH:
             _over_nb(i, zone_i, g)
-            _fact_nb(out_i, out_f, i, zone_i, zone_f, g, _EXPIRED[family], t, 0)
+            _fact_nb(out_i, out_f, i, zone_i, zone_f, g, expired, t, 0)
         g += 1
-    i[_NEXT_EXPIRY + family] = g
+    i[_NEXT_EXPIRY] = g
 
 # %% ../../nbs/26_zones.ipynb #566e8d7c
 @inlined
@@ -502,16 +495,17 @@ def _bounds_nb(high, low, t, mode, bars, i, cols_i, swing_i, break_i):
 @inlined
 def _range_nb(high, low, close, t, mode, bars, i, cols_i, swing_i, break_i, cols, out_i, out_f):
     "The dealing range at the close of bar t, and a row when it has changed."
-    cols[t, _C_TOP] = cols[t, _C_BOTTOM] = -1
+    for k in range(3):
+        cols[t, k] = -1
     if not _bounds_nb(high, low, t, mode, bars, i, cols_i, swing_i, break_i):
         return
     top, bottom, side = high[i[_RANGE_TOP]], low[i[_RANGE_BOTTOM]], i[_RANGE_SIDE]
     was = max(t - 1, 0)
-    old_top, old_bottom = cols[was, _C_TOP], cols[was, _C_BOTTOM]
-    cols[t, _C_TOP], cols[t, _C_BOTTOM], cols[t, _C_SIDE] = i[_RANGE_TOP], i[_RANGE_BOTTOM], side
-    if old_top < 0 or top != high[old_top] or bottom != low[old_bottom] or side != cols[was, _C_SIDE]:
+    old_top, old_bottom, old_side = cols[was, 0], cols[was, 1], cols[was, 2]
+    cols[t, 0], cols[t, 1], cols[t, 2] = i[_RANGE_TOP], i[_RANGE_BOTTOM], side
+    if old_top < 0 or top != high[old_top] or bottom != low[old_bottom] or side != old_side:
         anchor = i[_RANGE_TOP] if side < 0 else i[_RANGE_BOTTOM]
-        n = _emit_nb(out_i, out_f, i, 2, 0, side, anchor, t, -1, 0, top, bottom)
+        n = _emit_nb(out_i, out_f, i, 0, side, anchor, t, -1, 0, top, bottom)
         out_f[n, F_LEVEL], out_f[n, F_ATTR] = (top + bottom) / 2.0, (close[t] - bottom) / (top - bottom)
 
 # %% ../../nbs/26_zones.ipynb #764e608a
@@ -524,106 +518,84 @@ def _nearest_nb(stacks, keys, i, f, zone_i, s):
 
 
 @inlined
-def _near_nb(t, changed, stacks, keys, i, f, zone_i, cols):
-    "The as-known columns of the zones at the close of bar t."
+def _near_nb(t, kinds, changed, stacks, keys, i, f, zone_i, near):
+    "The zones nearest at the close of bar t: fresh ones, and for two kinds those that flipped."
     if not changed and t > 0:
-        for c in range(_C_TOP):
-            cols[t, c] = cols[t - 1, c]
+        for c in range(2 * kinds):
+            near[t, c] = near[t - 1, c]
         return
-    for k in range(6):  # gap, order block, breaker; side
-        what, bearish = k >> 1, k & 1
-        s = (what > 0) * 2 * _STAGES + bearish * _STAGES + (1 if what == 2 else _FLIP)
-        cols[t, 2 * what + (bearish ^ (what == 2))] = _nearest_nb(stacks, keys, i, f, zone_i, s)
+    for flipped in range(kinds):
+        for bearish in range(2):
+            s = bearish * _STAGES + (1 if flipped else _FLIP)
+            near[t, 2 * flipped + (bearish ^ flipped)] = _nearest_nb(stacks, keys, i, f, zone_i, s)
 
 # %% ../../nbs/26_zones.ipynb #5ad0b916
 @inlined
-def _short_nb(t, cols_i, i, stacks, zone_i, gap_i, block_i, range_i):
+def _short_nb(t, cols_i, i, stacks, zone_i, out_i):
     "Which buffers may be too small for bar t, as bits; 0 when it can be read."
     rows = 4 * i[_ENTRIES] + 8
-    legs = 0
     for leg in (C_LEG_UP, C_LEG_DOWN):
-        legs += t - cols_i[leg, t] + 1 if cols_i[leg, t] >= 0 else 0
+        rows += t - cols_i[leg, t] + 1 if cols_i[leg, t] >= 0 else 0
     return (
-        (i[_N_ROW] + rows + legs > len(gap_i))
-        + 2 * (i[_N_ROW + 1] + rows > len(block_i))
-        + 4 * (i[_N_ROW + 2] + 1 > len(range_i))
-        + 8 * (i[_N_ZONE] + 4 > len(zone_i))
-        + 16 * (i[_ENTRIES] + 5 > stacks.shape[1])
+        (i[_N_ROW] + rows > len(out_i)) + 2 * (i[_N_ZONE] + 4 > len(zone_i)) + 4 * (i[_ENTRIES] + 5 > stacks.shape[1])
     )
 
 
 @kernel
-def _zones_nb(
-    open_, high, low, close, volume, start, stop, middle, min_size, unit, gap_age, extreme, lookback, body, by_wick,
-    block_age, cap, mode, range_bars, cols_i, cols_f, swing_i, break_i, stacks, keys, i, f, zone_i, zone_f, cols,
-    gap_i, gap_f, block_i, block_f, range_i, range_f,
+def _gaps_nb(
+    open_, high, low, close, start, stop, middle, min_size, unit, max_age, cols_i, cols_f,
+    stacks, keys, i, f, zone_i, zone_f, near, out_i, out_f,
 ):  # fmt: skip
-    "Read zones over bars [start, stop); returns the bar reached."
+    "Read gaps over bars [start, stop); returns the bar reached."
     for t in range(start, stop):
-        i[_SHORT] = _short_nb(t, cols_i, i, stacks, zone_i, gap_i, block_i, range_i)
+        i[_SHORT] = _short_nb(t, cols_i, i, stacks, zone_i, out_i)
         if i[_SHORT] != 0:
             return t
-        rows = i[_N_ROW] + i[_N_ROW + 1]
-        _life_nb(high, low, close, t, by_wick, stacks, keys, i, f, zone_i, zone_f, gap_i, gap_f, block_i, block_f)
-        if gap_age > 0:
-            _expire_nb(t, _GAP, gap_age, i, zone_i, zone_f, gap_i, gap_f)
-        if block_age > 0:
-            _expire_nb(t, _BLOCK, block_age, i, zone_i, zone_f, block_i, block_f)
-        for side in (1, -1):
-            if t >= 2:
-                _gap_nb(
-                    open_,
-                    high,
-                    low,
-                    close,
-                    t,
-                    side,
-                    middle,
-                    min_size,
-                    unit,
-                    cols_i,
-                    cols_f,
-                    stacks,
-                    keys,
-                    i,
-                    f,
-                    zone_i,
-                    zone_f,
-                    gap_i,
-                    gap_f,
-                )
-        newest = i[_N_ZONE] - 1
+        rows = i[_N_ROW]
+        _life_nb(high, low, close, t, 0, stacks, keys, i, f, zone_i, zone_f, out_i, out_f)
+        if max_age > 0:
+            _expire_nb(t, _GAP_EXPIRED, max_age, i, zone_i, zone_f, out_i, out_f)
+        if t >= 2:
+            for side in (1, -1):
+                _gap_nb(open_, high, low, close, t, side, middle, min_size, unit, cols_i, cols_f, stacks, keys, i, f,
+                        zone_i, zone_f, out_i, out_f)  # fmt: skip
         if _broke_nb(t, cols_i):
             for side in (1, -1):
-                if cols_i[C_BREAK_UP if side > 0 else C_BREAK_DOWN, t] >= 0:
-                    _block_nb(
-                        open_,
-                        high,
-                        low,
-                        close,
-                        volume,
-                        t,
-                        side,
-                        extreme,
-                        lookback,
-                        body,
-                        by_wick,
-                        cap,
-                        cols_i,
-                        cols_f,
-                        break_i,
-                        stacks,
-                        keys,
-                        i,
-                        f,
-                        zone_i,
-                        zone_f,
-                        block_i,
-                        block_f,
-                    )
-                _in_leg_nb(t, side, newest, cols_i, i, zone_i, zone_f, gap_i, gap_f)
-        _near_nb(t, i[_N_ROW] + i[_N_ROW + 1] > rows, stacks, keys, i, f, zone_i, cols)
-        _range_nb(high, low, close, t, mode, range_bars, i, cols_i, swing_i, break_i, cols, range_i, range_f)
+                _in_leg_nb(t, side, cols_i, i, zone_i, zone_f, out_i, out_f)
+        _near_nb(t, 1, i[_N_ROW] > rows, stacks, keys, i, f, zone_i, near)
+    return stop
+
+
+@kernel
+def _blocks_nb(
+    open_, high, low, close, volume, start, stop, extreme, lookback, body, by_wick, max_age, cap, cols_i, cols_f,
+    break_i, stacks, keys, i, f, zone_i, zone_f, near, out_i, out_f,
+):  # fmt: skip
+    "Read order blocks over bars [start, stop); returns the bar reached."
+    first = 2 * _STAGES if by_wick else _STAGES
+    for t in range(start, stop):
+        i[_SHORT] = _short_nb(t, cols_i, i, stacks, zone_i, out_i)
+        if i[_SHORT] != 0:
+            return t
+        rows = i[_N_ROW]
+        _life_nb(high, low, close, t, first, stacks, keys, i, f, zone_i, zone_f, out_i, out_f)
+        if max_age > 0:
+            _expire_nb(t, _BLOCK_EXPIRED, max_age, i, zone_i, zone_f, out_i, out_f)
+        for side in (1, -1):
+            if cols_i[C_BREAK_UP if side > 0 else C_BREAK_DOWN, t] >= 0:
+                _block_nb(open_, high, low, close, volume, t, side, first, extreme, lookback, body, cap, cols_i,
+                          cols_f, break_i, stacks, keys, i, f, zone_i, zone_f, out_i, out_f)  # fmt: skip
+        _near_nb(t, 2, i[_N_ROW] > rows, stacks, keys, i, f, zone_i, near)
+    return stop
+
+
+@kernel
+def _ranges_nb(high, low, close, start, stop, mode, bars, cols_i, swing_i, break_i, i, cols, out_i, out_f):
+    "Read the dealing range over bars [start, stop); returns the bar reached."
+    for t in range(start, stop):
+        if i[_N_ROW] + 1 > len(out_i):
+            return t
+        _range_nb(high, low, close, t, mode, bars, i, cols_i, swing_i, break_i, cols, out_i, out_f)
     return stop
 
 # %% ../../nbs/26_zones.ipynb #3c595a4e
@@ -631,18 +603,18 @@ def zones_state(
     capacity: int = 256,  # bars to make room for at first; everything grows by itself
 ) -> dict[str, np.ndarray]:  # what the kernel remembers and what it has written
     "The state of a zone reader that has seen nothing."
-    i = np.zeros(_SIZE + _STACKS + 1, np.int64)
-    i[[_RANGE_TOP, _RANGE_BOTTOM]] = -1
-    state = {
-        "i": i,
-        "f": np.full(_STACKS + 8, -np.inf),
-        "stacks": np.zeros((_STACKS, 64), np.int64),
-        "keys": np.full((_STACKS, 64), np.nan),
-        "zone_i": np.zeros((capacity // 2 + 16, 7), np.int64),
-        "zone_f": np.zeros((capacity // 2 + 16, 5)),
-        "cols": np.zeros((capacity, _C_ALL), np.int32),
-    }
-    state["keys"][:, 0] = -np.inf  # the bottom of every stack, never reached
+    state = {"range_m": np.array([0, -1, -1, 0, 0]), "range_cols": np.zeros((capacity, 3), np.int32)}
+    for name, zones, kinds in (("gap", capacity // 2, 1), ("block", capacity // 8, 2)):
+        state |= {
+            f"{name}_m": np.zeros(_SIZE + _STACKS + 1, np.int64),
+            f"{name}_w": np.full(_STACKS + 8, -np.inf),
+            f"{name}_stacks": np.zeros((_STACKS, 64), np.int64),
+            f"{name}_keys": np.full((_STACKS, 64), np.nan),
+            f"{name}_zone_i": np.zeros((zones + 16, 6), np.int64),
+            f"{name}_zone_f": np.zeros((zones + 16, 5)),
+            f"{name}_near": np.zeros((capacity, 2 * kinds), np.int32),
+        }
+        state[f"{name}_keys"][:, 0] = -np.inf  # the bottom of every stack, never reached
     for name, attrs, rows in (
         ("gap", GAP_ATTRS, 5 * capacity // 2),
         ("block", BLOCK_ATTRS, capacity // 2),
@@ -650,6 +622,16 @@ def zones_state(
     ):
         state[f"{name}_i"], state[f"{name}_f"] = buffers(rows + 64, len(attrs))
     return state
+
+
+def _wider(state: dict[str, np.ndarray], name: str):
+    "More room where a machine has said it is short of it."
+    short = int(state[f"{name}_m"][_SHORT])
+    for bit, parts in enumerate((("i", "f"), ("zone_i", "zone_f"))):
+        for key in (f"{name}_{part}" for part in parts) if short >> bit & 1 else ():
+            state[key] = grown(state[key], 2 * len(state[key]))
+    for key in (f"{name}_stacks", f"{name}_keys") if short >> 2 else ():
+        state[key] = grown(state[key], 2 * state[key].shape[1], axis=1)
 
 
 def zones_advance(
@@ -666,28 +648,38 @@ def zones_advance(
     stop: int,  # read up to, not including, this bar
 ):
     "Read on from where the state stopped."
-    state["cols"] = grown(state["cols"], max(stop, 1))
-    while state["i"][-1] < stop:
-        state["i"][-1] = _zones_nb(
-            open_, high, low, close, volume, state["i"][-1], stop, *gap.numbers, *order_block.numbers, *range_.numbers,
-            structure["cols_i"], structure["cols_f"], structure["swing_i"], structure["break_i"], state["stacks"],
-            state["keys"], state["i"], state["f"], state["zone_i"], state["zone_f"], state["cols"], state["gap_i"],
-            state["gap_f"], state["block_i"], state["block_f"], state["range_i"], state["range_f"],
+    for name in ("gap_near", "block_near", "range_cols"):
+        state[name] = grown(state[name], max(stop, 1))
+    cols_i, cols_f, break_i = structure["cols_i"], structure["cols_f"], structure["break_i"]
+    m = state["gap_m"]
+    while m[-1] < stop:
+        machine = (state[f"gap_{part}"] for part in _MACHINE)
+        m[-1] = _gaps_nb(open_, high, low, close, m[-1], stop, *gap.numbers, cols_i, cols_f, *machine)
+        _wider(state, "gap")
+    m = state["block_m"]
+    while m[-1] < stop:
+        machine = (state[f"block_{part}"] for part in _MACHINE)
+        m[-1] = _blocks_nb(
+            open_, high, low, close, volume, m[-1], stop, *order_block.numbers, cols_i, cols_f, break_i, *machine
+        )
+        _wider(state, "block")
+    m = state["range_m"]
+    while m[-1] < stop:
+        m[-1] = _ranges_nb(
+            high, low, close, m[-1], stop, *range_.numbers, cols_i, structure["swing_i"], break_i, m,
+            state["range_cols"], state["range_i"], state["range_f"],
         )  # fmt: skip
-        for bit, name in enumerate(("gap", "block", "range", "zone")):
-            if state["i"][_SHORT] >> bit & 1:
-                for half in ("_i", "_f"):
-                    state[name + half] = grown(state[name + half], 2 * len(state[name + half]))
-        if state["i"][_SHORT] >> 4:
-            for name in ("stacks", "keys"):
-                state[name] = grown(state[name], 2 * state[name].shape[1], axis=1)
+        if m[-1] < stop:
+            for half in ("range_i", "range_f"):
+                state[half] = grown(state[half], 2 * len(state[half]))
 
 # %% ../../nbs/26_zones.ipynb #55e09003
 def zones_counts(
     state: dict[str, np.ndarray],
 ) -> dict[str, int]:  # family -> rows written
     "How many events of each family the reader has written."
-    return {family: int(state["i"][_N_ROW + k]) for k, family in enumerate(("gap", "order_block", "range"))}
+    names = {"gap": "gap_m", "order_block": "block_m", "range": "range_m"}
+    return {family: int(state[name][_N_ROW]) for family, name in names.items()}
 
 
 def zones_frames(
@@ -718,10 +710,12 @@ def zones_columns(
     close: np.ndarray,  # float64, all bars so far
 ) -> dict[str, np.ndarray]:  # column name -> one value a bar, named by `ZONE_COLUMNS`
     "The nearest zones and the dealing range as each bar's close knew them."
-    n, edges = int(state["i"][-1]), state["zone_f"][: state["i"][_N_ZONE], [_F_TOP, _F_BOTTOM]]
-    edges, zones = np.vstack([edges, [[np.nan, np.nan]]]).T, state["cols"][:n].T  # zone -1: there is none
-    values = [edge[zone] for zone in zones[:_C_TOP] for edge in edges]
-    top_bar, bottom_bar, side = zones[_C_TOP:]
+    n, values = int(state["range_m"][-1]), []
+    for name in ("gap", "block"):
+        zones = int(state[f"{name}_m"][_N_ZONE])
+        edges = np.vstack([state[f"{name}_zone_f"][:zones, [_F_TOP, _F_BOTTOM]], [[np.nan, np.nan]]])  # -1: no zone
+        values += [edge[zone] for zone in state[f"{name}_near"][:n].T for edge in edges.T]
+    top_bar, bottom_bar, side = state["range_cols"][:n].T
     top, bottom = np.where(top_bar < 0, np.nan, high[top_bar]), np.where(bottom_bar < 0, np.nan, low[bottom_bar])
     values += [top, bottom, (close[:n] - bottom) / (top - bottom), np.where(top_bar < 0, np.nan, side)]
     return dict(zip(ZONE_COLUMNS, values, strict=True))
