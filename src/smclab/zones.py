@@ -309,13 +309,13 @@ def _stirred_nb(f, first, low, high):
 @inlined
 def _life_nb(high, low, close, t, first, stacks, keys, i, f, zone_i, zone_f, out_i, out_f):
     "What bar t does to the zones there were before it."
+    stirred = _stirred_nb(f, first, low[t], high[t])
+    if stirred == 0:
+        return
     f[_PRICE + _WICK] = f[_PRICE + 4 + _WICK_BACK] = low[t]
     f[_PRICE + _CLOSE] = f[_PRICE + 4 + _CLOSE_BACK] = close[t]
     f[_PRICE + _WICK_BACK] = f[_PRICE + 4 + _WICK] = -high[t]
     f[_PRICE + _CLOSE_BACK] = f[_PRICE + 4 + _CLOSE] = -close[t]
-    stirred = _stirred_nb(f, first, low[t], high[t])
-    if stirred == 0:
-        return
     for bearish in range(2):
         s, prices = bearish * _STAGES, _PRICE + 4 * bearish
         for stage in range(_STAGES if stirred >> bearish & 1 else 0):
