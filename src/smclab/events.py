@@ -133,7 +133,7 @@ def frame(
     times: pd.DatetimeIndex,  # open times of the bars the kernel walked
     timeframe: str,  # name of those bars' timeframe
     first_id: int = 0,  # event_id of the first row given
-) -> pd.DataFrame:  # the rows in the event schema
+) -> pd.DataFrame:  # the rows in the event schema, with this family's attributes only; `merge` adds the others
     "One family's buffers as an event table."
     step = pd.Timedelta(timeframe_ns(timeframe), "ns")
     known_at = times[ints[:, I_KNOWN]]
@@ -156,8 +156,7 @@ def frame(
         "parent_id": ints[:, I_PARENT],
         "same_bar": ints[:, I_SAME].astype(bool),
     }
-    nothing = np.full(len(ints), np.nan)
-    columns |= {a: floats[:, F_ATTR + attrs.index(a)] if a in attrs else nothing for a in ATTRS}
+    columns |= {a: floats[:, F_ATTR + k] for k, a in enumerate(attrs)}
     return pd.DataFrame(columns)
 
 # %% ../../nbs/16_events.ipynb #e40c3f0b
@@ -166,8 +165,19 @@ def merge(
 ) -> pd.DataFrame:  # one table ordered by known_close; within a bar in the order the tables are given
     "Event tables as one log, in the order in which things became known."
     order = np.argsort(np.concatenate([f["known_close"].array.asi8 for f in frames]), kind="stable")
-    whole = ((name, pd.concat([f[name] for f in frames], ignore_index=True)) for name in frames[0])
-    return pd.DataFrame({name: column.array.take(order) for name, column in whole}, copy=False)  # one column at a time
+    stops = np.cumsum([len(f) for f in frames])
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    places, columns = np.split(place, stops[:-1]), {}
+    for name in DTYPES:  # one column at a time: whole tables are large
+        if name in ATTRS:
+            columns[name] = np.full(len(order), np.nan)
+            for rows, f in zip(places, frames, strict=True):
+                if name in f:
+                    columns[name][rows] = f[name]
+        else:
+            columns[name] = pd.concat([f[name] for f in frames], ignore_index=True).array.take(order)
+    return pd.DataFrame(columns, copy=False)
 
 
 def empty(
@@ -175,7 +185,7 @@ def empty(
 ) -> pd.DataFrame:  # no rows, every column with its dtype
     "An event log in which nothing has happened yet."
     ints, floats = buffers(0, 0)
-    return frame("gap", ("born",), (), ints, floats, pd.DatetimeIndex([], tz="UTC").as_unit("ns"), timeframe)
+    return merge(frame("gap", ("born",), (), ints, floats, pd.DatetimeIndex([], tz="UTC").as_unit("ns"), timeframe))
 
 # %% ../../nbs/16_events.ipynb #baf1a769
 def known_by(

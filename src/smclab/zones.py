@@ -32,6 +32,7 @@ from smclab.events import (
     grown,
     inlined,
     kernel,
+    merge,
 )
 from smclab.structure import (
     C_ATR,
@@ -749,7 +750,7 @@ def gap_events(
 ) -> pd.DataFrame:  # event log of the family gap
     "Fair value gaps and everything that happens to them, in the order in which it became known."
     state, bars, timeframe = _read(bars, config, None, None, structure, timeframe)
-    return zones_frames(state, bars.index, timeframe)["gap"]
+    return merge(zones_frames(state, bars.index, timeframe)["gap"])
 
 
 def order_block_events(
@@ -761,7 +762,7 @@ def order_block_events(
 ) -> pd.DataFrame:  # event log of the family order_block
     "Order blocks, breakers and everything that happens to them, in the order in which it became known."
     state, bars, timeframe = _read(bars, None, config, None, structure, timeframe)
-    return zones_frames(state, bars.index, timeframe)["order_block"]
+    return merge(zones_frames(state, bars.index, timeframe)["order_block"])
 
 
 def range_events(
@@ -773,4 +774,4 @@ def range_events(
 ) -> pd.DataFrame:  # event log of the family range
     "Every change of the dealing range, in the order in which it became known."
     state, bars, timeframe = _read(bars, None, None, config, structure, timeframe)
-    return zones_frames(state, bars.index, timeframe)["range"]
+    return merge(zones_frames(state, bars.index, timeframe)["range"])
