@@ -104,9 +104,9 @@ F_LEVEL, F_TOP, F_BOTTOM, F_ATTR = range(4)
 def buffers(
     capacity: int,  # rows to make room for
     n_attrs: int,  # attribute columns of this family
-) -> tuple[np.ndarray, np.ndarray]:  # int64 (capacity, 6) and float64 (capacity, 3 + n_attrs)
+) -> tuple[np.ndarray, np.ndarray]:  # int32 (capacity, 6) and float64 (capacity, 3 + n_attrs)
     "Two empty arrays a kernel writes one family's rows into."
-    return np.zeros((capacity, 6), np.int64), np.full((capacity, 3 + n_attrs), np.nan)
+    return np.zeros((capacity, 6), np.int32), np.full((capacity, 3 + n_attrs), np.nan)
 
 
 def grown(
@@ -128,7 +128,7 @@ def frame(
     family: str,  # one of FAMILIES
     kinds: tuple[str, ...],  # word for each kind code the kernel wrote
     attrs: tuple[str, ...],  # name of each attribute column, in the kernel's order
-    ints: np.ndarray,  # (n, 6) int64, the rows written so far
+    ints: np.ndarray,  # (n, 6) int32, the rows written so far
     floats: np.ndarray,  # (n, 3 + len(attrs)) float64
     times: pd.DatetimeIndex,  # open times of the bars the kernel walked
     timeframe: str,  # name of those bars' timeframe
@@ -145,15 +145,15 @@ def frame(
         ),
         "timeframe": pd.Categorical.from_codes(np.zeros(len(ints), np.int8), categories=[timeframe]),
         "side": ints[:, I_SIDE].astype(np.int8),
-        "anchor": ints[:, I_ANCHOR],
+        "anchor": ints[:, I_ANCHOR].astype(np.int64),
         "time": times[ints[:, I_ANCHOR]],
-        "known_bar": ints[:, I_KNOWN],
+        "known_bar": ints[:, I_KNOWN].astype(np.int64),
         "known_at": known_at,
         "known_close": known_at + step,
         "level": floats[:, F_LEVEL],
         "top": floats[:, F_TOP],
         "bottom": floats[:, F_BOTTOM],
-        "parent_id": ints[:, I_PARENT],
+        "parent_id": ints[:, I_PARENT].astype(np.int64),
         "same_bar": ints[:, I_SAME].astype(bool),
     }
     columns |= {a: floats[:, F_ATTR + k] for k, a in enumerate(attrs)}

@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['GAP_KINDS', 'GAP_ATTRS', 'BLOCK_KINDS', 'BLOCK_ATTRS', 'RANGE_KINDS', 'RANGE_ATTRS', 'ZONE_COLUMNS', 'GapConfig',
-           'OrderBlockConfig', 'RangeConfig', 'premium_discount', 'in_ote', 'zones_state', 'zones_advance',
-           'zones_counts', 'zones_frames', 'zones_columns', 'gap_events', 'order_block_events', 'range_events']
+           'OrderBlockConfig', 'RangeConfig', 'premium_discount', 'in_ote', 'zones_state', 'gaps_advance',
+           'zones_advance', 'zones_counts', 'zones_frames', 'zones_columns', 'gap_events', 'order_block_events',
+           'range_events']
 
 # %% ../../nbs/26_zones.ipynb #efb4e54e
 from dataclasses import dataclass
@@ -635,6 +636,27 @@ def _wider(state: dict[str, np.ndarray], name: str):
         state[key] = grown(state[key], 2 * state[key].shape[1], axis=1)
 
 
+def gaps_advance(
+    state: dict[str, np.ndarray],  # from `zones_state`; changed in place
+    gap: GapConfig,
+    open_: np.ndarray,
+    high: np.ndarray,
+    low: np.ndarray,
+    close: np.ndarray,  # all bars so far
+    structure: dict[str, np.ndarray],  # the structure reader's state, advanced to `stop` already
+    stop: int,  # read up to, not including, this bar
+):
+    "Read gaps alone on from where the state stopped."
+    state["gap_near"] = grown(state["gap_near"], max(stop, 1))
+    m = state["gap_m"]
+    while m[-1] < stop:
+        machine = (state[f"gap_{part}"] for part in _MACHINE)
+        m[-1] = _gaps_nb(
+            open_, high, low, close, m[-1], stop, *gap.numbers, structure["cols_i"], structure["cols_f"], *machine
+        )
+        _wider(state, "gap")
+
+
 def zones_advance(
     state: dict[str, np.ndarray],  # from `zones_state`; changed in place
     gap: GapConfig,
@@ -648,15 +670,11 @@ def zones_advance(
     structure: dict[str, np.ndarray],  # the structure reader's state, advanced to `stop` already
     stop: int,  # read up to, not including, this bar
 ):
-    "Read on from where the state stopped."
-    for name in ("gap_near", "block_near", "range_cols"):
+    "Read gaps, order blocks and the dealing range on from where the state stopped."
+    gaps_advance(state, gap, open_, high, low, close, structure, stop)
+    for name in ("block_near", "range_cols"):
         state[name] = grown(state[name], max(stop, 1))
     cols_i, cols_f, break_i = structure["cols_i"], structure["cols_f"], structure["break_i"]
-    m = state["gap_m"]
-    while m[-1] < stop:
-        machine = (state[f"gap_{part}"] for part in _MACHINE)
-        m[-1] = _gaps_nb(open_, high, low, close, m[-1], stop, *gap.numbers, cols_i, cols_f, *machine)
-        _wider(state, "gap")
     m = state["block_m"]
     while m[-1] < stop:
         machine = (state[f"block_{part}"] for part in _MACHINE)
