@@ -172,6 +172,8 @@ _PRICE = _STACKS  # in `f`, behind what each stack waits for: four prices for bu
 _Z_ROW, _Z_ANCHOR, _Z_BORN, _Z_SIDE, _Z_TOUCHED, _Z_PHASE = range(6)
 _F_TOP, _F_BOTTOM, _F_KEY = range(3)  # from `_F_KEY` on: near edge, middle and far edge, turned
 _MACHINE = ("stacks", "keys", "m", "w", "zone_i", "zone_f", "near", "i", "f")  # in the kernels' order
+_GAP_PARTS, _BLOCK_PARTS = (tuple(f"{name}_{part}" for part in _MACHINE) for name in ("gap", "block"))
+_PARTS = (*_GAP_PARTS, *_BLOCK_PARTS, "range_m", "range_cols", "range_i", "range_f")
 _FRESH, _FLIPPED, _OVER = range(3)  # phases
 
 _PLACES = [f"{side}_{edge}" for side in ("below", "above") for edge in ("top", "bottom")]
@@ -600,6 +602,27 @@ def _ranges_nb(high, low, close, start, stop, mode, bars, cols_i, swing_i, break
         _range_nb(high, low, close, t, mode, bars, i, cols_i, swing_i, break_i, cols, out_i, out_f)
     return stop
 
+
+@kernel
+def _zones_nb(
+    open_, high, low, close, volume, stop, middle, min_size, unit, gap_age, extreme, lookback, body, by_wick, block_age,
+    cap, mode, range_bars, cols_i, cols_f, swing_i, break_i, g_stacks, g_keys, g_m, g_w, g_zone_i, g_zone_f, g_near,
+    g_i, g_f, b_stacks, b_keys, b_m, b_w, b_zone_i, b_zone_f, b_near, b_i, b_f, r_m, r_cols, r_i, r_f,
+):  # fmt: skip
+    "Read all three up to `stop`; returns the bar that all have reached. One call, for a call costs as much as a bar."
+    g_m[-1] = _gaps_nb(
+        open_, high, low, close, g_m[-1], stop, middle, min_size, unit, gap_age, cols_i, cols_f, g_stacks, g_keys, g_m,
+        g_w, g_zone_i, g_zone_f, g_near, g_i, g_f,
+    )  # fmt: skip
+    b_m[-1] = _blocks_nb(
+        open_, high, low, close, volume, b_m[-1], stop, extreme, lookback, body, by_wick, block_age, cap, cols_i,
+        cols_f, break_i, b_stacks, b_keys, b_m, b_w, b_zone_i, b_zone_f, b_near, b_i, b_f,
+    )  # fmt: skip
+    r_m[-1] = _ranges_nb(
+        high, low, close, r_m[-1], stop, mode, range_bars, cols_i, swing_i, break_i, r_m, r_cols, r_i, r_f
+    )
+    return min(g_m[-1], b_m[-1], r_m[-1])
+
 # %% ../../nbs/26_zones.ipynb #3c595a4e
 def zones_state(
     capacity: int = 256,  # bars to make room for at first; everything grows by itself
@@ -650,7 +673,7 @@ def gaps_advance(
     state["gap_near"] = grown(state["gap_near"], max(stop, 1))
     m = state["gap_m"]
     while m[-1] < stop:
-        machine = (state[f"gap_{part}"] for part in _MACHINE)
+        machine = (state[part] for part in _GAP_PARTS)
         m[-1] = _gaps_nb(
             open_, high, low, close, m[-1], stop, *gap.numbers, structure["cols_i"], structure["cols_f"], *machine
         )
@@ -671,24 +694,14 @@ def zones_advance(
     stop: int,  # read up to, not including, this bar
 ):
     "Read gaps, order blocks and the dealing range on from where the state stopped."
-    gaps_advance(state, gap, open_, high, low, close, structure, stop)
-    for name in ("block_near", "range_cols"):
+    for name in ("gap_near", "block_near", "range_cols"):
         state[name] = grown(state[name], max(stop, 1))
-    cols_i, cols_f, break_i = structure["cols_i"], structure["cols_f"], structure["break_i"]
-    m = state["block_m"]
-    while m[-1] < stop:
-        machine = (state[f"block_{part}"] for part in _MACHINE)
-        m[-1] = _blocks_nb(
-            open_, high, low, close, volume, m[-1], stop, *order_block.numbers, cols_i, cols_f, break_i, *machine
-        )
+    market = structure["cols_i"], structure["cols_f"], structure["swing_i"], structure["break_i"]
+    words = *gap.numbers, *order_block.numbers, *range_.numbers
+    while _zones_nb(open_, high, low, close, volume, stop, *words, *market, *[state[part] for part in _PARTS]) < stop:
+        _wider(state, "gap")
         _wider(state, "block")
-    m = state["range_m"]
-    while m[-1] < stop:
-        m[-1] = _ranges_nb(
-            high, low, close, m[-1], stop, *range_.numbers, cols_i, structure["swing_i"], break_i, m,
-            state["range_cols"], state["range_i"], state["range_f"],
-        )  # fmt: skip
-        if m[-1] < stop:
+        if state["range_m"][-1] < stop:
             for half in ("range_i", "range_f"):
                 state[half] = grown(state[half], 2 * len(state[half]))
 
