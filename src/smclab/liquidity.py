@@ -32,6 +32,7 @@ from smclab.events import (
     grown,
     inlined,
     kernel,
+    merge,
 )
 from .sessions import F_HIGH_BAR, F_LOW_BAR, F_POOL, SessionConfig, sessions_counts, sessions_of
 from smclab.structure import (
@@ -495,4 +496,4 @@ def liquidity_events(
     timeframe = timeframe or infer_timeframe(bars)
     bars = check(bars, timeframe=timeframe)
     state = liquidity_of(bars, config, structure, sessions, external=external, zone=zone, roll_hour=roll_hour)
-    return liquidity_frame(state, bars.index, timeframe)
+    return merge(liquidity_frame(state, bars.index, timeframe))
