@@ -48,8 +48,8 @@ def higher_timeframes(said: list[str], htf: str) -> tuple[str, ...]:
     "The timeframes to read above the candles' own; the confluence pair's is one of them."
     if htf not in said:
         raise BadConfig(
-            f"confluence.htf {htf!r} is not among timeframes ({', '.join(said)}){nearest(htf, said)} "
-            "Add it there, with its weight in reading.bias.weights"
+            f"confluence.htf must be one of timeframes ({', '.join(said)}), each with its weight in "
+            f"reading.bias.weights; found {htf!r}{nearest(htf, said)}"
         )
     return tuple(said)
 
