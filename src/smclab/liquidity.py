@@ -399,8 +399,9 @@ def liquidity_advance(
     stop: int,  # read up to, not including, this bar
 ):
     "Read on from where the state stopped."
-    for name in ("cols_i", "cols_f"):
-        state[name] = grown(state[name], max(stop, 1), axis=1)
+    if state["cols_i"].shape[1] < stop:
+        for name in ("cols_i", "cols_f"):
+            state[name] = grown(state[name], stop, axis=1)
     external = 0, *_NO_ROWS, 0, *_NO_ROWS
     if sessions is not None:
         counts = sessions_counts(sessions)

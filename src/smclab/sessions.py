@@ -391,7 +391,8 @@ def sessions_advance(
     roll_hour: int = 0,  # 0..23, where the trading day begins on that zone's clock
 ):
     "Read on from where the state stopped."
-    state["cols_i"] = grown(state["cols_i"], max(stop, 1), axis=1)
+    if state["cols_i"].shape[1] < stop:
+        state["cols_i"] = grown(state["cols_i"], stop, axis=1)
     i = state["i"]
     while i[-1] < stop:
         if times[i[-1]] >= i[_HORIZON]:

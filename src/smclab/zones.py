@@ -670,7 +670,7 @@ def gaps_advance(
     stop: int,  # read up to, not including, this bar
 ):
     "Read gaps alone on from where the state stopped."
-    state["gap_near"] = grown(state["gap_near"], max(stop, 1))
+    state["gap_near"] = grown(state["gap_near"], stop)
     m = state["gap_m"]
     while m[-1] < stop:
         machine = (state[part] for part in _GAP_PARTS)
@@ -694,8 +694,9 @@ def zones_advance(
     stop: int,  # read up to, not including, this bar
 ):
     "Read gaps, order blocks and the dealing range on from where the state stopped."
-    for name in ("gap_near", "block_near", "range_cols"):
-        state[name] = grown(state[name], max(stop, 1))
+    if len(state["range_cols"]) < stop:
+        for name in ("gap_near", "block_near", "range_cols"):
+            state[name] = grown(state[name], stop)
     market = structure["cols_i"], structure["cols_f"], structure["swing_i"], structure["break_i"]
     words = *gap.numbers, *order_block.numbers, *range_.numbers
     while _zones_nb(open_, high, low, close, volume, stop, *words, *market, *[state[part] for part in _PARTS]) < stop:
