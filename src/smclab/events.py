@@ -93,7 +93,7 @@ DTYPES = {
 }
 
 # %% ../../nbs/16_events.ipynb #823bfaf9
-kernel = njit(cache=True, error_model="numpy", _nrt=False)
+kernel = njit(cache=True, error_model="numpy", nogil=True, _nrt=False)
 inlined = njit(cache=True, error_model="numpy", _nrt=False, forceinline=True)
 
 # %% ../../nbs/16_events.ipynb #7cfa5814

@@ -11,6 +11,7 @@ import io
 import json
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -149,6 +150,9 @@ def _roll_nb(times, prices, start, stop, base_ns, horizon, steps, table, i, f, o
     return stop
 
 # %% ../../nbs/30_reading.ipynb #bddd47b9
+_WORTH_A_THREAD = 5_000  # bars: fewer are read sooner than a thread is started
+
+
 class _Track:
     "One timeframe: its bars so far and what each detector remembers."
 
@@ -183,28 +187,28 @@ class _Track:
             self.states["zones"][key] = grown(self.states["zones"][key], size)
 
     def advance(self, config: Config, stop: int, zone: str, roll_hour: int):
-        "Run every detector up to bar `stop`, in the order in which a bar is read."
+        "Run every detector up to bar `stop`: structure first, then zones beside the clock and its pools."
         s, (open_, high, low, close, volume) = self.states, self.prices
         structure_advance(s["structure"], config.structure, open_, high, low, close, stop)
-        sessions = s.get("sessions")
-        if sessions is not None:
-            sessions_advance(
-                sessions, config.sessions, self.times, open_, high, low, close, stop, zone=zone, roll_hour=roll_hour
-            )
-        zones_advance(
-            s["zones"],
-            config.gap,
-            config.order_block,
-            config.range,
-            open_,
-            high,
-            low,
-            close,
-            volume,
-            s["structure"],
-            stop,
-        )
-        liquidity_advance(s["liquidity"], config.liquidity, open_, high, low, close, s["structure"], sessions, stop)
+
+        def zones():
+            settings = config.gap, config.order_block, config.range
+            zones_advance(s["zones"], *settings, open_, high, low, close, volume, s["structure"], stop)
+
+        def clock_and_pools():
+            sessions, roll = s.get("sessions"), {"zone": zone, "roll_hour": roll_hour}
+            if sessions is not None:
+                sessions_advance(sessions, config.sessions, self.times, open_, high, low, close, stop, **roll)
+            liquidity_advance(s["liquidity"], config.liquidity, open_, high, low, close, s["structure"], sessions, stop)
+
+        if stop - self.n < _WORTH_A_THREAD:
+            zones()
+            clock_and_pools()
+        else:
+            with ThreadPoolExecutor(1) as beside:
+                done = beside.submit(zones)
+                clock_and_pools()
+                done.result()
         self.n, self.counts = stop, _counts(self)
 
 # %% ../../nbs/30_reading.ipynb #b7921380
