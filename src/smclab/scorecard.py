@@ -126,13 +126,14 @@ def intervals(
     seed: int,  # of the resampling
     block: float = 1.0,  # mean length of what is drawn together, >= 1
 ) -> dict[str, tuple[float, float]]:  # 2.5 % and 97.5 % quantiles by name; empty under two values
-    "Bootstrap intervals of figures; NaN for a figure that a resample does not have."
+    "Bootstrap intervals of figures; NaN for a figure that a resample does not have, or that never differs."
     if n < 2 or n_boot < 1:
         return {}
     with np.errstate(all="ignore"):
         drawn = [figures(at) for at in _resamples(n, n_boot, seed, block)]
         drawn = {name: np.concatenate([d[name] for d in drawn]) for name in drawn[0]}
-    ends = {name: np.quantile(x, [0.025, 0.975]) for name, x in drawn.items() if np.isfinite(x).all()}
+    told = {name: x for name, x in drawn.items() if np.isfinite(x).all() and x.min() < x.max()}
+    ends = {name: np.quantile(x, [0.025, 0.975]) for name, x in told.items()}
     return {name: tuple(ends.get(name, _NONE)) for name in drawn}
 
 # %% ../../nbs/54_scorecard.ipynb #6888d545
