@@ -98,7 +98,7 @@ def test_deflated_sharpe_on_the_card_counts_the_tries():
 
 @pytest.mark.parametrize("memory", [0.0, 0.3])
 def test_intervals_hold_the_truth_about_as_often_as_they_say(memory):
-    """300 tapes; 95 % intervals of the mean day, days independent or with a memory. Blocks are short: 87 % will do."""
+    """300 tapes, days independent or with a memory: 94 % and 93 %; drawn one by one, the second would be 85 %."""
     rng, held, n = np.random.default_rng(8), 0, 250
     for k in range(300):
         x = rng.normal(size=n)
@@ -106,7 +106,7 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say(memory):
             x[t] += memory * x[t - 1]
         low, high = sc.intervals(lambda at, x=x: {"mean": x[at].mean(axis=1)}, n, 300, k, n ** (1 / 3))["mean"]
         held += low < 0 < high
-    assert 0.87 <= held / 300 <= 0.98
+    assert 0.91 <= held / 300 <= 0.98
 
 
 def test_probabilistic_sharpe_of_nothing_is_uniform():
