@@ -34,7 +34,7 @@ class WalkConfig(Settings):
     choose: str = setting("best", choices=CHOOSE)  # the best itself, or the best mean of itself and its neighbours
     n_groups: int = setting(6, ge=2, unit="groups")  # of combinatorial cross-validation
     n_test: int = setting(2, ge=1, unit="groups")  # that test at a time
-    n_blocks: int = setting(16, ge=2, unit="blocks")  # even; the halvings of the overfitting probability
+    n_blocks: int = setting(16, ge=2, le=20, unit="blocks")  # even; the halvings of the overfitting probability
 
 # %% ../../nbs/70_walkforward.ipynb #06990915
 _DAY_NS = 86_400 * 10**9
@@ -238,13 +238,13 @@ class Study:
         return self.plateau["score"].idxmax()
 
 
-def _best_rows(x: np.ndarray, table: pd.DataFrame, year: float) -> dict[str, dict]:
+def _best_rows(x: np.ndarray, table: pd.DataFrame, year: float, n_trials: int) -> dict[str, dict]:
     "The best of all days, its neighbours, and how much of it is choosing."
     every = sharpes(x)
     best = int(np.argmax(every))
     sharpe, skew, kurtosis = moments(x[best])
     chance = deflated_sharpe(
-        sharpe, x.shape[1], n_trials=len(x), trial_std=float(every.std(ddof=1)), skew=skew, kurtosis=kurtosis
+        sharpe, x.shape[1], n_trials=n_trials, trial_std=float(every.std(ddof=1)), skew=skew, kurtosis=kurtosis
     )
     near, around = int(table["neighbours_n"].iloc[best]), float(table["neighbours_mean"].iloc[best])
     unit, alone = f"per year of {year:.0f} days", "" if near else "the best has no neighbours"
@@ -253,7 +253,7 @@ def _best_rows(x: np.ndarray, table: pd.DataFrame, year: float) -> dict[str, dic
         "combinations_n": figure(len(x), len(x), "combinations"),
         "best_sharpe_annual": figure(every[best] * year**0.5, x.shape[1], unit, flattered),
         "deflated_sharpe_pct": figure(
-            chance * 100, x.shape[1], f"% chance that the best is above the luck of {len(x)} tries",
+            chance * 100, x.shape[1], f"% chance that the best is above the luck of {n_trials} tries",
             "no combination ever moved" if np.isnan(sharpe) else "",
         ),
         "best_neighbours_sharpe_annual": figure(around, near, unit, alone),
@@ -336,17 +336,22 @@ def study(
     config: WalkConfig | Mapping,  # the settings, or a mapping of them as read from conf
     *,
     longest_trade_days: float,  # the longest that any combination held a trade, calendar days
+    tried_before: int = 0,  # combinations tried and given up before this table was made, >= 0
     n_boot: int = 2000,  # resamples behind each interval; 0: no intervals
     seed: int = 0,  # of the resampling
 ) -> Study:
     "Walk forward, cross-validate and count the luck of one table of combinations."
+    if tried_before < 0:
+        raise BadConfig(f"tried_before must be >= 0, found {tried_before!r}")
     config = config if isinstance(config, WalkConfig) else WalkConfig.from_dict(config)
     held = {"longest_trade_days": longest_trade_days}
     table, ways = windows(returns, config, **held), crossval(returns, config, **held)
     x, year, odds = returns.to_numpy(float), _year(returns.columns), overfit(returns, n_blocks=config.n_blocks)
     followed = out_of_sample(returns, table)
     flat = plateau(pd.Series(sharpes(x) * year**0.5, index=returns.index))
-    rows = _best_rows(x, flat, year) | _window_rows(table, n_boot, seed) | _check_rows(ways, odds)
+    rows = (
+        _best_rows(x, flat, year, len(x) + tried_before) | _window_rows(table, n_boot, seed) | _check_rows(ways, odds)
+    )
     rows |= _followed_rows(followed.to_numpy(), year, n_boot, seed)
     summary = pd.DataFrame.from_dict({k: rows[k] for k in SUMMARY}, orient="index").rename_axis("metric")
     return Study(config, table, followed, ways, flat, odds, summary)
