@@ -15,32 +15,60 @@ import pandas as pd
 from numba import njit
 
 from .candles import COLUMNS, BadBars, BadConfig
-from .execution import INTENT_DTYPES, STRICT, Costs, Rules, check_intents, intent_table
+from smclab.execution import (
+    ENTRY_TYPES, INTENT_DTYPES, STRICT, TRAIL_TYPES, Costs, Rules, check_intents, intent_table,
+)  # fmt: skip
 from .instruments import Instrument
 from .risk import Account, check_currency, units_of
 
 # %% ../../nbs/52_replay.ipynb #5a353160
-# What the kernel remembers between bars.
-_CASH, _SIDE, _SIZE, _ENTRY, _ENTRY_BAR, _STOP, _TARGET, _RISK, _LIMIT, _MAE, _MFE = range(11)
-_ROW, _COST, _COMMISSION, _LAST_LONG, _LAST_SHORT, _NEXT, _N_STATE = range(11, 18)
+# What the kernel remembers between bars: the position, then one block for each leg.
+_CASH, _SIDE, _SIZE, _FULL, _ENTRY, _ENTRY_BAR, _RISK, _LIMIT, _ROW, _LAST_LONG, _LAST_SHORT = range(11)
+_NEXT, _EDGE, _INSIDE, _TYPE, _PREV, _N_WAIT, _LEG0 = range(11, 18)
+_UNITS, _STOP, _TARGET, _TRAIL_TYPE, _TRAIL, _ACTIVATE, _MAE, _MFE, _COST, _COMMISSION, _DOUBT, _N_LEG = range(12)
+_LEGS = 2
+_N_STATE = _LEG0 + _LEGS * _N_LEG
 # What does not change during a replay.
-_ASK, _BID, _SLIP, _PER_UNIT, _PCT, _TICK, _STEP, _MIN, _MAX, _LEVERAGE, _MAX_RISK = range(11)
-_TARGET_FIRST, _THROUGH, _COOLDOWN, _N_PARAMS = range(11, 15)
+_ASK, _BID, _SLIP_ENTRY, _SLIP_STOP, _SLIP_TARGET, _PER_UNIT, _PCT, _TICK, _STEP, _MIN, _MAX = range(11)
+_LEVERAGE, _MAX_RISK, _TIE, _THROUGH, _COOLDOWN, _ENTRY_EXITS, _FILL_BAR, _GAP_FIRST, _IMPROVE, _CAP = range(11, 21)
+_SHARE, _N_PARAMS = 21, 22
 # One intent.
-_I_BAR, _I_SIDE, _I_ENTRY, _I_STOP, _I_TARGET, _I_RISK, _I_EXPIRY, _I_LIMIT = range(8)
 _INTENT_COLUMNS = (
-    "decision_bar", "side", "entry_price", "stop_price", "target_price", "risk_pct", "expiry_bar", "time_limit_bars"
+    "decision_bar", "side", "entry_type", "entry_price", "stop_price", "target_price", "risk_pct", "expiry_bar",
+    "time_limit_bars", "fraction", "trail_type", "trail_price", "activate_price", "stop2_price", "target2_price",
+    "trail2_type", "trail2_price", "activate2_price", "zone_low", "zone_high", "zone_exit",
 )  # fmt: skip
+_I_BAR, _I_SIDE, _I_TYPE, _I_ENTRY, _I_STOP, _I_TARGET, _I_RISK, _I_EXPIRY, _I_LIMIT, _I_FRACTION = range(10)
+_I_TRAIL_TYPE, _I_TRAIL, _I_ACTIVATE, _I_STOP2, _I_TARGET2, _I_TRAIL2_TYPE, _I_TRAIL2, _I_ACTIVATE2 = range(10, 18)
+_I_LOW, _I_HIGH, _I_ZONE_EXIT, _N_INTENT = range(18, 22)
+_CODES = {"entry_type": ENTRY_TYPES, "trail_type": TRAIL_TYPES, "trail2_type": TRAIL_TYPES}
+_LIMIT_ENTRY, _STOP_ENTRY, _CLOSE_TRAIL = 1, 2, 1
+# A waiting entry: its intent, which one it is, and its size.
+_W_ROW, _W_UNITS, _W_REASON, _N_WAITING = range(_N_INTENT, _N_INTENT + 4)
+_MAX_WAITING = 8
 # One order event, one closed trade.
-_E_BAR, _E_ROW, _E_KIND, _E_STATUS, _E_REASON, _E_SIZE, _E_ASKED, _E_FILL, _E_SPREAD, _E_SLIP, _E_COST, _N_EVENT = (
-    range(12)
-)
+(
+    _E_BAR,
+    _E_ROW,
+    _E_KIND,
+    _E_STATUS,
+    _E_REASON,
+    _E_SIZE,
+    _E_ASKED,
+    _E_FILL,
+    _E_SPREAD,
+    _E_SLIP,
+    _E_COST,
+    _E_LEG,
+    _N_EVENT,
+) = range(13)
 _T_ROW, _T_SIDE, _T_SIZE, _T_IN, _T_ENTRY, _T_OUT, _T_EXIT, _T_REASON, _T_STOP, _T_TARGET, _T_PNL, _T_COST = range(12)
-_T_R, _T_MAE, _T_MFE, _T_AMBIGUOUS, _N_TRADE = range(12, 17)
+_T_R, _T_MAE, _T_MFE, _T_AMBIGUOUS, _T_LEG, _N_TRADE = range(12, 18)
 
-_KINDS = ("entry", "stop", "target", "time")  # of an order
-_ORDER_TYPES = ("market", "stop", "limit", "market")
-_STATUSES = ("filled", "refused", "expired")
+_TIES = ("stop", "target", "path", "nearest")
+_KINDS = ("entry", "stop", "target", "time", "zone")  # of an order
+_ORDER_TYPES = ("market", "stop", "limit", "market", "market")
+_STATUSES = ("filled", "refused", "expired", "cancelled", "waiting")
 
 # %% ../../nbs/52_replay.ipynb #f33ad06a
 REASONS = {
@@ -66,13 +94,19 @@ REASONS = {
     "target_gap": "the market opened beyond the target and filled there",
     "time": "the time limit was reached",
     "open_at_end": "still open when the tape ended, marked at the last close",
+    "capped_by_volume": "filled, cut to the share of the bar's volume; the rest was cancelled",
+    "too_many_waiting": "refused: eight entries wait already",
+    "zone_broken": "cancelled: a bar closed beyond the zone it stood on",
+    "still_waiting": "waiting when the tape ended",
+    "zone": "a bar closed beyond the zone; left at the next open",
+    "end_of_data": "closed at the last close, because the tape ended",
 }
 _WORDS = tuple(REASONS)
 _OK, _C_RISK, _C_LEVERAGE, _C_SIZE, _ZERO, _NO_LEVERAGE, _NO_RISK, _NO_EQUITY, _OPEN, _COOL = range(10)
 _BAD_STOP, _BAD_TARGET, _BEYOND, _LATE, _NO_BAR, _EXPIRED, _X_STOP, _X_STOP_GAP, _X_TARGET, _X_TARGET_GAP = range(
     10, 20
 )
-_X_TIME, _X_END = 20, 21
+_X_TIME, _X_END, _C_VOLUME, _FULL_BOOK, _BROKEN, _WAITS, _X_ZONE, _X_LAST = range(20, 28)
 
 # %% ../../nbs/52_replay.ipynb #9bf48fd2
 @njit(cache=True)
@@ -108,11 +142,17 @@ def _params(instrument: Instrument, costs: Costs, rules: Rules, max_risk_pct: fl
     "What does not change during a replay, as the kernel reads it."
     step, smallest, largest = units_of(instrument)
     params = np.zeros(_N_PARAMS)
-    params[[_ASK, _BID, _SLIP]] = costs.ask_offset, costs.bid_offset, costs.slippage_price
+    params[[_ASK, _BID]] = costs.ask_offset, costs.bid_offset
+    slips = np.array([rules.slip_entry, rules.slip_stop, rules.slip_target], np.float64)
+    params[[_SLIP_ENTRY, _SLIP_STOP, _SLIP_TARGET]] = costs.slippage_price * slips
     params[[_PER_UNIT, _PCT]] = costs.commission_per_unit, costs.commission_pct / 100
     params[[_TICK, _STEP, _MIN, _MAX]] = instrument.tick, step, smallest, largest
     params[[_LEVERAGE, _MAX_RISK]] = instrument.max_leverage, max_risk_pct
-    params[[_TARGET_FIRST, _THROUGH, _COOLDOWN]] = rules.tie == "target", rules.through_ticks, rules.cooldown_bars
+    params[[_TIE, _THROUGH, _COOLDOWN]] = _TIES.index(rules.tie), rules.through_ticks, rules.cooldown_bars
+    params[[_ENTRY_EXITS, _GAP_FIRST]] = rules.entry_bar_exits, rules.gap_target_first
+    params[_FILL_BAR] = rules.fill_bar_target or rules.tie == "target"
+    params[[_IMPROVE, _CAP]] = rules.target_gap_improve, rules.slip_cap_in_bar
+    params[_SHARE] = rules.volume_share_pct / 100
     return params
 
 # %% ../../nbs/52_replay.ipynb #1bfdddfd
@@ -138,7 +178,7 @@ def _refusal_nb(state, t, open_, row, params):
         return _COOL
     if not row[_I_SIDE] * (entry - stop) > dust or stop <= 0:
         return _BAD_STOP
-    if row[_I_SIDE] * (row[_I_TARGET] - entry) <= dust:
+    if row[_I_SIDE] * (row[_I_TARGET] - entry) <= dust or row[_I_SIDE] * (row[_I_TARGET2] - entry) <= dust:
         return _BAD_TARGET
     if row[_I_SIDE] * (open_ + params[_BID if long else _ASK] - stop) <= dust:
         return _BEYOND
@@ -146,132 +186,359 @@ def _refusal_nb(state, t, open_, row, params):
 
 
 @njit(cache=True)
-def _enter_nb(state, t, open_, row, params):
-    "(reason code, units, fill price): sizes an intent at the open and, when it fits, opens the position."
-    reason = _refusal_nb(state, t, open_, row, params)
-    if reason != _OK:
-        return reason, 0.0, np.nan
-    side, stop = row[_I_SIDE], _to_tick_nb(row[_I_STOP], params[_TICK])
-    fill = open_ + params[_ASK if side > 0 else _BID] + side * params[_SLIP]
-    planned = side * (row[_I_ENTRY] - stop)
-    units, reason = _size_nb(state[_CASH], planned, side * (fill - stop), fill, row[_I_RISK], params)
-    if units == 0:
-        return reason, 0.0, np.nan
+def _slipped_nb(price, slip, buying, high, low, params):
+    "A price made worse by the slippage; with the cap never worse than the bar (but never better than asked)."
+    if buying:
+        worse = price + slip
+        return max(price, min(worse, high)) if params[_CAP] > 0 else worse
+    worse = price - slip
+    return min(price, max(worse, low)) if params[_CAP] > 0 else worse
+
+
+@njit(cache=True)
+def _limit_slip_nb(at_open, limit, buying, high, params):
+    "A limit filled at the open and slipped, never beyond the limit; as in backtrader only purchases end at the bar."
+    if params[_SLIP_TARGET] == 0:
+        return at_open
+    return min(at_open + params[_SLIP_TARGET], limit, high) if buying else max(at_open - params[_SLIP_TARGET], limit)
+
+
+@njit(cache=True)
+def _size_row_nb(state, row, fill, params):
+    "(units, reason code): what an intent buys at `fill`."
+    stop = _to_tick_nb(row[_I_STOP], params[_TICK])
+    planned, real = row[_I_SIDE] * (row[_I_ENTRY] - stop), row[_I_SIDE] * (fill - stop)
+    return _size_nb(state[_CASH], planned, real, fill, row[_I_RISK], params)
+
+
+@njit(cache=True)
+def _leg_nb(state, k, units, stop, target, trail_type, trail, activate, fill, seen, params):
+    "Open one leg; returns its commission."
+    leg = state[_LEG0 + k * _N_LEG : _LEG0 + (k + 1) * _N_LEG]
     commission = units * (params[_PER_UNIT] + fill * params[_PCT])
+    leg[_UNITS], leg[_STOP], leg[_TARGET] = units, stop, _to_tick_nb(target, params[_TICK])
+    leg[_TRAIL_TYPE], leg[_TRAIL], leg[_ACTIVATE] = trail_type, trail, activate
+    leg[_MAE], leg[_MFE], leg[_COMMISSION], leg[_DOUBT] = 0.0, 0.0, commission, 0.0
+    leg[_COST] = commission + units * (abs(fill - seen))
     state[_CASH] -= commission
-    state[_SIDE], state[_SIZE], state[_ENTRY], state[_ENTRY_BAR] = side, units, fill, t
-    state[_STOP], state[_TARGET], state[_RISK] = stop, _to_tick_nb(row[_I_TARGET], params[_TICK]), planned
-    state[_LIMIT], state[_MAE], state[_MFE], state[_ROW] = row[_I_LIMIT], 0.0, 0.0, state[_NEXT]
-    state[_COMMISSION] = commission
-    state[_COST] = commission + units * (abs(fill - open_))
-    return reason, units, fill
+    return commission
+
+
+@njit(cache=True)
+def _open_nb(state, t, row, number, units, fill, seen, inside, params):
+    "Open the position, split into its legs; returns the commission. `seen` is the candle's price behind the fill."
+    side, stop = row[_I_SIDE], _to_tick_nb(row[_I_STOP], params[_TICK])
+    first = units
+    if row[_I_FRACTION] < 1:
+        part = _on_grid_nb(np.floor(units * row[_I_FRACTION] / params[_STEP] + 1e-9), params[_STEP])
+        smallest = params[_MIN] * (1 - 1e-9)
+        first = part if part > 0 and part >= smallest and units - part >= smallest else units
+    rest = _on_grid_nb(np.floor((units - first) / params[_STEP] + 0.5), params[_STEP])
+    state[_SIDE], state[_SIZE], state[_FULL], state[_ENTRY], state[_ENTRY_BAR] = side, units, units, fill, t
+    state[_RISK], state[_LIMIT], state[_ROW] = side * (row[_I_ENTRY] - stop), row[_I_LIMIT], number
+    state[_EDGE] = (row[_I_LOW] if side > 0 else row[_I_HIGH]) if row[_I_ZONE_EXIT] > 0 else np.nan
+    state[_INSIDE], state[_TYPE] = inside, row[_I_TYPE]
+    commission = _leg_nb(
+        state, 0, first, stop, row[_I_TARGET], row[_I_TRAIL_TYPE], row[_I_TRAIL], row[_I_ACTIVATE], fill, seen, params
+    )
+    if rest == 0:
+        state[_LEG0 + _N_LEG + _UNITS] = 0.0
+        return commission
+    stop2 = _to_tick_nb(row[_I_STOP2], params[_TICK])
+    if not side * (stop2 - stop) > 0:
+        stop2 = stop
+    return commission + _leg_nb(
+        state,
+        1,
+        rest,
+        stop2,
+        row[_I_TARGET2],
+        row[_I_TRAIL2_TYPE],
+        row[_I_TRAIL2],
+        row[_I_ACTIVATE2],
+        fill,
+        seen,
+        params,
+    )
+
+# %% ../../nbs/52_replay.ipynb #fcb865ce
+@njit(cache=True)
+def _trigger_nb(row, open_, high, low, params):
+    "(fill price or NaN, the candle's price behind it, inside) of an entry that waits."
+    buying, dust = row[_I_SIDE] > 0, params[_TICK] * 1e-6
+    side, offset = row[_I_SIDE], params[_ASK if buying else _BID]
+    level, at_open = _to_tick_nb(row[_I_ENTRY], params[_TICK]), open_ + offset
+    if row[_I_TYPE] == _LIMIT_ENTRY:
+        through, reach = params[_THROUGH] * params[_TICK] - dust, (low if buying else high) + offset
+        if side * (level - at_open) >= through:
+            better = side * (level - at_open) > 0 and params[_IMPROVE] > 0
+            if not better:
+                return level, level - offset, 0.0
+            return _limit_slip_nb(at_open, level, buying, high + offset, params), open_, 0.0
+        if side * (level - reach) >= through:
+            return level, level - offset, 1.0
+        return np.nan, np.nan, 0.0
+    reach, inside = (high if buying else low) + offset, side * (at_open - level) < -dust
+    asked = level if inside else at_open
+    if side * (reach - level) < -dust and inside:
+        return np.nan, np.nan, 0.0
+    fill = _slipped_nb(asked, params[_SLIP_ENTRY], buying, high + offset, low + offset, params)
+    return fill, asked - offset, 1.0 if inside else 0.0
+
+
+@njit(cache=True)
+def _entry_event_nb(event, t, number, row, status, reason, units, fill, slip, commission, params):
+    "Write what became of an entry."
+    event[_E_BAR], event[_E_ROW], event[_E_KIND], event[_E_LEG] = t, number, 0, 0
+    event[_E_STATUS], event[_E_REASON], event[_E_SIZE] = status, reason, units
+    event[_E_ASKED], event[_E_FILL] = row[_I_ENTRY], fill
+    event[_E_SPREAD], event[_E_SLIP], event[_E_COST] = 0.0, 0.0, 0.0
+    if status == 0:
+        event[_E_SPREAD], event[_E_SLIP] = abs(params[_ASK if row[_I_SIDE] > 0 else _BID]), slip
+        event[_E_COST] = commission
+
+
+@njit(cache=True)
+def _fate_nb(state, t, open_, row, params):
+    "(status, reason) of a waiting entry that is withdrawn at this open, or (0, _OK)."
+    side, dust = row[_I_SIDE], params[_TICK] * 1e-6
+    edge = row[_I_LOW] if side > 0 else row[_I_HIGH]
+    if state[_SIDE] != 0:
+        return 3, _OPEN
+    if 0 <= row[_I_EXPIRY] < t:
+        return 2, _EXPIRED
+    if side * (state[_PREV] - edge) < -dust:
+        return 3, _BROKEN
+    stop = _to_tick_nb(row[_I_STOP], params[_TICK])
+    if row[_I_TYPE] == _STOP_ENTRY and side * (open_ + params[_BID if side > 0 else _ASK] - stop) <= dust:
+        return 3, _BEYOND
+    return 0, _OK
+
+
+@njit(cache=True)
+def _work_nb(state, t, open_, high, low, volume, waiting, params, events, n):
+    "Fill, cancel or keep every waiting entry; returns the number of events written so far."
+    kept = 0
+    for k in range(int(state[_N_WAIT])):
+        row = waiting[k]
+        number, units, reason = row[_W_ROW], row[_W_UNITS], int(row[_W_REASON])
+        status, why = _fate_nb(state, t, open_, row, params)
+        if why != _OK:
+            _entry_event_nb(events[n], t, number, row, status, why, 0.0, np.nan, 0.0, 0.0, params)
+            n += 1
+            continue
+        fill, seen, inside = _trigger_nb(row, open_, high, low, params)
+        if row[_I_TYPE] == _LIMIT_ENTRY and params[_SHARE] > 0 and params[_SHARE] * volume < units:
+            units = _on_grid_nb(np.floor(params[_SHARE] * volume / params[_STEP] + 1e-9), params[_STEP])
+            reason = _C_VOLUME
+        if np.isnan(fill) or units <= 0 or units < params[_MIN] * (1 - 1e-9):
+            waiting[kept] = row
+            kept += 1
+            continue
+        slip = abs(fill - seen - params[_ASK if row[_I_SIDE] > 0 else _BID])
+        commission = _open_nb(state, t, row, number, units, fill, seen, inside, params)
+        _entry_event_nb(events[n], t, number, row, 0, reason, units, fill, slip, commission, params)
+        n += 1
+    left = kept if state[_SIDE] == 0 else 0
+    for k in range(kept - left):
+        _entry_event_nb(events[n], t, waiting[k, _W_ROW], waiting[k], 3, _OPEN, 0.0, np.nan, 0.0, 0.0, params)
+        n += 1
+    state[_N_WAIT] = left
+    return n
 
 # %% ../../nbs/52_replay.ipynb #7adea192
 @njit(cache=True)
-def _exit_nb(state, t, open_, high, low, params):
-    "(reason code or -1, level asked, slipped, ambiguous): whether and why the position closes on this bar."
-    side, stop, target = state[_SIDE], state[_STOP], state[_TARGET]
+def _stop_first_nb(side, stop, target, open_, close, params):
+    "Whether a bar that holds both books the stop."
+    if params[_TIE] == 2:
+        return (close >= open_) == (side > 0)  # a rising candle went down first
+    if params[_TIE] == 3:
+        return side * (open_ - stop) <= side * (target - open_)
+    return params[_TIE] == 0
+
+
+@njit(cache=True)
+def _exit_nb(state, leg, t, open_, high, low, close, params):
+    "(reason code or -1, level asked, ambiguous): whether and why a leg closes on this bar."
+    side, stop, target = state[_SIDE], leg[_STOP], leg[_TARGET]
     dust = params[_TICK] * 1e-6
     through = params[_THROUGH] * params[_TICK] - dust
+    fresh = t == state[_ENTRY_BAR]
+    inside = fresh and state[_INSIDE] > 0
+    if fresh and params[_ENTRY_EXITS] == 0:
+        return -1, np.nan, False
     worst, best = (low, high) if side > 0 else (high, low)
-    if side * (open_ - stop) <= dust:
-        return (_X_STOP_GAP if side * (open_ - stop) < -dust else _X_STOP), open_, True, False
-    if side * (open_ - target) >= through:
-        return _X_TARGET_GAP, open_, False, False
-    if state[_LIMIT] >= 0 and t - state[_ENTRY_BAR] >= state[_LIMIT]:
-        return _X_TIME, open_, True, False
+    gapped = side * (open_ - target) >= through
+    if not inside:
+        if side * (open_ - stop) <= dust:
+            return (_X_STOP_GAP if side * (open_ - stop) < -dust else _X_STOP), open_, False
+        if gapped and params[_GAP_FIRST] > 0:
+            return _X_TARGET_GAP, open_ if params[_IMPROVE] > 0 else target, False
+        if state[_LIMIT] >= 0 and t - state[_ENTRY_BAR] >= state[_LIMIT]:
+            return _X_TIME, open_, False
+        if not fresh and side * (state[_PREV] - state[_EDGE]) < -dust:
+            return _X_ZONE, open_, False
     hit_stop, hit_target = side * (worst - stop) <= dust, side * (best - target) >= through
     both = hit_stop and hit_target
-    if hit_stop and not (both and params[_TARGET_FIRST] > 0):
-        return _X_STOP, stop, True, both
+    if inside and state[_TYPE] == _LIMIT_ENTRY and params[_FILL_BAR] == 0:
+        leg[_DOUBT] = max(leg[_DOUBT], 1.0 if hit_target else 0.0)
+        hit_target = False
+    doubtful = both or (inside and state[_TYPE] == _STOP_ENTRY)
+    if hit_stop and not (hit_target and not _stop_first_nb(side, stop, target, open_, close, params)):
+        return _X_STOP, stop, doubtful
+    if hit_target and gapped and (not inside or params[_GAP_FIRST] == 0):
+        return _X_TARGET_GAP, open_ if params[_IMPROVE] > 0 else target, both
     if hit_target:
-        return _X_TARGET, target, False, both
-    return -1, np.nan, False, False
+        return _X_TARGET, target, both
+    return -1, np.nan, False
 
 # %% ../../nbs/52_replay.ipynb #b11e7a0a
 @njit(cache=True)
-def _excursion_nb(state, reason, exit_, open_, high, low):
-    "Widen the position's worst and best excursion (price, >= 0) by this bar."
+def _excursion_nb(state, leg, t, reason, exit_, open_, high, low, close):
+    "Widen a leg's worst and best excursion (price, >= 0) by this bar."
     side, entry = state[_SIDE], state[_ENTRY]
     worst, best = (low, high) if side > 0 else (high, low)
-    if reason in (_X_STOP_GAP, _X_TARGET_GAP, _X_TIME):
+    if state[_INSIDE] > 0 and t == state[_ENTRY_BAR]:
+        open_ = entry
+        if state[_TYPE] == _LIMIT_ENTRY:
+            best = close
+    if reason in (_X_STOP_GAP, _X_TARGET_GAP, _X_TIME, _X_ZONE):
         worst, best = exit_, exit_
     elif reason == _X_STOP:
         worst, best = exit_, open_
     elif reason == _X_TARGET:
-        worst, best = side * max(side * worst, side * state[_STOP]), exit_
-    state[_MAE] = max(state[_MAE], side * (entry - worst))
-    state[_MFE] = max(state[_MFE], side * (best - entry))
+        worst, best = side * max(side * worst, side * leg[_STOP]), exit_
+    leg[_MAE] = max(leg[_MAE], side * (entry - worst))
+    leg[_MFE] = max(leg[_MFE], side * (best - entry))
 
 
 @njit(cache=True)
-def _close_nb(state, t, reason, exit_, spread, ambiguous, params, trade):
-    "Close the position at `exit_` and write its row; returns the commission of the exit."
-    side, units = state[_SIDE], state[_SIZE]
+def _close_nb(state, k, t, reason, exit_, spread, ambiguous, params, trade):
+    "Close a leg at `exit_` and write its row; returns the commission of the exit."
+    leg = state[_LEG0 + k * _N_LEG : _LEG0 + (k + 1) * _N_LEG]
+    side, units = state[_SIDE], leg[_UNITS]
     commission = units * (params[_PER_UNIT] + exit_ * params[_PCT])
     gross = side * (exit_ - state[_ENTRY]) * units
-    pnl = gross - state[_COMMISSION] - commission
-    trade[_T_ROW], trade[_T_SIDE], trade[_T_SIZE] = state[_ROW], side, units
+    pnl = gross - leg[_COMMISSION] - commission
+    trade[_T_ROW], trade[_T_SIDE], trade[_T_SIZE], trade[_T_LEG] = state[_ROW], side, units, k + 1
     trade[_T_IN], trade[_T_ENTRY], trade[_T_OUT], trade[_T_EXIT] = state[_ENTRY_BAR], state[_ENTRY], t, exit_
-    trade[_T_REASON], trade[_T_STOP], trade[_T_TARGET] = reason, state[_STOP], state[_TARGET]
-    trade[_T_PNL], trade[_T_COST] = pnl, state[_COST] + commission + units * spread
-    trade[_T_R] = pnl / (units * state[_RISK])
-    trade[_T_MAE], trade[_T_MFE] = state[_MAE] / state[_RISK], state[_MFE] / state[_RISK]
-    trade[_T_AMBIGUOUS] = ambiguous
+    trade[_T_REASON], trade[_T_STOP], trade[_T_TARGET] = reason, leg[_STOP], leg[_TARGET]
+    trade[_T_PNL], trade[_T_COST] = pnl, leg[_COST] + commission + units * spread
+    trade[_T_R] = pnl / (state[_FULL] * state[_RISK])
+    trade[_T_MAE], trade[_T_MFE] = leg[_MAE] / state[_RISK], leg[_MFE] / state[_RISK]
+    trade[_T_AMBIGUOUS] = ambiguous or leg[_DOUBT] > 0
     state[_CASH] += gross - commission
-    state[_LAST_LONG if side > 0 else _LAST_SHORT] = t
-    state[_SIDE] = 0
+    leg[_UNITS] = 0.0
+    state[_SIZE] = state[_LEG0 + _UNITS] + state[_LEG0 + _N_LEG + _UNITS]
+    if state[_SIZE] == 0:
+        state[_LAST_LONG if side > 0 else _LAST_SHORT] = t
+        state[_SIDE] = 0
     return commission
+
+
+@njit(cache=True)
+def _trail_nb(state, leg, t, high, low, close, params):
+    "Move a trailing stop behind this bar's close or extreme, never back."
+    side = state[_SIDE]
+    best = close
+    unsure = state[_INSIDE] > 0 and t == state[_ENTRY_BAR]
+    if leg[_TRAIL_TYPE] != _CLOSE_TRAIL and not unsure:
+        best = high if side > 0 else low
+    if side * (best - state[_ENTRY]) >= leg[_ACTIVATE] - params[_TICK] * 1e-6:
+        behind = _to_tick_nb(best - side * leg[_TRAIL], params[_TICK])
+        if side * (behind - leg[_STOP]) > 0:
+            leg[_STOP] = behind
 
 # %% ../../nbs/52_replay.ipynb #57ba71e9
 @njit(cache=True)
-def _admit_all_nb(state, t, open_, intents, first, params, events, n):
-    "Ask every intent decided before this open; returns the number of events written so far."
-    while state[_NEXT] - first < len(intents) and intents[int(state[_NEXT] - first), _I_BAR] < t:
-        row, e = intents[int(state[_NEXT] - first)], events[n]
-        reason, units, fill = _enter_nb(state, t, open_, row, params)
-        spread = abs(params[_ASK if row[_I_SIDE] > 0 else _BID])
-        e[_E_BAR], e[_E_ROW], e[_E_KIND], e[_E_REASON], e[_E_SIZE] = t, state[_NEXT], 0, reason, units
-        e[_E_ASKED], e[_E_FILL] = row[_I_ENTRY], fill
-        e[_E_STATUS] = 0 if units > 0 else (2 if reason == _EXPIRED else 1)
+def _admit_nb(state, t, open_, high, low, row, waiting, params, event):
+    "Ask one intent: filled at the open, put to wait (False: nothing to tell yet), or refused."
+    number, n = state[_NEXT], int(state[_N_WAIT])
+    reason = _refusal_nb(state, t, open_, row, params)
+    units, fill, slip, commission = 0.0, np.nan, 0.0, 0.0
+    if reason == _OK and row[_I_TYPE] > 0:
+        units, reason = _size_row_nb(state, row, _to_tick_nb(row[_I_ENTRY], params[_TICK]), params)
+        if units > 0 and n < _MAX_WAITING:
+            waiting[n, :_N_INTENT] = row
+            waiting[n, _W_ROW], waiting[n, _W_UNITS], waiting[n, _W_REASON] = number, units, reason
+            state[_N_WAIT] += 1
+            return False
+        reason, units = (_FULL_BOOK if units > 0 else reason), 0.0
+    elif reason == _OK:
+        buying, offset, slip = row[_I_SIDE] > 0, params[_ASK if row[_I_SIDE] > 0 else _BID], params[_SLIP_ENTRY]
+        fill = open_ + offset + row[_I_SIDE] * slip
+        if params[_CAP] > 0:
+            fill = _slipped_nb(open_ + offset, slip, buying, high + offset, low + offset, params)
+            slip = abs(fill - open_ - offset)
+        units, reason = _size_row_nb(state, row, fill, params)
         if units > 0:
-            e[_E_SPREAD], e[_E_SLIP], e[_E_COST] = spread, params[_SLIP], state[_COMMISSION]
-        state[_NEXT] += 1
-        n += 1
-    return n
-
-
-@njit(cache=True)
-def _manage_nb(state, t, open_, high, low, params, event, trade):
-    "Close the position on this bar if the rules say so; True when it was closed."
-    spread = params[_BID if state[_SIDE] > 0 else _ASK]
-    open_, high, low = open_ + spread, high + spread, low + spread
-    reason, asked, slipped, ambiguous = _exit_nb(state, t, open_, high, low, params)
-    slip = params[_SLIP] if slipped else 0.0
-    exit_, units = asked - state[_SIDE] * slip, state[_SIZE]
-    _excursion_nb(state, reason, exit_, open_, high, low)
-    if reason < 0:
-        return False
-    level = state[_STOP] if reason in (_X_STOP, _X_STOP_GAP) else state[_TARGET]
-    event[_E_BAR], event[_E_ROW], event[_E_REASON], event[_E_SIZE] = t, state[_ROW], reason, units
-    event[_E_KIND] = 3 if reason == _X_TIME else (1 if reason in (_X_STOP, _X_STOP_GAP) else 2)
-    event[_E_STATUS], event[_E_ASKED], event[_E_FILL] = 0, open_ if reason == _X_TIME else level, exit_
-    event[_E_SPREAD], event[_E_SLIP] = abs(spread), slip
-    event[_E_COST] = _close_nb(state, t, reason, exit_, abs(spread) + slip, ambiguous, params, trade)
+            commission = _open_nb(state, t, row, number, units, fill, open_, 0.0, params)
+        else:
+            fill = np.nan
+    status = 0 if units > 0 else (2 if reason == _EXPIRED else 1)
+    _entry_event_nb(event, t, number, row, status, reason, units, fill, slip, commission, params)
     return True
 
 
 @njit(cache=True)
-def _replay_nb(state, base, start, stop, prices, intents, first, params, events, trades, equity):
+def _admit_all_nb(state, t, open_, high, low, intents, first, waiting, params, events, n):
+    "Ask every intent decided before this open; returns the number of events written so far."
+    while state[_NEXT] - first < len(intents) and intents[int(state[_NEXT] - first), _I_BAR] < t:
+        if _admit_nb(state, t, open_, high, low, intents[int(state[_NEXT] - first)], waiting, params, events[n]):
+            n += 1
+        state[_NEXT] += 1
+    return n
+
+
+@njit(cache=True)
+def _manage_nb(state, k, t, open_, high, low, close, params, event, trade):
+    "Close a leg on this bar if the rules say so; True when it was closed."
+    leg, side = state[_LEG0 + k * _N_LEG : _LEG0 + (k + 1) * _N_LEG], state[_SIDE]
+    spread = params[_BID if side > 0 else _ASK]
+    open_, high, low, close = open_ + spread, high + spread, low + spread, close + spread
+    reason, asked, ambiguous = _exit_nb(state, leg, t, open_, high, low, close, params)
+    slip, exit_, level = 0.0, asked, leg[_TARGET]
+    if reason in (_X_STOP, _X_STOP_GAP, _X_TIME, _X_ZONE):
+        slip, level = params[_SLIP_STOP], leg[_STOP] if reason in (_X_STOP, _X_STOP_GAP) else open_
+        exit_ = _slipped_nb(asked, slip, side < 0, high, low, params)
+    elif reason == _X_TARGET_GAP:
+        exit_ = _limit_slip_nb(asked, leg[_TARGET], side < 0, high, params)
+    if params[_CAP] > 0:
+        slip = abs(exit_ - asked)
+    _excursion_nb(state, leg, t, reason, exit_, open_, high, low, close)
+    if reason < 0:
+        if leg[_TRAIL_TYPE] > 0:
+            _trail_nb(state, leg, t, high, low, close, params)
+        return False
+    event[_E_BAR], event[_E_ROW], event[_E_REASON], event[_E_SIZE] = t, state[_ROW], reason, leg[_UNITS]
+    event[_E_KIND] = 3 if reason == _X_TIME else (1 if reason in (_X_STOP, _X_STOP_GAP) else 2)
+    if reason == _X_ZONE:
+        event[_E_KIND] = 4
+    event[_E_STATUS], event[_E_ASKED], event[_E_FILL], event[_E_LEG] = 0, level, exit_, k
+    event[_E_SPREAD], event[_E_SLIP] = abs(spread), slip
+    event[_E_COST] = _close_nb(state, k, t, reason, exit_, abs(spread) + slip, ambiguous, params, trade)
+    return True
+
+
+@njit(cache=True)
+def _replay_nb(state, waiting, base, start, stop, prices, intents, first, params, events, trades, equity):
     "Go on from `state` over bars [start, stop); returns how many events and trades were written."
     n_events, n_trades = 0, 0
     for t in range(start, stop):
         open_, high, low, close = prices[t - base, 0], prices[t - base, 1], prices[t - base, 2], prices[t - base, 3]
-        n_events = _admit_all_nb(state, t, open_, intents, first, params, events, n_events)
-        if state[_SIDE] != 0 and _manage_nb(state, t, open_, high, low, params, events[n_events], trades[n_trades]):
-            n_events, n_trades = n_events + 1, n_trades + 1
+        if state[_NEXT] - first < len(intents):
+            n_events = _admit_all_nb(state, t, open_, high, low, intents, first, waiting, params, events, n_events)
+        if state[_N_WAIT] > 0:
+            volume = prices[t - base, 4]
+            n_events = _work_nb(state, t, open_, high, low, volume, waiting, params, events, n_events)
+        for k in range(_LEGS):
+            if state[_SIDE] != 0 and state[_LEG0 + k * _N_LEG + _UNITS] > 0:
+                event, trade = events[n_events], trades[n_trades]
+                if _manage_nb(state, k, t, open_, high, low, close, params, event, trade):
+                    n_events, n_trades = n_events + 1, n_trades + 1
         mark = close + params[_BID if state[_SIDE] > 0 else _ASK]
         equity[t - base] = state[_CASH] + state[_SIDE] * (mark - state[_ENTRY]) * state[_SIZE]
+        state[_PREV] = close
     return n_events, n_trades
 
 # %% ../../nbs/52_replay.ipynb #7d215d95
@@ -280,7 +547,7 @@ _TRADE_DTYPES = {
     "entry_time": "datetime64[ns, UTC]", "entry_price": "float64", "exit_bar": "int64",
     "exit_time": "datetime64[ns, UTC]", "exit_price": "float64", "exit_reason": "str", "stop_price": "float64",
     "target_price": "float64", "pnl": "float64", "cost": "float64", "r_multiple": "float64", "mae_r": "float64",
-    "mfe_r": "float64", "bars_held": "int64", "ambiguous": "bool",
+    "mfe_r": "float64", "bars_held": "int64", "ambiguous": "bool", "leg": "int8",
 }  # fmt: skip
 _ORDER_DTYPES = {
     "order_id": "str", "intent_id": "str", "bar": "int64", "time": "datetime64[ns, UTC]", "side": "int8",
@@ -320,13 +587,13 @@ class Ledger:
 
     @property
     def open_at_end(self) -> pd.DataFrame:
-        "The trade still open when the tape ended: one row or none."
+        "The legs still open when the tape ended."
         return self.trades[self.trades["exit_reason"] == "open_at_end"]
 
     def hash(self) -> str:  # 64 hex digits
         "sha256 over every trade and every order; equal ledgers have equal hashes on every machine."
         digest = hashlib.sha256()
-        for table in (self.trades, self.orders):
+        for table in (self.trades.drop(columns="leg"), self.orders):  # which leg it was, the order ids say
             digest.update(("|".join(table.columns) + "\n").encode())
             for row in zip(*(_canonical(table[c]) for c in table.columns), strict=True):
                 digest.update(("|".join(row) + "\n").encode())
@@ -347,11 +614,12 @@ def _orders(events: np.ndarray, intents: pd.DataFrame, times: pd.DatetimeIndex) 
     "The order table of a block of events."
     rows, bar = events[:, _E_ROW].astype(np.int64), events[:, _E_BAR].astype(np.int64)
     ids, kinds = intents["intent_id"].to_numpy()[rows], _words(events[:, _E_KIND], _KINDS)
-    sign = np.where(events[:, _E_KIND] == 0, 1, -1)
+    sign, legs = np.where(events[:, _E_KIND] == 0, 1, -1), events[:, _E_LEG]
+    exits = np.array(_ORDER_TYPES)[events[:, _E_KIND].astype(np.int64)]
     columns = {
-        "order_id": [f"{i}:{k}" for i, k in zip(ids, kinds, strict=True)], "intent_id": ids, "bar": bar,
-        "time": times[bar], "side": sign * intents["side"].to_numpy()[rows],
-        "order_type": _words(events[:, _E_KIND], _ORDER_TYPES),
+        "order_id": [f"{i}:{k}:2" if leg else f"{i}:{k}" for i, k, leg in zip(ids, kinds, legs, strict=True)],
+        "intent_id": ids, "bar": bar, "time": times[bar], "side": sign * intents["side"].to_numpy()[rows],
+        "order_type": np.where(events[:, _E_KIND] == 0, intents["entry_type"].to_numpy()[rows], exits),
         "price": events[:, _E_ASKED], "size": events[:, _E_SIZE], "status": _words(events[:, _E_STATUS], _STATUSES),
         "reason": _words(events[:, _E_REASON], _WORDS),
     }  # fmt: skip
@@ -379,7 +647,7 @@ def _trades(rows: np.ndarray, intents: pd.DataFrame, times: pd.DatetimeIndex) ->
         "entry_price": rows[:, _T_ENTRY], "exit_price": rows[:, _T_EXIT],
         "stop_price": rows[:, _T_STOP], "target_price": rows[:, _T_TARGET],
         "pnl": rows[:, _T_PNL], "cost": rows[:, _T_COST], "r_multiple": rows[:, _T_R], "mae_r": rows[:, _T_MAE],
-        "mfe_r": rows[:, _T_MFE], "ambiguous": rows[:, _T_AMBIGUOUS] > 0,
+        "mfe_r": rows[:, _T_MFE], "ambiguous": rows[:, _T_AMBIGUOUS] > 0, "leg": rows[:, _T_LEG],
     }  # fmt: skip
     return _frame(columns, _TRADE_DTYPES)
 
@@ -389,10 +657,15 @@ def _journal(trades: np.ndarray, events: np.ndarray, equity: np.ndarray, times: 
     n = len(times)
     side, held = np.zeros(n, np.int8), np.zeros(n)
     for row in trades:
-        end = n if row[_T_REASON] == _X_END else int(row[_T_OUT])
-        side[int(row[_T_IN]) : end], held[int(row[_T_IN]) : end] = row[_T_SIDE], row[_T_SIZE]
+        end = n if row[_T_REASON] in (_X_END, _X_LAST) else int(row[_T_OUT])
+        side[int(row[_T_IN]) : end] = row[_T_SIDE]
+        held[int(row[_T_IN]) : end] += row[_T_SIZE]
     kind, bar = events[:, _E_KIND], events[:, _E_BAR].astype(np.int64)
-    counts = {"orders": kind == 0, "refused": events[:, _E_STATUS] > 0, "exits": kind > 0}
+    counts = {
+        "orders": kind == 0,
+        "refused": (events[:, _E_STATUS] > 0) & (events[:, _E_STATUS] < 4),
+        "exits": kind > 0,
+    }
     columns = {"bar": np.arange(n), "side": side, "size": held}
     columns |= {name: np.bincount(bar[chosen], minlength=n).astype(np.int64) for name, chosen in counts.items()}
     return pd.DataFrame(columns | {"equity": equity}, index=times)
@@ -420,7 +693,8 @@ class Player:
         self._state[[_LAST_LONG, _LAST_SHORT]] = -1
         self._times, self._equity, self._closes = [np.empty(0, np.int64)], [np.empty(0)], [np.empty(0)]
         self._events, self._trades = [np.empty((0, _N_EVENT))], [np.empty((0, _N_TRADE))]
-        self._intents, self._queue, self.n_bars = [intent_table([])], np.empty((0, 8)), 0
+        self._intents, self._queue, self.n_bars = [intent_table([])], np.empty((0, _N_INTENT)), 0
+        self._waiting = np.zeros((_MAX_WAITING, _N_WAITING))
 
     def ledger(self) -> Ledger:
         "Everything so far."
@@ -429,7 +703,8 @@ class Player:
 
 def _queue_of(intents: pd.DataFrame) -> np.ndarray:
     "Intents as the kernel reads them."
-    return np.column_stack([intents[c].to_numpy(np.float64) for c in _INTENT_COLUMNS]).reshape(-1, len(_INTENT_COLUMNS))
+    columns = [intents[c].map(_CODES[c].index) if c in _CODES else intents[c] for c in _INTENT_COLUMNS]
+    return np.column_stack([c.to_numpy(np.float64) for c in columns]).reshape(-1, _N_INTENT)
 
 
 def _advance(player: Player, ns: np.ndarray, prices: np.ndarray) -> np.ndarray:
@@ -440,11 +715,12 @@ def _advance(player: Player, ns: np.ndarray, prices: np.ndarray) -> np.ndarray:
             f"{player.instrument.symbol}: bar {pd.Timestamp(ns[0], tz='UTC')} does not come after the last one pushed"
         )
     state, queue, n = player._state, player._queue, len(ns)
-    equity, trades = np.empty(n), np.zeros((min(len(queue), n) + 1, _N_TRADE))
-    events, first = np.zeros((2 * len(queue) + 2, _N_EVENT)), int(state[_NEXT])
+    equity, asked = np.empty(n), len(queue) + int(state[_N_WAIT])
+    trades = np.zeros((_LEGS * (min(asked, n) + 1), _N_TRADE))
+    events, first = np.zeros(((_LEGS + 1) * (asked + 1), _N_EVENT)), int(state[_NEXT])
     start, stop = player.n_bars, player.n_bars + n
     args = (prices, queue, first, player._params, events, trades, equity)
-    n_events, n_trades = _replay_nb(state, start, start, stop, *args)
+    n_events, n_trades = _replay_nb(state, player._waiting, start, start, stop, *args)
     player._queue, player.n_bars = queue[int(state[_NEXT]) - first :], stop
     done = {
         "_times": ns,
@@ -481,8 +757,10 @@ def extend(
         raise BadBars(
             f"{self.instrument.symbol}: bars have no column {missing[0]!r}: pass them through candles.check first"
         )
-    prices = np.ascontiguousarray(bars[list(COLUMNS[:4])].to_numpy(np.float64))
-    if not np.isfinite(prices).all():
+    prices = np.full((len(bars), 5), np.inf)  # a tape without volume caps nothing
+    for k, column in enumerate(c for c in COLUMNS[:5] if c in bars.columns):
+        prices[:, k] = bars[column].to_numpy()
+    if not np.isfinite(prices[:, :4]).all():
         raise BadBars(f"{self.instrument.symbol}: bars hold NaN or inf: pass them through candles.check first")
     _enqueue(self, intents)
     _advance(self, bars.index.as_unit("ns").asi8, prices)
@@ -496,12 +774,12 @@ def push(
     high: float,
     low: float,
     close: float,
-    volume: float = 0.0,  # not read, so that a whole bar may be passed
+    volume: float = 0.0,  # read by `Rules.volume_share_pct` alone
     intents: pd.DataFrame | None = None,  # those decided at the previous close
 ) -> list[dict]:  # the orders of this bar, as rows of `Ledger.orders`; usually none
     "Play one bar."
     _enqueue(self, intents)
-    events = _advance(self, np.array([ts_ns], np.int64), np.array([[open, high, low, close]], np.float64))
+    events = _advance(self, np.array([ts_ns], np.int64), np.array([[open, high, low, close, volume]], np.float64))
     if not len(events):
         return []
     events = events.copy()
@@ -516,24 +794,31 @@ Player.extend, Player.push = extend, push
 
 # %% ../../nbs/52_replay.ipynb #6ddef707
 def _open_trade(player: Player) -> np.ndarray:
-    "The open position as a trade row marked `open_at_end`; no row when flat."
-    state = player._state.copy()
+    "The open legs as trade rows marked `open_at_end` (`end_of_data` when the rules close them); none when flat."
+    state, free, ends = player._state.copy(), player._params.copy(), player.rules.end_of_data == "close"
     if state[_SIDE] == 0:
         return np.empty((0, _N_TRADE))
-    offset = player._params[_BID if state[_SIDE] > 0 else _ASK]
-    row, free = np.zeros(_N_TRADE), player._params.copy()
-    free[[_PER_UNIT, _PCT]] = 0.0
-    _close_nb(state, player.n_bars - 1, _X_END, player._closes[-1][-1] + offset, abs(offset), False, free, row)
-    return row[None]
+    if not ends:
+        free[[_PER_UNIT, _PCT]] = 0.0
+    offset, t = player._params[_BID if state[_SIDE] > 0 else _ASK], player.n_bars - 1
+    legs = [k for k in range(_LEGS) if state[_LEG0 + k * _N_LEG + _UNITS] > 0]
+    rows = np.zeros((len(legs), _N_TRADE))
+    for k, row in zip(legs, rows, strict=True):
+        price = player._closes[-1][-1] + offset
+        _close_nb(state, k, t, _X_LAST if ends else _X_END, price, abs(offset), False, free, row)
+    return rows
 
 
 def _waiting(player: Player) -> np.ndarray:
-    "Intents whose next open has not come, as refused events."
-    queue = player._queue
-    events = np.zeros((len(queue), _N_EVENT))
-    events[:, _E_BAR], events[:, _E_ROW] = max(player.n_bars - 1, 0), int(player._state[_NEXT]) + np.arange(len(queue))
+    "Entries that still wait, and as refused events the intents whose next open has not come."
+    queue, held = player._queue, player._waiting[: int(player._state[_N_WAIT])]
+    events = np.zeros((len(held) + len(queue), _N_EVENT))
+    events[:, _E_BAR], events[:, _E_FILL] = max(player.n_bars - 1, 0), np.nan
+    events[:, _E_ROW] = np.r_[held[:, _W_ROW], int(player._state[_NEXT]) + np.arange(len(queue))]
     events[:, _E_STATUS], events[:, _E_REASON] = 1, _NO_BAR
-    events[:, _E_ASKED], events[:, _E_FILL] = queue[:, _I_ENTRY], np.nan
+    events[: len(held), _E_STATUS], events[: len(held), _E_REASON] = 4, _WAITS
+    events[: len(held), _E_SIZE] = held[:, _W_UNITS]
+    events[:, _E_ASKED] = np.r_[held[:, _I_ENTRY], queue[:, _I_ENTRY]]
     return events if player.n_bars else events[:0]
 
 
@@ -543,6 +828,8 @@ def _ledger(player: Player) -> Ledger:
     intents, equity = pd.concat(player._intents, ignore_index=True), np.concatenate(player._equity)
     trades = np.vstack([*player._trades, _open_trade(player)])
     events = np.vstack([*player._events, _waiting(player)])
+    if len(equity) and player.rules.end_of_data == "close":
+        equity[-1] = player.account.equity + trades[:, _T_PNL].sum()
     orders = _orders(events, intents, times)
     return Ledger(
         _trades(trades, intents, times), orders, _fills(events, orders), _journal(trades, events, equity, times),
@@ -578,7 +865,9 @@ def to_bytes(
     out, table = io.BytesIO(), pd.concat(player._intents, ignore_index=True)
     arrays = {name: np.concatenate(getattr(player, name)) for name in _KEPT}
     arrays |= {f"intent_{c}": table[c].to_numpy(np.str_ if k == "str" else k) for c, k in INTENT_DTYPES.items()}
-    np.savez_compressed(out, state=player._state, queue=player._queue, params=player._params, **arrays)
+    np.savez_compressed(
+        out, state=player._state, waiting=player._waiting, queue=player._queue, params=player._params, **arrays
+    )
     return out.getvalue()
 
 
@@ -592,7 +881,7 @@ def from_bytes(
             raise BadConfig(
                 "the saved player had another instrument, other costs or other rules: make one with the same"
             )
-        player._state, player._queue = saved["state"], saved["queue"]
+        player._state, player._waiting, player._queue = saved["state"], saved["waiting"], saved["queue"]
         for name in _KEPT:
             setattr(player, name, [saved[name]])
         table = pd.DataFrame({c: saved[f"intent_{c}"] for c in INTENT_DTYPES})
