@@ -84,7 +84,7 @@ REASONS = {
     "cooldown": "refused: too soon after the last exit on this side",
     "stop_wrong_side": "refused: the stop is not on the losing side of the planned entry",
     "target_wrong_side": "refused: the target is not on the winning side of the planned entry",
-    "open_beyond_stop": "refused: the market opened at or beyond the stop",
+    "open_beyond_stop": "refused: the market opened at or beyond the stop (of either leg)",
     "late": "refused: it arrived after the open it was meant for",
     "no_next_bar": "refused: the tape ends before the next open",
     "expired": "expired: the next open came after expiry_bar",
@@ -163,6 +163,13 @@ def _to_tick_nb(price, tick):
 
 
 @njit(cache=True)
+def _near_stop_nb(row, tick):
+    "The nearer stop of an intent's legs."
+    stop, stop2 = _to_tick_nb(row[_I_STOP], tick), _to_tick_nb(row[_I_STOP2], tick)
+    return stop2 if row[_I_FRACTION] < 1 and row[_I_SIDE] * (stop2 - stop) > 0 else stop
+
+
+@njit(cache=True)
 def _refusal_nb(state, t, open_, row, params):
     "The reason code for which an intent is refused before it is sized, or _OK."
     long = row[_I_SIDE] > 0
@@ -180,7 +187,7 @@ def _refusal_nb(state, t, open_, row, params):
         return _BAD_STOP
     if row[_I_SIDE] * (row[_I_TARGET] - entry) <= dust or row[_I_SIDE] * (row[_I_TARGET2] - entry) <= dust:
         return _BAD_TARGET
-    if row[_I_SIDE] * (open_ + params[_BID if long else _ASK] - stop) <= dust:
+    if row[_I_SIDE] * (open_ + params[_BID if long else _ASK] - _near_stop_nb(row, params[_TICK])) <= dust:
         return _BEYOND
     return _OK
 
@@ -244,9 +251,7 @@ def _open_nb(state, t, row, number, units, fill, seen, inside, params):
     if rest == 0:
         state[_LEG0 + _N_LEG + _UNITS] = 0.0
         return commission
-    stop2 = _to_tick_nb(row[_I_STOP2], params[_TICK])
-    if not side * (stop2 - stop) > 0:
-        stop2 = stop
+    stop2 = _near_stop_nb(row, params[_TICK])
     return commission + _leg_nb(
         state,
         1,
@@ -309,7 +314,7 @@ def _fate_nb(state, t, open_, row, params):
         return 2, _EXPIRED
     if side * (state[_PREV] - edge) < -dust:
         return 3, _BROKEN
-    stop = _to_tick_nb(row[_I_STOP], params[_TICK])
+    stop = _near_stop_nb(row, params[_TICK])
     if row[_I_TYPE] == _STOP_ENTRY and side * (open_ + params[_BID if side > 0 else _ASK] - stop) <= dust:
         return 3, _BEYOND
     return 0, _OK
