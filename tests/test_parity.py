@@ -33,7 +33,15 @@ def game(seed: int, rules: Rules):
     bars = random_ticks(3000, seed=seed, levels=14).iloc[::3]
     prices = ["open", "high", "low", "close"]
     bars = bars.assign(**{c: (bars[c] * tick).round(10) for c in prices}, volume=50.0 + seed % 100)
-    coin = {"tick": tick, "contract_size": 1.0, "lot_step": 1.0, "min_size": 1.0, "max_size": 1e9}
+    coin = {
+        "tick": tick,
+        "point": tick,
+        "pip": tick,
+        "contract_size": 1.0,
+        "lot_step": 1.0,
+        "min_size": 1.0,
+        "max_size": 1e9,
+    }
     coin = replace(instrument("BTCUSDT"), symbol="HAND", max_leverage=50.0, **coin)
     bill = {"commission_pct": 0.001 * (seed % 3), "commission_per_unit": 0.001 * tick * (seed % 2)}
     side = ("bid", "mid", "ask")[seed % 3]
@@ -62,7 +70,7 @@ def test_backtrader_finds_the_same_trades():
 
 @pytest.mark.parametrize("switch", ["tie", "through_ticks", "entry_bar_exits", "gap_target_first"])
 def test_backtrader_under_other_rules_finds_the_difference(switch):
-    bars, orders, coin, costs, rules = game(4, Rules())
+    bars, orders, coin, costs, rules = game(2, Rules())
     ledger = replay(bars, orders, instrument=coin, account=Account(equity=1e6), costs=costs, rules=rules)
     lie = {"tie": "target", "through_ticks": 0, "entry_bar_exits": False, "gap_target_first": False}[switch]
     said = verify(replace(ledger, rules=replace(rules, **{switch: lie})), bars, orders, instrument=coin, costs=costs)

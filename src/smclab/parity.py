@@ -500,7 +500,7 @@ def random_orders(
     for bar in np.flatnonzero(rng.random(len(bars)) < share).tolist():
         side = int(rng.choice([-1, 1]))
         row = {"setup_id": str(bar), "decision_bar": bar, "side": side, "expiry_bar": bar + int(rng.integers(1, 9))}
-        row |= {"time_limit_bars": int(rng.choice([-1, 1, 2, 5]))}
+        row |= {"time_limit_bars": int(rng.choice([1, 2, 5, 40]))}  # a tape of few prices may reach neither end
         row |= _random_entry(rng, tick, side, float(bars["close"].iloc[bar]))
         rows.append(row | _random_exits(rng, tick, side, row["entry_price"]))
     return intent_table(rows)
