@@ -141,6 +141,8 @@ def _size_nb(equity, planned, real, fill, risk_pct, params):
 
 def _params(instrument: Instrument, costs: Costs, rules: Rules, max_risk_pct: float) -> np.ndarray:
     "What does not change during a replay, as the kernel reads it."
+    if not max_risk_pct > 0:
+        raise BadConfig(f"max_risk_pct must be > 0 % of equity; found {max_risk_pct}")
     step, smallest, largest = units_of(instrument)
     params = np.zeros(_N_PARAMS)
     params[[_ASK, _BID]] = costs.ask_offset, costs.bid_offset
@@ -708,6 +710,9 @@ def _journal(trades: np.ndarray, events: np.ndarray, equity: np.ndarray, times: 
     return pd.DataFrame(columns | {"equity": equity}, index=times)
 
 # %% ../../nbs/52_replay.ipynb #c4ac33b3
+_NO_INTENTS = intent_table([])
+
+
 class Player:
     "Plays intents over bars as they come; the ledger so far is the same as a replay of the bars so far."
 
@@ -721,8 +726,6 @@ class Player:
         max_risk_pct: float = 1.0,  # % of equity, no trade ever risks more at the price it is filled
     ):
         check_currency(instrument, account)
-        if not max_risk_pct > 0:
-            raise BadConfig(f"max_risk_pct must be > 0 % of equity; found {max_risk_pct}")
         self.instrument, self.account, self.costs, self.rules = instrument, account, costs, rules
         self._params = _params(instrument, costs, rules, max_risk_pct)
         self._state = np.zeros(_N_STATE)
@@ -730,7 +733,7 @@ class Player:
         self._state[[_LAST_LONG, _LAST_SHORT]] = -1
         self._times, self._equity, self._closes = [np.empty(0, np.int64)], [np.empty(0)], [np.empty(0)]
         self._events, self._trades = [np.empty((0, _N_EVENT))], [np.empty((0, _N_TRADE))]
-        self._intents, self._queue, self.n_bars = [intent_table([])], np.empty((0, _N_INTENT)), 0
+        self._intents, self._queue, self.n_bars = [_NO_INTENTS], np.empty((0, _N_INTENT)), 0
         self._waiting = np.zeros((_MAX_WAITING, _N_WAITING))
 
     def ledger(self) -> Ledger:
@@ -740,8 +743,11 @@ class Player:
 
 def _queue_of(intents: pd.DataFrame) -> np.ndarray:
     "Intents as the kernel reads them."
-    columns = [intents[c].map(_CODES[c].index) if c in _CODES else intents[c] for c in _INTENT_COLUMNS]
-    return np.column_stack([c.to_numpy(np.float64) for c in columns]).reshape(-1, _N_INTENT)
+    rows = np.empty((len(intents), _N_INTENT))
+    for k, name in enumerate(_INTENT_COLUMNS):
+        column = intents[name]
+        rows[:, k] = pd.Index(_CODES[name]).get_indexer(column) if name in _CODES else column.to_numpy()
+    return rows
 
 
 def _advance(player: Player, ns: np.ndarray, prices: np.ndarray) -> np.ndarray:
@@ -1091,13 +1097,14 @@ def sweep(
     max_risk_pct: float = 1.0,  # % of equity
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # (grid with SUMMARY; daily returns, combination x day)
     "What every combination makes of the same intents, a summary row and daily returns each."
-    player = Player(instrument, account, costs, rules, max_risk_pct=max_risk_pct)
+    check_currency(instrument, account)
+    params = _params(instrument, costs, rules, max_risk_pct)
     prices, (table, given) = _prices(bars, instrument.symbol), _grid(grid)
     day, days = _day_numbers(bars.index, instrument)
     summary, daily = np.zeros((len(grid), len(SUMMARY))), np.zeros((len(grid), len(days)))
     threads = max(1, min(get_num_threads(), len(grid)))
     rows = _queue_of(check_intents(intents))
-    _sweep_nb(threads, prices, day, rows, table, given, player._params, account.equity, summary, daily)
+    _sweep_nb(threads, prices, day, rows, table, given, params, account.equity, summary, daily)
     figures = pd.DataFrame(summary, columns=list(SUMMARY), index=grid.index)
     counts = dict.fromkeys(("trades_n", "ambiguous_n"), "int64")
     return pd.concat([grid, figures.astype(counts)], axis=1), pd.DataFrame(daily, index=grid.index, columns=days)
