@@ -168,8 +168,11 @@ def _to_tick_nb(price, tick):
 @njit(cache=True)
 def _near_stop_nb(row, tick):
     "The nearer stop of an intent's legs."
-    stop, stop2 = _to_tick_nb(row[_I_STOP], tick), _to_tick_nb(row[_I_STOP2], tick)
-    return stop2 if row[_I_FRACTION] < 1 and row[_I_SIDE] * (stop2 - stop) > 0 else stop
+    stop = _to_tick_nb(row[_I_STOP], tick)
+    if row[_I_FRACTION] == 1:
+        return stop
+    stop2 = _to_tick_nb(row[_I_STOP2], tick)
+    return stop2 if row[_I_SIDE] * (stop2 - stop) > 0 else stop
 
 
 @njit(cache=True)
@@ -177,7 +180,6 @@ def _refusal_nb(state, t, open_, row, params):
     "The reason code for which an intent is refused before it is sized, or _OK."
     long = row[_I_SIDE] > 0
     last, dust = state[_LAST_LONG if long else _LAST_SHORT], params[_TICK] * 1e-6
-    stop, entry = _to_tick_nb(row[_I_STOP], params[_TICK]), row[_I_ENTRY]
     if row[_I_BAR] < t - 1:
         return _LATE
     if 0 <= row[_I_EXPIRY] < t:
@@ -186,6 +188,7 @@ def _refusal_nb(state, t, open_, row, params):
         return _OPEN
     if last >= 0 and t - last <= params[_COOLDOWN]:
         return _COOL
+    stop, entry = _to_tick_nb(row[_I_STOP], params[_TICK]), row[_I_ENTRY]
     if not row[_I_SIDE] * (entry - stop) > dust or stop <= 0:
         return _BAD_STOP
     if row[_I_SIDE] * (row[_I_TARGET] - entry) <= dust or row[_I_SIDE] * (row[_I_TARGET2] - entry) <= dust:
