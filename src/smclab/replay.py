@@ -1034,23 +1034,26 @@ def _summary_nb(trades, equity, day, start_equity, row, returns):
     row[10] = mean / spread if spread > 0 else np.nan
 
 
+@njit(cache=True)
+def _share_nb(first, step, prices, day, intents, grid, given, params, start_equity, summary, daily):
+    "Every combination of one thread, through one set of buffers."
+    n, most = len(prices), len(intents) + 1
+    rows, equity = np.empty_like(intents), np.empty(n)
+    events, trades = np.empty(((_LEGS + 1) * most, _N_EVENT)), np.empty((_LEGS * most, _N_TRADE))
+    state, waiting = np.empty(_N_STATE), np.empty((_MAX_WAITING, _N_WAITING))
+    for k in range(first, len(grid), step):
+        _shape_nb(intents, grid[k], given, rows)
+        state[:] = 0.0
+        state[_CASH], state[_LAST_LONG], state[_LAST_SHORT] = start_equity, -1, -1
+        _n, done = _replay_nb(state, waiting, 0, 0, n, prices, rows, 0, params, events, trades, equity)
+        _summary_nb(trades[:done], equity, day, start_equity, summary[k], daily[k])
+
+
 @njit(cache=True, parallel=True)
 def _sweep_nb(threads, prices, day, intents, grid, given, params, start_equity, summary, daily):
-    "Every combination of the grid; thread i takes the combinations i, i + threads, ..."
-    n = len(prices)
-    for thread in prange(threads):
-        rows, equity = np.empty_like(intents), np.empty(n)
-        events, trades = (
-            np.empty(((_LEGS + 1) * (len(intents) + 1), _N_EVENT)),
-            np.empty((_LEGS * (len(intents) + 1), _N_TRADE)),
-        )
-        state, waiting = np.empty(_N_STATE), np.empty((_MAX_WAITING, _N_WAITING))
-        for k in range(thread, len(grid), threads):
-            _shape_nb(intents, grid[k], given, rows)
-            state[:] = 0.0
-            state[_CASH], state[_LAST_LONG], state[_LAST_SHORT] = start_equity, -1, -1
-            _n, done = _replay_nb(state, waiting, 0, 0, n, prices, rows, 0, params, events, trades, equity)
-            _summary_nb(trades[:done], equity, day, start_equity, summary[k], daily[k])
+    "Thread i takes the combinations i, i + threads, ..."
+    for i in prange(threads):
+        _share_nb(i, threads, prices, day, intents, grid, given, params, start_equity, summary, daily)
 
 # %% ../../nbs/52_replay.ipynb #7a328b4a
 def shaped(
@@ -1080,12 +1083,16 @@ def _grid(grid: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:  # (n, 8) number
     return np.ascontiguousarray(table), given
 
 
+_DAY_NS = 86_400_000_000_000
+
+
 def _day_numbers(index: pd.DatetimeIndex, instrument: Instrument) -> tuple[np.ndarray, pd.DatetimeIndex]:
     "Which trading day each bar belongs to, and the days."
     shift = instrument.roll_hour if instrument.roll_hour < 12 else instrument.roll_hour - 24
-    local = index.tz_convert(instrument.zone).tz_localize(None) - pd.Timedelta(hours=shift)
-    number, days = pd.factorize(local.normalize())
-    return number.astype(np.int64), pd.DatetimeIndex(days, name="day")
+    local = index.as_unit("ns").tz_convert(instrument.zone).tz_localize(None).asi8 - shift * 3_600_000_000_000
+    day = np.maximum.accumulate(local // _DAY_NS)  # a clock that is put back never reopens yesterday
+    new = np.diff(day, prepend=day[:1] - 1) > 0
+    return np.cumsum(new) - 1, pd.DatetimeIndex(day[new] * _DAY_NS, name="day")
 
 
 def sweep(
@@ -1102,12 +1109,15 @@ def sweep(
     "What every combination makes of the same intents, a summary row and daily returns each."
     check_currency(instrument, account)
     params = _params(instrument, costs, rules, max_risk_pct)
-    prices, (table, given) = _prices(bars, instrument.symbol), _grid(grid)
+    prices, (numbers, given) = _prices(bars, instrument.symbol), _grid(grid)
     day, days = _day_numbers(bars.index, instrument)
     summary, daily = np.zeros((len(grid), len(SUMMARY))), np.zeros((len(grid), len(days)))
-    threads = max(1, min(get_num_threads(), len(grid)))
-    rows = _queue_of(check_intents(intents))
-    _sweep_nb(threads, prices, day, rows, table, given, params, account.equity, summary, daily)
-    figures = pd.DataFrame(summary, columns=list(SUMMARY), index=grid.index)
-    counts = dict.fromkeys(("trades_n", "ambiguous_n"), "int64")
-    return pd.concat([grid, figures.astype(counts)], axis=1), pd.DataFrame(daily, index=grid.index, columns=days)
+    job = (prices, day, _queue_of(check_intents(intents)), numbers, given, params, account.equity, summary, daily)
+    if len(grid) < 2:
+        _share_nb(0, 1, *job)  # waking threads takes longer than one combination
+    else:
+        _sweep_nb(min(get_num_threads(), len(grid)), *job)
+    figures = {name: summary[:, n] for n, name in enumerate(SUMMARY)}
+    figures |= {name: figures[name].astype(np.int64) for name in ("trades_n", "ambiguous_n")}
+    table = pd.DataFrame({**{name: grid[name] for name in grid}, **figures}, index=grid.index)
+    return table, pd.DataFrame(daily, index=grid.index, columns=days)
