@@ -75,7 +75,7 @@ def test_run_is_tracked_with_what_it_was_made_from(told, run_id, house):
     assert {"git_commit", "git_dirty"} <= tags.keys()
     assert metrics[f"{SYMBOL}.trades_n"] == len(told.ledger.closed)
     assert f"{SYMBOL}.model.n_test" in metrics
-    assert run.data.params["policy.risk_pct"] == "0.5"
+    assert run.data.params["policy.risk.risk_pct"] == "0.5"
     stored = {a.path for a in tracking.client().list_artifacts(run_id, SYMBOL)}
     assert {f"{SYMBOL}/{name}" for name in ("structure.png", "equity.png", "scorecard.csv")} <= stored
     assert run.info.artifact_uri.startswith((house / "mlruns/artifacts").as_uri())
@@ -91,7 +91,7 @@ def test_same_seed_gives_the_same_ledger_and_the_same_configuration_hash(told, r
 
 
 def test_other_configuration_gives_another_hash_and_another_symbol_its_own_namespace(told, run_id):
-    extra = {"symbols": {"SECOND": {"instrument": "EURUSD", "bars_side": "bid"}}, "policy": {"target_rr": 3.0}}
+    extra = {"symbols": {"SECOND": {"instrument": "EURUSD", "bars_side": "bid"}}, "policy": {"risk": {"stop_atr": 2.0}}}
     other = session.run(("data", "feature", "replay"), symbol="SECOND", env="test", runtime_params=extra)
     tags = tracking.client().get_run(other).data.tags
     assert tags["config_hash"] != tracking.client().get_run(run_id).data.tags["config_hash"]
@@ -143,7 +143,7 @@ def graph(parameters):
 def unused(parameters):
     """Parameters that no node takes; a symbol's file is read by its dataset, `seed` and `send` also by hooks."""
     taken = [n.removeprefix("params:") for n in graph(parameters).inputs() if n.startswith("params:")]
-    files = {f"symbols.{s}.{key}" for s in parameters["symbols"] for key in ("source", "zone")}
+    files = {f"symbols.{s}.{key}" for s in parameters["symbols"] for key in ("source", "zone", "spread")}
     read = (*taken, *files, "send")
     return [n for n in leaves(parameters) if not any(n == r or n.startswith(f"{r}.") for r in read)]
 
@@ -171,7 +171,7 @@ def test_a_stray_parameter_and_a_stray_entry_are_noticed(house):
 
 @pytest.mark.parametrize("env", ENVS)
 def test_conf_values_build_what_they_configure(house, env):
-    from smcdesk.pipelines.replay import trading_costs, trading_rules
+    from smcdesk.pipelines.decide import trading_costs, trading_rules
     from smclab.instruments import instrument
     from smclab.reading import Config
     from smclab.risk import Account, Policy

@@ -22,7 +22,12 @@ def _fixable(error: BaseException | None):
     "The error the user can fix, if this one is or was caused by one."
     from smclab.candles import BadBars, BadConfig
 
-    while error is not None and not isinstance(error, BadBars | BadConfig):
+    known = (BadBars, BadConfig)
+    if "smcdesk.store" in sys.modules:
+        from smcdesk.store import Contradiction, StoreDown
+
+        known += (Contradiction, StoreDown)
+    while error is not None and not isinstance(error, known):
         error = error.__cause__ or error.__context__
     return error
 
@@ -39,12 +44,12 @@ class Readable(TyperGroup):
             if found is None:
                 raise
             typer.echo(f"smcdesk: {' '.join(str(found).split())}", err=True)
-            raise typer.Exit(2) from None
+            raise typer.Exit(1 if isinstance(found, ConnectionError) else 2) from None
 
 
 app = typer.Typer(
     cls=Readable, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich",
-    epilog="Wrong input ends with one sentence and exit code 2; a failed report with exit code 1.",
+    epilog="Wrong input ends with one sentence and exit code 2; a failed report or a busy store with exit code 1.",
 )  # fmt: skip
 
 
@@ -280,6 +285,111 @@ def warmup():
         barrier_outcomes(bars, orders.rename(columns={"decision_bar": "known_bar"}))
         bar.advance(task)
     typer.echo(f"kernels ready after {perf_counter() - started:.1f} s; they are cached beside the package")
+
+
+@app.command()
+def outcomes(
+    symbol: Annotated[str | None, typer.Option("--symbol", "-s", help="Else every symbol of conf.")] = None,
+    env: Env = "base",
+):
+    "Fill what became of stored setups, from the bars there are by now; a known outcome stays."
+    from smcdesk import project, session
+    from smcdesk.store import Store
+
+    known = project.parameters(env)["symbols"]
+    chosen = project.check_symbol(symbol, known) if symbol else None
+    with Store(env=env) as store:
+        before = int(store.labels()["outcome"].notna().sum())
+        session.run(("outcomes",), symbol=chosen, env=env)
+        labels = store.labels()
+    done, planned = labels["outcome"].notna(), labels["entry_price"].notna()
+    waiting = int((planned & ~done).sum())
+    typer.echo(f"{int(done.sum()) - before:,} outcomes became known; {waiting:,} setups still wait for theirs")
+
+
+store_app = typer.Typer(no_args_is_help=True, help="What was decided and what became of it: the Desk's database.")
+app.add_typer(store_app, name="store")
+Policy = Annotated[str, typer.Option(help="A policy's hash, or the beginning of one; else conf's own policy.")]
+
+
+@store_app.command("upgrade")
+def store_upgrade(
+    to: Annotated[str, typer.Option(help="A revision; earlier ones lose what later ones added.")] = "head",
+    env: Env = "base",
+):
+    "Make the store's tables, or bring them to this program's shape."
+    from smcdesk.store import Store
+
+    with Store(env=env) as store:
+        before = store.revision()
+        now = store.upgrade(to)
+        typer.echo(f"{store!r}: revision {now}" + (f", was {before or 'empty'}" if before != now else ", as it was"))
+
+
+@store_app.command("export")
+def store_export(
+    day: Annotated[str | None, typer.Argument(help="A UTC day such as 2024-03-08; without it, every day.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder; one folder per day is made in it.")] = None,
+    formats: Annotated[str, typer.Option("--format", "-f", help="csv, parquet, or both.")] = "csv,parquet",
+    env: Env = "base",
+):
+    "Write a day's decisions, verdicts, labels and signals as files; the day's folder is replaced whole."
+    from smcdesk import project
+    from smcdesk.store import Store
+
+    folder = out or project.root() / "data" / "08_reporting" / "store" / env
+    kinds = tuple(word.strip() for word in formats.split(",") if word.strip())
+    with Store(env=env) as store:
+        for one in [day] if day else store.days():
+            typer.echo(str(_here(store.export(folder, one, formats=kinds).resolve())))
+
+
+@store_app.command("forget")
+def store_forget(
+    policy: Annotated[str, typer.Argument(help="A policy's hash, or the beginning of one.")],
+    instrument: Annotated[str, typer.Argument(help="The instrument as the store names it.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    env: Env = "base",
+):
+    "Delete one policy's decisions, labels and signals on one instrument. Baselines stay."
+    from smcdesk import rollout
+    from smcdesk.store import Store
+
+    with Store(env=env) as store:
+        chosen, decisions, labels = rollout.kept(store, policy, instrument)
+        if not yes:
+            what = f"{decisions:,} decisions and {labels:,} labels of policy {chosen} on {instrument}"
+            typer.confirm(f"Delete {what} from {store!r}?", abort=True)
+        typer.echo(f"{store.forget(chosen, instrument):,} rows of policy {chosen} on {instrument} are gone")
+
+
+@store_app.command("baseline")
+def store_baseline(
+    name: Annotated[str | None, typer.Argument(help="What later rollouts will call it; without it, list them.")] = None,
+    policy: Policy = "",
+    instrument: Annotated[str, typer.Option(help="Else all.")] = "",
+    note: Annotated[str, typer.Option(help="Why these figures were frozen.")] = "",
+    env: Env = "base",
+):
+    "Freeze the rollout's figures under a name, or list what is frozen."
+    from rich.console import Console
+    from rich.table import Table
+
+    from smcdesk import rollout
+    from smcdesk.store import Store
+
+    with Store(env=env) as store:
+        if name is None:
+            table = Table("name", "known by (UTC)", "policy", "setups", "note", box=None)
+            for row in store.baselines().itertuples():
+                moment = f"{row.time:%Y-%m-%d %H:%M}"
+                table.add_row(row.name, moment, row.policy_hash, f"{row.figures.get('n', 0):,}", row.note)
+            Console().print(table)
+            return
+        told = rollout.load(env, policy=policy, instrument=instrument)
+        new = rollout.freeze(store, name, told, note)
+        what = "frozen" if new else "was frozen already, with the same figures"
+        typer.echo(f"baseline {name}: {len(told.labels):,} setups of policy {told.policy_hash}, {what}")
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import typing
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -17,6 +18,8 @@ from smcdesk import project
 from smcdesk.disk import whole_folder
 from smcdesk.sources import Source, source
 from smclab.candles import BadConfig
+
+log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +79,134 @@ class MadeUpMarket(AbstractDataset):
 
     def _describe(self) -> dict[str, Any]:
         return {"symbol": self._symbol, "n_bars": self._n_bars, "seed": self._seed, **self._recipe}
+
+
+class NewsFile(AbstractDataset):
+    "The calendar conf names; loads to a `smclab.news.NewsCalendar`, or None where there is no such file."
+
+    def __init__(self, news: Mapping[str, Any], metadata: dict | None = None):
+        self._news, self.metadata = news, metadata
+
+    def load(self) -> Any:
+        "The high-impact events, with the span they cover."
+        from smcdesk.providers.news import calendar
+
+        found = calendar(self._news, project.root())
+        if found is None and self._news.get("path"):
+            log.warning("news.path: there is no file %s; every decision goes without a calendar", self._news["path"])
+        return found
+
+    def save(self, data: Any) -> None:
+        "Never: a calendar is fetched, not made."
+        raise BadConfig("news is raw data and read only")
+
+    def _describe(self) -> dict[str, Any]:
+        return dict(self._news)
+
+
+class SpreadFile(AbstractDataset):
+    "The spread by bar that a symbol's entry in conf names; loads to a series by bar, or None where none is named."
+
+    def __init__(self, symbol: str, sources: Mapping[str, Mapping[str, Any]], metadata: dict | None = None):
+        self._symbol, self._sources, self.metadata = symbol, sources, metadata
+
+    def load(self) -> pd.Series | None:
+        "Ask minus bid, price, by the bar's open."
+        from smcdesk.providers.files import read_spread
+
+        found = source(self._symbol, self._sources[self._symbol])
+        return read_spread(project.root() / found.spread) if found.spread else None
+
+    def save(self, data: Any) -> None:
+        "Never: raw data is read only."
+        raise BadConfig(f"{self._symbol}.spread is raw data and read only")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"symbol": self._symbol, "spread": dict(self._sources.get(self._symbol, {})).get("spread")}
+
+
+class DecisionStore(AbstractDataset):
+    "What the store keeps of a symbol: saves `Evaluated`, loads the labels that still wait for their outcome."
+
+    def __init__(self, symbol: str, env: str, metadata: dict | None = None):
+        self._symbol, self._env, self.metadata = symbol, env, metadata
+
+    def save(self, data: Any) -> None:
+        "Write what is new; where conf allows it, what was decided anew replaces what it contradicts."
+        from smcdesk.store import Contradiction, Store
+
+        with Store(env=self._env) as store:
+            if store.revision() is None:
+                store.upgrade()
+            try:
+                gone = self._write(store, data, forget=False)
+            except Contradiction as error:
+                if not project.config(self._env)["store"]["rewrite"]:
+                    raise
+                log.warning("%s", error)
+                gone = self._write(store, data, forget=True)
+        if gone:
+            log.warning(
+                "%s was decided anew by policy %s: %s rows of before are forgotten",
+                self._symbol,
+                data.policy_hash,
+                gone,
+            )
+
+    def _write(self, store, data: Any, forget: bool) -> int:  # how many rows of before are gone
+        "All rows or none; setups of before that are no candidates any more are a contradiction too."
+        from smcdesk.store import Contradiction
+
+        key = (data.policy_hash, data.instrument.symbol)
+        with store.transaction() as one:
+            gone = one.forget(*key) if forget else 0
+            one.record_instruments([data.instrument])
+            one.record_decisions(data.decisions)
+            one.record_labels(data.labels)
+            one.record_signals(data.signals)
+            stored, now = one.counts().get(key, (0, 0))[0], len(data.decisions)
+            if stored > now:
+                raise Contradiction(
+                    f"the store has {stored:,} decisions of policy {key[0]} on {key[1]}, now there are {now:,}: other "
+                    "candles, another reading or other setups"
+                )
+        return gone
+
+    def load(self) -> pd.DataFrame:
+        "Labels without an outcome."
+        from smcdesk.store import Store
+
+        with Store(env=self._env) as store:
+            return store.labels(instrument=self._symbol, outcome=None)
+
+    def _describe(self) -> dict[str, Any]:
+        return {"symbol": self._symbol, "env": self._env}
+
+
+class OutcomeStore(AbstractDataset):
+    "What became of a symbol's labels: saves rows for `Store.fill_outcomes`, loads the labels that have one."
+
+    def __init__(self, symbol: str, env: str, metadata: dict | None = None):
+        self._symbol, self._env, self.metadata = symbol, env, metadata
+
+    def save(self, data: pd.DataFrame) -> None:
+        "Fill what is known by now; the rest waits."
+        from smcdesk.store import Store
+
+        with Store(env=self._env) as store:
+            new = store.fill_outcomes(data)
+        log.info("%s: %s outcomes became known", self._symbol, f"{new:,}")
+
+    def load(self) -> pd.DataFrame:
+        "Labels with their outcome."
+        from smcdesk.store import Store
+
+        with Store(env=self._env) as store:
+            found = store.labels(instrument=self._symbol)
+        return found[found["outcome"].notna()].reset_index(drop=True)
+
+    def _describe(self) -> dict[str, Any]:
+        return {"symbol": self._symbol, "env": self._env}
 
 
 class RecordFolder(AbstractDataset):

@@ -1,4 +1,4 @@
-"""The pipelines this project has: four, each once per symbol."""
+"""The pipelines this project has, each once per symbol."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from kedro.framework.project import pipelines
 from kedro.pipeline import Pipeline
 
 from smcdesk import project
-from smcdesk.pipelines import data, feature, model, replay
+from smcdesk.pipelines import data, decide, feature, model, replay
 
-STAGES = {"data": data, "feature": feature, "model": model, "replay": replay}
+STAGES = {
+    "data": data.create_pipeline, "feature": feature.create_pipeline, "decide": decide.create_pipeline,
+    "outcomes": decide.create_outcomes, "model": model.create_pipeline, "replay": replay.create_pipeline,
+}  # fmt: skip
 _symbols: tuple[str, ...] = ()
 
 
@@ -25,5 +28,5 @@ def use(symbols: Iterable[str]) -> None:
 def register_pipelines() -> dict[str, Pipeline]:
     "Each stage over all symbols, and `__default__`, the whole road."
     symbols = _symbols or tuple(project.parameters()["symbols"])
-    built = {name: sum((stage.create_pipeline(s) for s in symbols), Pipeline([])) for name, stage in STAGES.items()}
+    built = {name: sum((stage(s) for s in symbols), Pipeline([])) for name, stage in STAGES.items()}
     return {**built, "__default__": sum(built.values(), Pipeline([]))}

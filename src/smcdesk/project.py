@@ -75,11 +75,11 @@ def loader_args() -> dict[str, Any]:
 
 def config(env: str | None = None, runtime_params: Mapping[str, Any] | None = None):
     "Kedro's config loader for `env`, with the project's own resolvers."
-    from kedro.config import OmegaConfigLoader
+    from smcdesk.conf import Conf
 
     hush()
     where = {"conf_source": str(root() / "conf"), "env": check_env(env)}
-    return OmegaConfigLoader(**where, runtime_params=dict(runtime_params or {}), **loader_args())
+    return Conf(**where, runtime_params=dict(runtime_params or {}), **loader_args())
 
 
 def parameters(env: str | None = None, runtime_params: Mapping[str, Any] | None = None) -> dict[str, Any]:

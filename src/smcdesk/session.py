@@ -21,12 +21,12 @@ def quiet() -> None:
 def run(
     stages: Iterable[str],  # pipeline names
     *,
-    symbol: str,  # the namespace to run
+    symbol: str | None,  # the namespace to run; None: every symbol of conf
     env: str | None = None,  # None: base + local
     runtime_params: Mapping[str, Any] | None = None,
     bar=None,  # a rich Progress to draw on
 ) -> str | None:  # the MLflow run's id
-    "Run stages for one symbol."
+    "Run stages."
     root = project.root()
     # Kedro looks for its logging file only in the working directory.
     os.environ.setdefault("KEDRO_LOGGING_CONFIG", str(root / "conf" / "logging.yml"))
@@ -43,7 +43,7 @@ def run(
     try:
         told = {"env": project.check_env(env), "runtime_params": dict(runtime_params or {})}
         with KedroSession.create(root, **told) as session:
-            session.run(pipeline_names=list(stages), namespaces=[symbol])
+            session.run(pipeline_names=list(stages), namespaces=[symbol] if symbol else None)
     finally:
         progress.show(None)
     return runs.last_run_id

@@ -23,6 +23,7 @@ class Source(BaseModel):
     source: str | None = None  # a file, from the project's top folder
     zone: str | None = None  # IANA name, where the file does not say
     bars_side: Literal["bid", "mid", "ask"] = "bid"  # which price the candles show
+    spread: str | None = None  # a parquet or CSV of ts and spread by bar, price; None: conf's costs
 
 
 def source(

@@ -35,14 +35,18 @@ def _exit_nb(side, stop, target, open_, worst, best, timed_out, dust, through):
 
 
 @njit(cache=True)
-def _walk_nb(prices, entry_bar, side, stop, target, limit, offset, slip, dust, through):
+def _walk_nb(prices, entry_bar, inside, side, stop, target, limit, offset, slip, dust, through):
     "(reason, end bar, exit price, worst, best price on the way), the last two times `side`."
     low, high = np.inf, -np.inf
     for t in range(entry_bar, prices.shape[0]):
         open_ = prices[t, 0] + offset
         worst, best = prices[t, 2 if side > 0 else 1] + offset, prices[t, 1 if side > 0 else 2] + offset
-        timed_out = limit >= 0 and t - entry_bar >= limit
-        reason, exit_ = _exit_nb(side, stop, target, open_, worst, best, timed_out, dust, through)
+        if inside and t == entry_bar:  # what came before the fill is not the position's: only the close surely is
+            reason, exit_ = (_STOP, stop) if side * (worst - stop) <= dust else (_OPEN, np.nan)
+            open_ = best = stop if reason == _STOP else prices[t, 3] + offset
+        else:
+            timed_out = limit >= 0 and t - entry_bar >= limit
+            reason, exit_ = _exit_nb(side, stop, target, open_, worst, best, timed_out, dust, through)
         if reason != _TARGET and reason != _TARGET_GAP:
             exit_ -= side * slip
         if reason == _STOP:
@@ -58,24 +62,51 @@ def _walk_nb(prices, entry_bar, side, stop, target, limit, offset, slip, dust, t
 
 # %% ../../nbs/62_labels.ipynb #cc8abb3b
 @njit(cache=True)
-def _barrier_nb(prices, known_bar, side, entry, stop, target, limit, params, reason, end, out):
-    "Fill reason, end bar and (actual_rr, mae_r, mfe_r) of every row; params are those of `_params`."
+def _limit_nb(prices, first, last, side, limit, offset, through):
+    "(bar, price, inside the bar?) of a resting order's fill up to bar `last`; bar -1 when there was none."
+    for t in range(first, min(last + 1, prices.shape[0])):
+        open_, best = prices[t, 0] + offset, prices[t, 2 if side > 0 else 1] + offset
+        if side * (limit - open_) >= through:
+            return t, open_, False
+        if side * (limit - best) >= through:
+            return t, limit, True
+    return -1, np.nan, False
+
+
+@njit(cache=True)
+def _enter_nb(prices, first, expiry, side, entry, stop, ask, bid, slip, dust, through):
+    "(reason, bar, price, inside the bar?) of an entry; `_OPEN` with bar -1 when the tape ends before the answer."
+    offset = ask if side > 0 else bid
+    if first >= prices.shape[0]:
+        return _OPEN, -1, np.nan, False
+    if expiry > 0:
+        t, fill, inside = _limit_nb(prices, first, first + expiry - 1, side, entry, offset, through)
+        return (_NEVER if t < 0 and first + expiry <= prices.shape[0] else _OPEN), t, fill, inside
+    refused = side * (prices[first, 0] + (bid if side > 0 else ask) - stop) <= dust
+    return (_NEVER if refused else _OPEN), first, prices[first, 0] + offset + side * slip, False
+
+# %% ../../nbs/62_labels.ipynb #1fe64c8f
+@njit(cache=True)
+def _barrier_nb(prices, known_bar, side, entry, stop, target, expiry, limit, params, reason, begin, end, out):
+    "Fill reason, first and last bar and (actual_rr, mae_r, mfe_r) of every row; params are those of `_params`."
     ask, bid, slip, per_unit, pct, dust, through = params
     for i in range(len(side)):
         s, e = side[i], known_bar[i] + 1
-        reason[i], end[i], out[i] = _OPEN, -1, np.nan
+        reason[i], begin[i], end[i], out[i] = _OPEN, -1, -1, np.nan
         if not (np.isfinite(stop[i]) and np.isfinite(target[i])):
             reason[i] = _NO_TICKET
-        elif e < prices.shape[0]:
-            offset = bid if s > 0 else ask
-            if s * (prices[e, 0] + offset - stop[i]) <= dust:
-                reason[i], end[i] = _NEVER, e
-                continue
-            fill = prices[e, 0] + (ask if s > 0 else bid) + s * slip
+            continue
+        args = (prices, e, expiry[i], s, entry[i], stop[i], ask, bid, slip, dust, through)
+        reason[i], t, fill, inside = _enter_nb(*args)
+        if reason[i] == _NEVER:
+            begin[i], end[i] = t, e + max(expiry[i], 1) - 1
+        elif t >= 0:
             risk = s * ((fill if np.isnan(entry[i]) else entry[i]) - stop[i])
-            word, t, leave, low, high = _walk_nb(prices, e, s, stop[i], target[i], limit, offset, slip, dust, through)
+            offset = bid if s > 0 else ask
+            path = _walk_nb(prices, t, inside, s, stop[i], target[i], limit, offset, slip, dust, through)
+            word, last, leave, low, high = path
             if word != _OPEN:
-                reason[i], end[i] = word, t
+                reason[i], begin[i], end[i] = word, t, last
                 out[i, 0] = (s * (leave - fill) - 2 * per_unit - pct * (leave + fill)) / risk
                 out[i, 1], out[i, 2] = max(0.0, s * fill - low) / risk, max(0.0, high - s * fill) / risk
 
@@ -90,19 +121,49 @@ def _check_rows(rows: pd.DataFrame, n_bars: int):
             raise BadConfig(f"rows have no column {name!r}{nearest(name, list(rows.columns))}")
     side, stop, target = (rows[c].to_numpy(float) for c in ("side", "stop_price", "target_price"))
     entry = rows["entry_price"].to_numpy(float) if "entry_price" in rows else np.full(len(rows), np.nan)
-    bar = rows["known_bar"].to_numpy()
+    bar, expiry = rows["known_bar"].to_numpy(), _expiry(rows)
     planned = np.isfinite(entry) & np.isfinite(stop)
     checks = (
         ("side", "must be +1 or -1", np.abs(side) != 1),
         ("known_bar", f"must be a bar position 0..{n_bars - 1}", (bar < 0) | (bar >= n_bars)),
         ("target_price", "must lie beyond the stop, on the side of the trade", side * (target - stop) <= 0),
+        (
+            "entry_price",
+            "must be a number where entry_type is limit",
+            (expiry > 0) & np.isfinite(stop) & np.isnan(entry),
+        ),
         ("stop_price", "must lie on the losing side of entry_price", planned & ~(side * (entry - stop) > 0)),
         ("target_price", "must lie on the winning side of entry_price", planned & (side * (target - entry) <= 0)),
     )
     for name, expected, bad in checks:
         if bad.any():
             i = int(np.argmax(bad))
-            raise BadConfig(f"rows, row {i}: {name} {expected}; found {rows[name].iloc[i]}")
+            found = rows[name].iloc[i] if name in rows else "no such column"
+            raise BadConfig(f"rows, row {i}: {name} {expected}; found {found}")
+
+
+_ENTRIES = ("market", "limit")
+
+
+def _expiry(rows: pd.DataFrame) -> np.ndarray:
+    "For how many bars each row's order rests; 0 for a market order."
+    kind = rows["entry_type"] if "entry_type" in rows else pd.Series("market", index=rows.index)
+    for i, word in enumerate(kind):
+        if word not in _ENTRIES:
+            raise BadConfig(
+                f"rows, row {i}: entry_type must be market or limit; found {word!r}{nearest(word, _ENTRIES)}"
+            )
+    limit = (kind == "limit").to_numpy()
+    if not limit.any():
+        return np.zeros(len(rows), np.int64)
+    if "expiry_bars" not in rows:
+        raise BadConfig(f"limit rows need a column 'expiry_bars'{nearest('expiry_bars', list(rows.columns))}")
+    bars = rows["expiry_bars"].to_numpy(np.float64)
+    wrong = limit & ~(bars >= 1)
+    if wrong.any():
+        i = int(np.argmax(wrong))
+        raise BadConfig(f"rows, row {i}: expiry_bars must be >= 1 where entry_type is limit; found {bars[i]:g}")
+    return np.where(limit, bars, 0).astype(np.int64)
 
 
 def _params(costs: Costs, tick: float, through_ticks: int) -> tuple:
@@ -117,7 +178,7 @@ def _params(costs: Costs, tick: float, through_ticks: int) -> tuple:
 # %% ../../nbs/62_labels.ipynb #aff3d5ca
 def barrier_outcomes(
     bars: pd.DataFrame,  # (n, OHLC) closed bars, UTC open-time index, rising
-    rows: pd.DataFrame,  # side, known_bar, stop_price, target_price and, if planned, entry_price
+    rows: pd.DataFrame,  # side, known_bar, stop_price, target_price; optional entry_price, entry_type, expiry_bars
     *,
     time_limit_bars: int = 96,  # bars after the entry bar at whose open it is left, >= 1; -1 none
     costs: Costs | None = None,  # spread, slippage, commission and the candles' side; None: no costs
@@ -133,26 +194,26 @@ def barrier_outcomes(
         raise BadBars("bars hold NaN or inf: pass them through candles.check first")
     entry = rows["entry_price"] if "entry_price" in rows else pd.Series(np.nan, index=rows.index)
     args = [rows["known_bar"].to_numpy(np.int64), rows["side"].to_numpy(np.float64), entry.to_numpy(np.float64)]
-    args += [rows["stop_price"].to_numpy(np.float64), rows["target_price"].to_numpy(np.float64), time_limit_bars]
-    n = len(rows)
-    reason, end, out = np.empty(n, np.int64), np.empty(n, np.int64), np.empty((n, 3))
-    _barrier_nb(prices, *args, _params(costs or Costs(), tick, through_ticks), reason, end, out)
-    return _labels(bars.index.as_unit("ns"), rows, reason, end, out)
+    args += [rows["stop_price"].to_numpy(np.float64), rows["target_price"].to_numpy(np.float64), _expiry(rows)]
+    reason, begin, end = (np.empty(len(rows), np.int64) for _ in range(3))
+    out = np.empty((len(rows), 3))
+    money = _params(costs or Costs(), tick, through_ticks)
+    _barrier_nb(prices, *args, time_limit_bars, money, reason, begin, end, out)
+    return _labels(bars.index.as_unit("ns"), rows.index, reason, begin, end, out)
 
 
 _TIME_DTYPE = "datetime64[ns, UTC]"
 
 
-def _labels(times: pd.DatetimeIndex, rows: pd.DataFrame, reason: np.ndarray, end: np.ndarray, out: np.ndarray):
+def _labels(times: pd.DatetimeIndex, index: pd.Index, reason, begin, end, out) -> pd.DataFrame:
     "The kernel's arrays as a table on rows' index."
     gain, hit = out[:, 0] > 0, np.isin(reason, (_TARGET, _TARGET_GAP))
     finished = ~np.isin(reason, (_OPEN, _NEVER, _NO_TICKET))
-    ended = pd.Series(times[np.maximum(end, 0)] if len(times) else times, index=rows.index).where(end >= 0)
-    filled = finished | (reason == _NEVER)
+    ended = pd.Series(times[np.maximum(end, 0)] if len(times) else times, index=index).where(end >= 0)
     columns = {
         "outcome": np.where(finished, (hit & gain).astype(float), np.nan),
-        "reason": pd.Series([_WORDS[r] for r in reason], index=rows.index, dtype="str"),
-        "entry_bar": np.where(filled, rows["known_bar"].to_numpy(np.int64) + 1, -1),
+        "reason": pd.Series([_WORDS[r] for r in reason], index=index, dtype="str"),
+        "entry_bar": begin,
         "end_bar": end,
         "end_time": ended,
         "known_at": ended,
@@ -160,4 +221,4 @@ def _labels(times: pd.DatetimeIndex, rows: pd.DataFrame, reason: np.ndarray, end
         "mae_r": out[:, 1],
         "mfe_r": out[:, 2],
     }
-    return pd.DataFrame(columns, index=rows.index).astype({"end_time": _TIME_DTYPE, "known_at": _TIME_DTYPE})
+    return pd.DataFrame(columns, index=index).astype({"end_time": _TIME_DTYPE, "known_at": _TIME_DTYPE})

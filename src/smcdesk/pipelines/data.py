@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from functools import partial, update_wrapper
 from typing import Any
 
 import pandas as pd
@@ -24,9 +26,15 @@ def inspected(bars: pd.DataFrame, instrument: Instrument, provenance: dict[str, 
     return quality(bars, week=instrument.week, symbol=provenance["symbol"])
 
 
+def traded(profile: str, symbol: str) -> Instrument:
+    "The profile under the name conf trades it by: two symbols may share one, and are told apart in the store."
+    return dataclasses.replace(instrument(profile), symbol=symbol)
+
+
 def profile(symbol: str):
     "The node that looks up a symbol's instrument; every stage that needs it brings it along."
-    return node(instrument, f"params:symbols.{symbol}.instrument", "instrument", name="profile")
+    looked_up = update_wrapper(partial(traded, symbol=symbol), traded)
+    return node(looked_up, f"params:symbols.{symbol}.instrument", "instrument", name="profile")
 
 
 def create_pipeline(symbol: str) -> Pipeline:

@@ -6,9 +6,8 @@ import pandas as pd
 from kedro.pipeline import Pipeline, node
 
 from smcdesk.pipelines import stage
-from smcdesk.pipelines.data import profile
+from smcdesk.pipelines.decide import found, higher_timeframes
 from smclab.reading import Config, Reading, read
-from smclab.setups import SetupConfig, candidates
 
 
 def by_timeframe(reading: Reading) -> dict[str, pd.DataFrame]:
@@ -19,14 +18,12 @@ def by_timeframe(reading: Reading) -> dict[str, pd.DataFrame]:
 
 def create_pipeline(symbol: str) -> Pipeline:
     "Bars to a reading and its candidates."
-    name = f"params:symbols.{symbol}.instrument"
-    seen = {"bars": "bars", "config": "reading_config", "instrument": "instrument", "timeframes": "params:timeframes"}
+    seen = {"bars": "entry_bars", "config": "reading_config", "instrument": "instrument", "timeframes": "timeframes"}
     nodes = [
-        profile(symbol),
+        *found(symbol),
         node(Config.from_dict, "params:reading", "reading_config", name="reading_config"),
-        node(SetupConfig.from_dict, "params:setups", "setup_config", name="setup_config"),
+        node(higher_timeframes, ["params:timeframes", "params:confluence.htf"], "timeframes", name="timeframes"),
         node(read, seen, "reading", name="read"),
         node(by_timeframe, "reading", "features", name="features"),
-        node(candidates, ["reading", name, "setup_config"], "candidates", name="candidates"),
     ]
     return stage(symbol, nodes)

@@ -6,7 +6,7 @@ import pandas as pd
 from kedro.pipeline import Pipeline, node
 
 from smcdesk.pipelines import stage
-from smcdesk.pipelines.replay import decided, trading_rules
+from smcdesk.pipelines.decide import decided
 from smclab.candles import timeframe_ns
 from smclab.execution import Costs, Rules
 from smclab.instruments import Instrument
@@ -25,10 +25,11 @@ def setup_labels(
     costs: Costs,
     rules: Rules,
 ) -> pd.DataFrame:  # one row per setup that has a ticket, traded or not: score, ticket, outcome
-    "What became of every ticket, live or shadow."
-    tickets = decision_log[["setup_id", "outcome", "entry_price", "stop_price", "target_price"]]
+    "What became of every ticket, live, shadow or not to be traded at all."
+    ticket = ["entry_type", "entry_price", "stop_price", "target_price", "expiry_bars"]
+    tickets = decision_log[["setup_id", "outcome", *ticket]].rename(columns={"outcome": "decided"})
     known = candidates[["setup_id", "side", "known_bar", "known_close", "score"]]
-    rows = known.merge(tickets.rename(columns={"outcome": "decided"}), on="setup_id", validate="one_to_one")
+    rows = known.merge(tickets, on="setup_id", validate="one_to_one")
     rows = rows[rows["stop_price"].notna()].reset_index(drop=True)
     how = {"time_limit_bars": policy.time_limit_bars, "tick": instrument.tick, "through_ticks": rules.through_ticks}
     return rows.join(barrier_outcomes(bars, rows, costs=costs, **how))
@@ -56,11 +57,10 @@ def model_metrics(result: Result) -> dict[str, dict[str, float]]:
 
 def create_pipeline(symbol: str) -> Pipeline:
     "Tickets to outcomes, and what the score knew of them."
-    lived = ["bars", "candidates", "decision_log", "instrument", "policy", "costs", "rules"]
+    lived = ["entry_bars", "candidates", "decision_log", "instrument", "policy", "costs", "rules"]
     tuned = ["params:model.test_frac", "params:model.embargo_bars", "params:scorecard.n_boot", "params:seed"]
     nodes = [
         *decided(symbol),
-        node(trading_rules, ["params:rules", "policy"], "rules", name="rules"),
         node(setup_labels, lived, "labels", name="labels"),
         node(judged, ["labels", "reading", *tuned], "model", name="model"),
         node(model_metrics, "model", "model_metrics", name="model_metrics"),

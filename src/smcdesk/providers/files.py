@@ -513,3 +513,31 @@ def read_file(
         step = int(pd.Series(np.diff(bars.index.asi8)).mode().iloc[0])
         more += _clock_note(written, timeframe_ns(timeframe) if timeframe else step, zone or "UTC")
     return bars, tuple(notes + more)
+
+
+# --- the spread
+
+
+def read_spread(
+    path: str | Path,  # parquet or CSV with ts (a bar's open, with its zone) and spread
+) -> pd.Series:  # ask minus bid, price, by ts (UTC)
+    "A recorded spread by bar; what is missing, negative or without a zone is refused."
+    path = _existing(Path(path))
+    table = _parquet(path) if _ending(path) in PARQUET else pd.read_csv(path)
+    for name in ("ts", "spread"):
+        if name not in table:
+            raise BadFile(f"{path.name}: a spread file needs columns ts and spread{nearest(name, list(table.columns))}")
+    try:
+        times = pd.DatetimeIndex(pd.to_datetime(table["ts"]))
+    except (ValueError, TypeError) as error:
+        raise BadFile(f"{path.name}: ts holds something that is no time ({str(error).splitlines()[0]})") from error
+    if times.tz is None or times.hasnans:
+        raise BadFile(f"{path.name}: ts must be times with their zone, such as 2024-03-08T13:30:00Z")
+    values = pd.to_numeric(table["spread"], errors="coerce").to_numpy(float)
+    wrong = ~(values >= 0) | ~np.isfinite(values) | times.duplicated()
+    if wrong.any():
+        n = int(np.argmax(wrong))
+        raise BadFile(
+            f"{path.name}, row {n}: expected one spread >= 0 per bar, found {table['spread'].iloc[n]} at {times[n]}"
+        )
+    return pd.Series(values, index=times.tz_convert("UTC").as_unit("ns"), name="spread").sort_index()

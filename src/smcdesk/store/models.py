@@ -20,6 +20,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 GRADES = ("A+", "A", "B", "NO_TRADE")
 OUTCOME_CLASSES = ("live", "shadow", "none")
 OUTCOMES = ("target", "stop", "time", "never_filled")
+ENTRY_TYPES = ("market", "limit")
 STATUSES = ("new", "amended", "cancelled")
 
 
@@ -204,6 +205,12 @@ class LabelRow(Base):
     regime: Mapped[str | None]
     entry_spread_price: Mapped[float | None]  # ask minus bid at entry, price
     stop_distance_price: Mapped[float | None]  # 1 R, price
+    entry_type: Mapped[str | None] = _word(ENTRY_TYPES)
+    entry_price: Mapped[float | None]
+    stop_price: Mapped[float | None]
+    target_price: Mapped[float | None]
+    expiry_bars: Mapped[int | None]  # bars after the label's own in which the entry may fill
+    time_limit_bars: Mapped[int | None]  # bars after the entry's
     recorded_at: Mapped[Ns]
 
     outcome: Mapped[str | None] = _word(OUTCOMES)

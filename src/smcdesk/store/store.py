@@ -126,7 +126,8 @@ class Store:
         here, wanted = self.revision(), migrations.head()
         if here != wanted:
             what = "has no tables yet" if here is None else f"is at revision {here!r}, this program needs {wanted!r}"
-            raise BadConfig(f"the store {engines.shown(self.url)} {what}: call Store.upgrade() once")
+            cure = "run smcdesk store upgrade, or Store.upgrade(), once"
+            raise BadConfig(f"the store {engines.shown(self.url)} {what}: {cure}")
         self._ready = True
 
     # --- transactions ---
@@ -363,6 +364,16 @@ class Store:
             known = ", ".join(names) or "none yet, freeze one by Store.snapshot"
             raise BadConfig(f"the store has no baseline {name!r}{nearest(name, names)} (known: {known})")
         return dict(found)
+
+    def counts(self) -> dict[tuple[str, str], tuple[int, int]]:  # (policy_hash, instrument) -> decisions, labels
+        "How much there is of each policy on each instrument."
+        found: dict[tuple[str, str], list[int]] = {}
+        with self._read() as connection:
+            for n, table in enumerate((DECISIONS, LABELS)):
+                key = (table.c.policy_hash, table.c.instrument)
+                for policy, instrument, rows in connection.execute(select(*key, func.count()).group_by(*key)):
+                    found.setdefault((policy, instrument), [0, 0])[n] = rows
+        return {key: (decisions, labels) for key, (decisions, labels) in sorted(found.items())}
 
     def days(self) -> tuple[pd.Timestamp, ...]:  # midnights, UTC
         "The UTC days on which there is anything to export."

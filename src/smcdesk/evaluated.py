@@ -1,0 +1,141 @@
+"""What the store keeps of an evaluation: labels and signals of decisions, and what became of them later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from smclab.candles import infer_timeframe
+from smclab.decision import Decision
+from smclab.execution import Costs, Rules
+from smclab.gates import Context
+from smclab.instruments import Instrument
+from smclab.labels import barrier_outcomes
+from smclab.risk import Policy
+
+PLAN = ("entry_type", "entry_price", "stop_price", "target_price", "expiry_bars", "time_limit_bars")
+OUTCOMES = {
+    "target": "target", "target_gap": "target", "stop": "stop", "stop_gap": "stop", "time": "time",
+    "never_filled": "never_filled",
+}  # fmt: skip
+TOLD = ("setup_id", "policy_hash", "outcome_class", "instrument", "timeframe", "mode", "side", "time", "grade", "score",
+        "confidence", "confidence_kind")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    "One tape's decisions by one policy, with the rows made of them."
+
+    instrument: Instrument
+    policy_hash: str
+    decisions: tuple[Decision, ...]
+    labels: pd.DataFrame
+    signals: pd.DataFrame
+
+
+def evaluated(
+    decisions: tuple[Decision, ...],
+    candidates: pd.DataFrame,  # those the decisions are about, in the same order
+    context: Context,
+    policy: Policy,
+    spread_price: pd.Series,  # ask minus bid by bar, price
+) -> Evaluated:
+    "Everything the store keeps of a tape's decisions."
+    if [d.setup_id for d in decisions] != candidates["setup_id"].tolist():
+        raise ValueError("the decisions are not those of the candidates: a fault of the program")
+    labels = label_rows(decisions, candidates, context, spread_price)
+    return Evaluated(context.instrument, policy.hash(), decisions, labels, signal_rows(decisions))
+
+
+def label_rows(
+    decisions: tuple[Decision, ...],
+    candidates: pd.DataFrame,
+    context: Context,
+    spread_price: pd.Series,
+) -> pd.DataFrame:  # columns of setup_labels, one row per decision
+    "Every evaluated setup as it was known when it was decided; what has no plan has no prices."
+    rows = pd.DataFrame([_headline(d) for d in decisions], columns=[*TOLD, "verdicts"])
+    plan = pd.DataFrame([[getattr(d.ticket, name, None) for name in PLAN] for d in decisions], columns=PLAN)
+    given = {
+        "version": candidates["version"], "sweep_quality": candidates["score_sweep"],
+        "fvg_quality": candidates["score_zone"], "poi_quality": candidates["confluence"] / 100,
+        "session": candidates["session"].where(candidates["session"] != "", None),
+        "entry_spread_price": spread_price.reindex(candidates["time"]),
+    }  # fmt: skip
+    rows = rows.assign(**{name: values.to_numpy() for name, values in given.items()}, regime=context.regime or None)
+    return rows.join(plan).assign(stop_distance_price=[getattr(d.ticket, "stop_distance", None) for d in decisions])
+
+
+def _headline(d: Decision) -> dict:
+    "What a label and a signal both say of a decision."
+    names = (
+        "setup_id",
+        "policy_hash",
+        "instrument",
+        "timeframe",
+        "mode",
+        "side",
+        "time",
+        "grade",
+        "score",
+        "confidence",
+    )
+    said = {name: getattr(d, name) for name in (*names, "confidence_kind")}
+    return said | {"outcome_class": d.outcome, "grade": d.grade or None, "verdicts": d.to_dict()["verdicts"]}
+
+
+def signal_rows(
+    decisions: tuple[Decision, ...],
+) -> pd.DataFrame:  # columns of signals
+    "What a trader is told: one row per live or shadow decision; a setup decided again is its next version."
+    told = [d for d in decisions if d.outcome != "none"]
+    rows = [
+        {k: v for k, v in _headline(d).items() if k != "verdicts"}
+        | {name: getattr(d.ticket, name) for name in ("entry_price", "stop_price", "target_price", "risk_pct")}
+        | {"expires_at": d.expires_ns, "reason": d.why}
+        for d in told
+    ]
+    prices = ("entry_price", "stop_price", "target_price", "risk_pct")
+    table = pd.DataFrame(rows, columns=[*TOLD, *prices, "expires_at", "reason"])
+    version = table.groupby(["setup_id", "policy_hash"]).cumcount() + 1
+    return table.assign(version=version, status=np.where(version > 1, "amended", "new"))
+
+
+def outcome_rows(
+    bars: pd.DataFrame,  # (n, OHLCV) closed bars of the labels' timeframe
+    waiting: pd.DataFrame,  # labels without an outcome, columns of setup_labels
+    instrument: Instrument,
+    costs: Costs,
+    rules: Rules,
+) -> pd.DataFrame:  # what Store.fill_outcomes takes; setups that are still open are left out
+    "What became of labels on the bars after them."
+    timeframe = infer_timeframe(bars)
+    known_bar = bars.index.get_indexer(pd.DatetimeIndex(waiting["time"]).as_unit(bars.index.unit))
+    ours = (waiting["timeframe"] == timeframe) & waiting["entry_price"].notna() & (known_bar >= 0)
+    rows = waiting[ours].assign(known_bar=known_bar[ours])
+    parts = [
+        rows_of.join(barrier_outcomes(
+            bars, rows_of.astype({"side": "int64", "expiry_bars": "int64"}), time_limit_bars=int(limit), costs=costs,
+            tick=instrument.tick, through_ticks=rules.through_ticks,
+        ), rsuffix="_later")
+        for limit, rows_of in rows.drop(columns=["outcome", "actual_rr", "mae_r", "mfe_r"]).groupby("time_limit_bars")
+    ]  # fmt: skip
+    columns = [
+        "setup_id",
+        "policy_hash",
+        "outcome",
+        "outcome_known_at",
+        "actual_rr",
+        "mae_r",
+        "mfe_r",
+        "time_in_trade_bars",
+    ]
+    if not parts:
+        return pd.DataFrame(columns=columns)
+    done = pd.concat(parts)
+    done = done[done["reason"].isin(list(OUTCOMES))]
+    held = (done["end_bar"] - done["entry_bar"]).where(done["actual_rr"].notna())
+    later = {"outcome": done["reason"].map(OUTCOMES), "outcome_known_at": done["known_at"], "time_in_trade_bars": held}
+    return done.assign(**later)[columns].reset_index(drop=True)

@@ -1,0 +1,329 @@
+"""The Desk around a decision: calendars from files, the store's command, the decide pipeline, the rollout report."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from smcdesk import pictures, project, rollout
+from smcdesk.__main__ import app
+from smcdesk.providers import news
+from smcdesk.store import Store
+from smcdesk.store.store import LABELS
+from smclab.candles import BadConfig
+from smclab.risk import Policy
+
+# Calendars
+
+EVENTS = pd.DataFrame({
+    "ts": pd.to_datetime(["2024-03-08 13:30", "2024-03-06 15:00", "2024-03-12 12:30"], utc=True),
+    "currency": ["USD", "CAD", "USD"],
+    "impact": ["high", "High", "medium"],
+    "event": ["Nonfarm Payrolls", "BoC Interest Rate Decision", "Business Inventories"],
+})  # fmt: skip
+WEEK = [
+    {"title": "CPI y/y", "country": "EUR", "date": "2024-03-11T05:00:00-04:00", "impact": "High", "forecast": ""},
+    {"title": "Bank Holiday", "country": "JPY", "date": "2024-03-10T20:00:00-04:00", "impact": "Holiday"},
+]
+
+
+def written(folder, name, table=EVENTS):
+    """A calendar file of the kind its name says."""
+    path = folder / name
+    if path.suffix == ".json":
+        path.write_text(json.dumps(table))
+    else:
+        table.to_parquet(path) if path.suffix == ".parquet" else table.to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize("name", ["dump.parquet", "dump.csv"])
+def test_dump_is_a_calendar_of_the_days_from_its_first_row_to_its_last(tmp_path, name):
+    found = news.read_calendar(written(tmp_path, name), fetched_at="2024-03-13T06:00:00Z")
+    assert found.titles == ("BoC Interest Rate Decision", "Nonfarm Payrolls") and found.currencies == ("CAD", "USD")
+    edges = [pd.Timestamp(x, tz="UTC").isoformat() for x in (found.covered_from_ns, found.covered_until_ns)]
+    assert edges == ["2024-03-06T00:00:00+00:00", "2024-03-12T23:59:59.999999999+00:00"]
+    assert pd.Timestamp(found.fetched_at_ns, tz="UTC") == pd.Timestamp("2024-03-13T06:00:00Z")
+
+
+def test_calendar_that_does_not_say_when_it_was_fetched_is_as_old_as_its_first_day(tmp_path):
+    found = news.read_calendar(written(tmp_path, "dump.csv"))
+    assert found.fetched_at_ns == found.covered_from_ns
+
+
+def test_week_of_forexfactory_covers_its_week_in_new_york_across_a_clock_change(tmp_path):
+    found = news.read_calendar(written(tmp_path, "week.json", WEEK))
+    assert found.titles == ("CPI y/y",) and found.times == (pd.Timestamp("2024-03-11 09:00Z").value,)
+    assert pd.Timestamp(found.covered_from_ns, tz="UTC") == pd.Timestamp("2024-03-10 05:00Z")  # midnight, winter time
+    assert pd.Timestamp(found.covered_until_ns + 1, tz="UTC") == pd.Timestamp("2024-03-17 04:00Z")  # midnight, summer
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "said"),
+    [
+        ("a.csv", EVENTS.rename(columns={"impact": "impct"}), "a.csv: a calendar needs a column impact, .*'impct'"),
+        ("a.csv", EVENTS.assign(ts=["2024-03-08T13:30Z", "soon", ""]), r"a.csv, row 1: expected a date .*'soon'"),
+        ("a.csv", EVENTS.assign(ts="2024-03-08 13:30"), "row 0: '2024-03-08 13:30' says no zone"),
+        ("a.parquet", EVENTS.assign(ts=EVENTS["ts"].dt.tz_localize(None)), "row 0: .* says no zone"),
+        ("a.csv", EVENTS.assign(impact=["high", "hgih", "low"]), "row 1: impact must be .*'hgih'; did you mean 'high'"),
+        ("a.csv", EVENTS.assign(currency=["USD", "", "USD"]), "row 1: currency is empty"),
+        ("a.csv", EVENTS.iloc[:0], "no events"),
+        ("a.json", {"events": WEEK}, "expected a JSON list"),
+        ("a.json", [{**WEEK[0], "date": "2024-03-04T05:00:00-05:00"}, WEEK[1]], "expected one week .* 2024-03-04 to"),
+        ("a.json", [{"title": "x", "contry": "EUR", "date": "", "impact": "low"}], "currency or country.*'contry'"),
+    ],
+)  # fmt: skip
+def test_calendar_that_cannot_be_trusted_is_refused_in_one_sentence(tmp_path, name, table, said):
+    with pytest.raises(BadConfig, match=said):
+        news.read_calendar(written(tmp_path, name, table))
+
+
+def test_conf_names_a_calendar_or_there_is_none(tmp_path):
+    written(tmp_path, "dump.csv")
+    assert len(news.calendar({"path": "dump.csv", "fetched_at": None}, tmp_path)) == 2
+    assert news.calendar({"path": None, "fetched_at": None}, tmp_path) is None
+    assert news.calendar({"path": "gone.csv"}, tmp_path) is None
+    with pytest.raises(BadConfig, match="did you mean 'fetched_at'"):
+        news.calendar({"path": "dump.csv", "fetchd_at": None}, tmp_path)
+    with pytest.raises(BadConfig, match=r"moment with its zone .* found '2024-03-08'"):
+        news.calendar({"path": "dump.csv", "fetched_at": "2024-03-08"}, tmp_path)
+    with pytest.raises(BadConfig, match=r"no calendar dump\.parquet .*did you mean 'dump\.csv'"):
+        news.read_calendar(tmp_path / "dump.parquet")
+
+
+# The rollout's figures
+
+T0 = pd.Timestamp("2024-03-04 08:00", tz="UTC")
+BAR = pd.Timedelta("15min")
+SURE = {"A+": 45.0, "A": 60.0}
+GATES = ("pre_filters", "killzone", "rr", "grade")
+
+
+def label(n, refused=(), grade="A", r=None, **said):
+    """A label by hand: which gates refuse it, and what became of it in R."""
+    answers = [
+        {"gate": g, "passed": g not in refused, "enforced": True, "reason": f"{g} says", "evidence": {}, "next": ""}
+        for g in GATES
+    ]
+    row = {
+        "setup_id": f"{n:016x}", "policy_hash": "f" * 16, "version": "2", "instrument": "EURUSD", "timeframe": "15m",
+        "mode": "candle_close", "side": 1, "time": T0 + n * BAR, "grade": grade, "score": 72.0, "confidence": 72.0,
+        "confidence_kind": "score", "outcome_class": "shadow" if refused else "live", "verdicts": answers,
+        "session": "london", "entry_type": "market", "entry_price": 1.1, "stop_price": 1.09, "target_price": 1.13,
+    }  # fmt: skip
+    if r is not None:
+        row |= {"outcome": "target" if r > 0 else "stop", "outcome_known_at": T0 + (n + 5) * BAR, "actual_rr": r}
+        row |= {"mae_r": 0.5, "mfe_r": max(r, 0.0), "time_in_trade_bars": 4}
+    return row | said
+
+
+def table(rows):
+    """Rows as store.labels gives them."""
+    return pd.DataFrame(rows, columns=[c.name for c in LABELS.c]).assign(
+        time=lambda t: pd.to_datetime(t["time"], utc=True),
+        outcome_known_at=lambda t: pd.to_datetime(t["outcome_known_at"], utc=True),
+    )
+
+
+SOME = [
+    label(0, r=2.0),
+    label(1, r=-1.0, grade="A+", session=None),
+    label(2, ["killzone", "rr"], r=3.0),
+    label(3, ["killzone"], instrument="XAUUSD"),
+    label(4, ["grade"], grade="A+", r=2.5),
+    label(5, ["grade"], grade="NO_TRADE", outcome_class="none", score=40.0),
+]
+
+
+def test_rollout_counts_what_a_reader_would_count():
+    labels = table(SOME)
+    by_class, by_gate = rollout.classes(labels), rollout.gates(labels)
+    assert by_class["n"].to_dict() == {"live": 2, "shadow": 3, "none": 1}
+    assert by_class.loc["live", "share_pct"] == pytest.approx(100 / 3)
+    assert by_class.loc["live", ["closed_n", "win_pct", "r_mean"]].tolist() == [2, 50.0, 0.5]
+    assert by_class.loc["shadow", ["closed_n", "waiting_n"]].tolist() == [2, 1]
+    assert list(by_gate.index) == list(GATES) and by_gate["passed_n"].tolist() == [6, 4, 5, 4]
+    assert by_gate["first_n"].tolist() == [0, 2, 0, 2]  # the first refusal is the headline, rr came after killzone
+    assert rollout.reasons(labels)[["gate", "n", "example"]].values.tolist() == [
+        ["grade", 2, "grade says"], ["killzone", 2, "killzone says"],
+    ]  # fmt: skip
+    assert rollout.groups(labels, "instrument")["live_n"].to_dict() == {"EURUSD": 2, "XAUUSD": 0}
+    assert rollout.groups(labels, "session").loc["outside", "n"] == 1
+    assert rollout.groups(labels, "grade")["n"].to_dict() == {"A+": 2, "A": 3, "B": 0, "NO_TRADE": 1}
+
+
+def test_stages_are_the_setups_that_only_their_grade_kept_from_being_live():
+    stages = rollout.stages(table(SOME), SURE)
+    assert stages["n"].to_dict() == {"A+ only": 2, "A+ and A": 3, "A alone": 1}
+    assert rollout.stages(table(SOME), {"A+": 80.0, "A": 60.0})["n"].to_dict() == {
+        "A+ only": 0, "A+ and A": 1, "A alone": 1,
+    }  # fmt: skip
+    assert stages.loc["A+ only", "say"] == "not enough: 2 closed, at least 30 are needed"
+
+
+@pytest.mark.parametrize(
+    ("a_plus", "a", "said"),
+    [
+        ((1.1, -1.0), (1.1, -1.0), r"^\*\*Stay\*\*.*A\+ is not proven, A is not proven"),
+        ((2.0, 1.0), (2.0, 1.0), r"^\*\*Go\*\*"),
+        ((2.0, 1.0), (-1.0, -0.5), r"^\*\*No go\*\*: A lost"),
+        ((-1.0, -0.5), (2.0, 1.0), r"^\*\*No go\*\*: A\+ lost"),
+    ],
+)
+def test_the_step_to_more_grades_needs_figures_that_carry_it(a_plus, a, said):
+    rows = [label(n, grade="A+", r=a_plus[n % 2]) for n in range(40)]
+    rows += [label(n, grade="A", r=a[n % 2]) for n in range(40, 80)]
+    step = rollout.step(rollout.stages(table(rows), SURE))
+    assert re.search(said, step), step
+
+
+def test_shares_and_means_have_known_intervals():
+    wilson = rollout.share(8, 10)  # Wilson 1927, as every table of it: 49.0 to 94.3
+    assert [round(wilson[k], 1) for k in ("pct", "low", "high")] == [80.0, 49.0, 94.3]
+    assert rollout.share(0, 5)["low"] == 0.0 and rollout.share(5, 5)["high"] == 100.0
+    assert np.isnan(list(rollout.share(0, 0).values())).all()
+    many = rollout.mean_r(np.tile([1.0, -1.0], 200))
+    assert many["mean"] == 0.0 and many["high"] == pytest.approx(1.96 / 20, abs=0.02) == -many["low"]
+    assert rollout.mean_r(np.array([1.5])) == pytest.approx({"mean": 1.5, "low": np.nan, "high": np.nan}, nan_ok=True)
+
+
+@pytest.mark.parametrize("rows", [[], SOME[:1], [label(0, grade=None, score=None, confidence=None)]])
+def test_rollout_of_nothing_or_little_says_n_0_instead_of_failing(rows):
+    labels = table(rows)
+    told = rollout.figures(labels, SURE)
+    json.dumps(told, allow_nan=False)
+    assert len(rollout.compare(told, told)) and not rollout.compare(told, told)["apart"].any()
+    for one in (rollout.classes(labels), rollout.gates(labels), rollout.reasons(labels), rollout.stages(labels, SURE)):
+        assert "n = 0" in rollout.shown(one).to_string() or rows
+    for by in ("instrument", "session", "grade"):
+        assert len(rollout.shown(rollout.groups(labels, by)))
+    assert pictures.distributions(labels, {"A": 70.0}).axes
+
+
+# The store's command
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    """An empty store that the commands find."""
+    monkeypatch.setenv("SMCDESK_STORE_URL", f"sqlite:///{tmp_path / 'store.db'}")
+    with Store() as s:
+        s.upgrade()
+        yield s
+
+
+def smcdesk(*words, text=None):
+    """The command in this process: exit code, stdout, stderr."""
+    done = CliRunner().invoke(app, [str(w) for w in words], input=text)
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.exit_code, done.stdout, done.stderr
+
+
+def kept(store, rows, policy_hash):
+    """Hand-made labels in the store, with what became of them."""
+    rows = [row | {"policy_hash": policy_hash} for row in rows]
+    own = (
+        "setup_id",
+        "policy_hash",
+        "outcome",
+        "outcome_known_at",
+        "actual_rr",
+        "mae_r",
+        "mfe_r",
+        "time_in_trade_bars",
+    )
+    store.record_labels([{k: v for k, v in row.items() if k not in own[2:]} for row in rows])
+    store.fill_outcomes([{k: row[k] for k in own} for row in rows if "outcome" in row])
+
+
+CONF = Policy.from_dict(project.parameters("base")["policy"]).hash()
+
+
+def test_store_command_makes_the_tables_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("SMCDESK_STORE_URL", f"sqlite:///{tmp_path / 'new.db'}")
+    assert smcdesk("store", "export")[0] == 2 and "smcdesk store upgrade" in smcdesk("store", "export")[2]
+    assert "was empty" in smcdesk("store", "upgrade")[1] and "as it was" in smcdesk("store", "upgrade")[1]
+
+
+def test_store_command_exports_forgets_and_freezes(store, tmp_path):
+    kept(store, SOME, CONF)
+    assert smcdesk("store", "export", "--out", tmp_path / "days")[0] == 0
+    assert len(pd.read_parquet(tmp_path / "days/2024-03-04/setup_labels.parquet")) == len(SOME)
+    assert "6 setups" in smcdesk("store", "baseline", "before", "--note", "by hand")[1]
+    assert "frozen already" in smcdesk("store", "baseline", "before", "--note", "by hand")[1]
+    assert "by hand" in smcdesk("store", "baseline")[1]
+    code, _, err = smcdesk("store", "baseline", "before", "--instrument", "XAUUSD", "--note", "by hand")
+    assert code == 2 and "A baseline is frozen: choose another name" in err
+    assert smcdesk("store", "forget", CONF[:6], "XAUUSD", text="n\n")[0] == 1 and len(store.labels()) == 6
+    code, out, _ = smcdesk("store", "forget", CONF[:6], "XAUUSD", "--yes")
+    assert code == 0 and out.startswith("1 rows") and len(store.labels()) == 5
+    assert rollout.load(baseline="before").baseline["figures"]["n"] == 6
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("store", "forget", CONF[:6], "EURUDS", "--yes"), "did you mean 'EURUSD'"),
+        (("store", "forget", "0123", "EURUSD", "--yes"), "no policy '0123'"),
+        (("store", "export", "2024-13-01"), "day must be a UTC day"),
+        (("store", "export", "2024-03-04", "--format", "cvs"), "did you mean 'csv'"),
+        (("store", "upgrade", "--to", "002"), "did you mean '0002'"),
+        (("store", "upgrade", "--env", "papre"), "did you mean 'paper'"),
+        (("store", "baseline", "x", "--instrument", "GBPUSD"), "no setups of 'GBPUSD'"),
+    ],
+)
+def test_store_command_with_wrong_input_says_one_sentence_and_exits_2(store, words, said, monkeypatch):
+    kept(store, SOME, CONF)
+    if "--env" in words:
+        monkeypatch.delenv("SMCDESK_STORE_URL")
+    code, out, err = smcdesk(*words)
+    assert code == 2 and out == "" and said in err and len(err.strip().splitlines()) == 1, err
+    assert len(store.labels()) == len(SOME)
+
+
+def test_baseline_of_nothing_is_refused_and_a_rollout_without_a_store_says_how_to_make_one(
+    store, tmp_path, monkeypatch
+):
+    assert "nothing to freeze" in smcdesk("store", "baseline", "early")[2]
+    assert rollout.verdict(rollout.load()).startswith("No setup was evaluated by policy")
+    monkeypatch.setenv("SMCDESK_STORE_URL", f"sqlite:///{tmp_path / 'none.db'}")
+    with pytest.raises(BadConfig, match="kedro run --pipelines decide --env test"):
+        rollout.load("test")
+
+
+# The rollout report
+
+
+@pytest.fixture(scope="module")
+def house(root, tmp_path_factory):
+    """A copy of the project's conf and templates, with nothing run in it yet."""
+    folder = tmp_path_factory.mktemp("house")
+    for name in ("pyproject.toml", ".telemetry"):
+        shutil.copy(root / name, folder)
+    shutil.copytree(root / "conf", folder / "conf")
+    shutil.copytree(root / "nbs/reports", folder / "nbs/reports")
+    (folder / "src").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SMCLAB_ROOT", str(folder))
+        patch.delenv("SMCLAB_MLFLOW_URI", raising=False)
+        patch.delenv("SMCDESK_STORE_URL", raising=False)
+        yield folder
+
+
+def test_rollout_report_runs_on_hand_made_labels_and_on_none(house, store, monkeypatch):
+    code, out, err = smcdesk("report", "rollout_report")
+    assert code == 0 and "n = 0" in out, err
+    kept(store, SOME, CONF)
+    smcdesk("store", "baseline", "before")
+    kept(store, [label(n, ["killzone"] if n % 3 else [], r=2.5 if n % 2 else -1.0) for n in range(6, 90)], CONF)
+    code, out, err = smcdesk("report", "rollout_report", "-p", "baseline=before")
+    assert code == 0 and "90 setups" in out.replace("\n", " "), err
+    page = next((house / "notebooks_out/rollout_report").rglob("baseline-before.html")).read_text()
+    for said in ("Stay", "killzone says", "EURUSD", "Baseline <strong>before</strong>", "<img", "NO_TRADE"):
+        assert said in page, said
+    assert "did you mean" in smcdesk("report", "rollout_report", "-p", "baslien=x")[2]
