@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib.metadata
+import json
 import os
+import platform
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -49,6 +53,28 @@ def commit(folder: Path) -> tuple[str, bool]:  # (full hash or "none", whether f
 
     head = git("rev-parse", "HEAD")
     return (head or "none", bool(git("status", "--porcelain")))
+
+
+def difference(folder: Path) -> str:  # 16 hex digits; "" when nothing differs
+    "A fingerprint of how the working tree differs from its commit, new files included."
+    words = (["diff", "HEAD", "--binary"], ["ls-files", "--others", "--exclude-standard", "-z"])
+    try:
+        done = [subprocess.run(["git", "-C", str(folder), *w], capture_output=True, timeout=20) for w in words]
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    if any(d.returncode for d in done) or not any(d.stdout for d in done):
+        return ""
+    digest = hashlib.sha256(done[0].stdout)
+    for name in sorted(n for n in done[1].stdout.split(b"\0") if n):
+        digest.update(name + (folder / os.fsdecode(name)).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def versions() -> str:
+    "What the figures were worked out with, as JSON."
+    kinds = ("numpy", "pandas", "numba", "scikit-learn", "smclab")
+    known = {"python": platform.python_version()} | {k: importlib.metadata.version(k) for k in kinds}
+    return json.dumps(known, sort_keys=True)
 
 
 def find_run(
