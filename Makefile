@@ -35,6 +35,9 @@ alone: .venv/dev ## the library with nothing else installed
 	.venv/alone/bin/python -m pip install -q -c requirements.lock .
 	.venv/alone/bin/python -I tests/alone.py
 
+parity: .venv/dev ## a hundred thousand random trades through backtrader, each identical
+	PARITY_TRADES=100000 $(BIN)/pytest -s tests/test_parity.py
+
 sync: .venv/dev ## format, clean and export the notebooks: the diff should be only yours
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -64,4 +67,4 @@ LOCK := $(BIN)/uv pip compile -q --all-extras --universal --python-version 3.11 
 	$(INSTALL) -e '.[$*]'
 	touch $@
 
-.PHONY: help demo test lint notebooks alone sync lab ui report lock
+.PHONY: help demo test lint notebooks alone parity sync lab ui report lock
