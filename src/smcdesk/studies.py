@@ -14,15 +14,17 @@ import pandas as pd
 from smclab.candles import BadConfig, nearest
 from smclab.execution import Costs, Rules, intents
 from smclab.gates import GATES, Context, enforced, gate_table, spread_at, stop_atr_at
-from smclab.replay import Ledger, replay
+from smclab.replay import GRID, Ledger, replay, shaped
+from smclab.replay import sweep as play_all
 from smclab.risk import GRADES, SIZELESS, Policy, afford, occupied, plan_all, tickets
 from smclab.scorecard import daily_returns, days_per_year, scorecard, trading_days
 from smclab.walkforward import Study
 
 ENGINES = ("joblib", "serial")
+KINDS = ("policy", "rules", "exits")  # what a path begins with; exits are columns of the replay's own grid
 FIGURES = (
-    "trades_n", "win_rate_pct", "profit_factor", "expectancy_r", "total_return_pct", "sharpe_annual",
-    "max_drawdown_pct", "costs_r", "exposure_pct",
+    "trades_n", "ambiguous_n", "win_rate_pct", "profit_factor", "expectancy_r", "total_r", "total_return_pct",
+    "sharpe_annual", "max_drawdown_pct", "costs",
 )  # fmt: skip
 Combination = dict[str, Any]  # a parameter's dotted path in conf -> its value
 
@@ -65,30 +67,41 @@ def _changed(values: Mapping[str, Any], path: list[str], value: Any) -> dict[str
     return {**values, head: _changed(values.get(head) or {}, rest, value) if rest else value}
 
 
+def year(tape: Tape) -> float:
+    "Trading days per year, by the tape's own calendar."
+    return days_per_year(tape.bars.index, **tape.day)
+
+
 def settings(
     tape: Tape,
     combination: Combination,
-) -> tuple[Policy, Rules]:
-    "The policy and the rules of one combination; the cooldown is the policy's."
-    conf: dict[str, Any] = {"policy": tape.policy, "rules": tape.rules}
+) -> tuple[Policy, Rules, dict[str, float]]:  # the last: column of the replay's grid -> value
+    "The policy, the rules and the exits of one combination; the cooldown is the policy's."
+    conf: dict[str, Any] = {"policy": tape.policy, "rules": tape.rules, "exits": {}}
     for path, value in combination.items():
         conf = _changed(conf, path.split("."), value)
-    policy = Policy.from_dict(conf["policy"])
-    return policy, Rules.from_dict({**conf["rules"], "cooldown_bars": policy.cooldown_bars})
+    policy, own = Policy.from_dict(conf["policy"]), Policy.from_dict(tape.policy)
+    said, known = (p.in_force.risk.stop_atr_timeframe for p in (policy, own))
+    if said != known:
+        raise BadConfig(f"stop_atr_timeframe cannot be swept: the tape carries the ATR of {known!r}, not of {said!r}")
+    return policy, Rules.from_dict({**conf["rules"], "cooldown_bars": policy.cooldown_bars}), conf["exits"]
 
 
 # The grid
 
 
 def grid(
-    space: Mapping[str, list],  # dotted path under policy or rules -> values to try
+    space: Mapping[str, list],  # dotted path under policy, rules or exits -> values to try
 ) -> list[Combination]:
     "Every combination, in order of the values as they stand in conf."
     if not space:
         raise BadConfig("sweep.space is empty: say which values to try, such as policy.risk.stop_atr: [1.0, 1.5]")
     for path, values in space.items():
-        if path.split(".")[0] not in ("policy", "rules"):
-            raise BadConfig(f"sweep.space: {path!r} does not act after the candidates; begin it with policy. or rules.")
+        kind, _, rest = path.partition(".")
+        if kind not in KINDS or not rest:
+            raise BadConfig(f"sweep.space: {path!r} does not act after the candidates; begin with {'., '.join(KINDS)}.")
+        if kind == "exits" and rest not in GRID:
+            raise BadConfig(f"sweep.space: exits has no {rest!r}{nearest(rest, GRID)} Known: {', '.join(GRID)}.")
         if not isinstance(values, list) or not values or len({repr(v) for v in values}) < len(values):
             raise BadConfig(f"sweep.space.{path} must be a list of different values, found {values!r}")
     short = [path.split(".")[-1] for path in space]
@@ -154,15 +167,17 @@ def play(
     combination: Combination,
 ) -> Ledger:
     "The tape replayed by one combination, from flat."
-    policy, rules = settings(tape, combination)
-    asked, own = (p.in_force.risk.stop_atr_timeframe for p in (policy, Policy.from_dict(tape.policy)))
-    if asked != own:
-        raise BadConfig(f"stop_atr_timeframe cannot be swept: the tape carries the ATR of {own!r}, not of {asked!r}")
+    policy, rules, exits = settings(tape, combination)
     orders = intents(live_tickets(tape, policy), tape.bars)
-    return replay(
-        tape.bars, orders, instrument=tape.context.instrument, account=tape.context.account, costs=tape.costs,
-        rules=rules, max_risk_pct=policy.in_force.risk.max_risk_pct,
-    )  # fmt: skip
+    return replay(tape.bars, shaped(orders, exits) if exits else orders, **_game(tape, policy, rules))
+
+
+def _game(tape: Tape, policy: Policy, rules: Rules) -> dict[str, Any]:
+    "What a replay is told beside bars and intents."
+    return {
+        "instrument": tape.context.instrument, "account": tape.context.account, "costs": tape.costs, "rules": rules,
+        "max_risk_pct": policy.in_force.risk.max_risk_pct,
+    }  # fmt: skip
 
 
 def daily(tape: Tape, ledger: Ledger) -> pd.Series:
@@ -175,15 +190,35 @@ def card(tape: Tape, ledger: Ledger, *, n_boot: int = 0, seed: int = 0) -> pd.Da
     return scorecard(ledger, tape.bars, n_boot=n_boot, seed=seed, **tape.day)
 
 
-def _row(tape: Tape, combination: Combination) -> tuple[dict[str, Any], pd.Series]:
-    "One combination's figures and daily returns."
-    ledger = play(tape, combination)
-    figures = card(tape, ledger)["value"]
-    held = ledger.trades["exit_time"] - ledger.trades["entry_time"]
-    told = {name: float(figures[name]) for name in FIGURES}
-    told["longest_trade_days"] = held.max() / pd.Timedelta(days=1) if len(held) else 0.0
-    policy, _ = settings(tape, combination)
-    return {**told, "policy_hash": policy.hash(), "ledger_hash": ledger.hash()}, daily(tape, ledger)
+def _longest_days(tape: Tape, policy: Policy, exits: Mapping[str, float]) -> float:
+    "The longest a trade could last by its time limit, anywhere on the tape, calendar days."
+    times, limit = tape.bars.index, int(exits.get("time_limit_bars", policy.in_force.time_limit_bars))
+    ends = times[min(limit, len(times) - 1) :]
+    return float((ends - times[: len(ends)]).max() / pd.Timedelta(days=1))
+
+
+def _alike(tape: Tape, combinations: list[Combination]) -> Iterator[tuple[Policy, Rules, list[int], list[dict]]]:
+    "Combinations that ask for the same orders, and how each shapes their exits."
+    groups: dict[tuple, tuple] = {}
+    for row, combination in enumerate(combinations):
+        policy, rules, exits = settings(tape, combination)
+        _, _, rows, shapes = groups.setdefault((policy.hash(), rules.hash()), (policy, rules, [], []))
+        rows.append(row)
+        shapes.append(exits)
+    yield from groups.values()
+
+
+def _block(tape: Tape, combinations: list[Combination]) -> tuple[pd.DataFrame, pd.DataFrame]:  # figures, returns
+    "One unit of work: some combinations on one symbol's tape; one pass of the kernel for those with the same orders."
+    figures, returns = [], []
+    for policy, rules, rows, shapes in _alike(tape, combinations):
+        orders, table = intents(live_tickets(tape, policy), tape.bars), pd.DataFrame(shapes, index=rows)
+        told, earned = play_all(tape.bars, orders, table, **_game(tape, policy, rules))
+        told["longest_trade_days"] = [_longest_days(tape, policy, exits) for exits in shapes]
+        figures.append(told.assign(policy_hash=policy.hash(), sharpe_annual=told["sharpe_daily"] * year(tape) ** 0.5))
+        returns.append(earned)
+    kept = [*FIGURES, "longest_trade_days", "policy_hash"]
+    return pd.concat(figures)[kept].sort_index(), pd.concat(returns).sort_index()
 
 
 # Work, here or beside
@@ -233,23 +268,18 @@ class Sweep:
     "A grid played: figures and daily returns per combination."
 
     combinations: list[Combination]
-    figures: pd.DataFrame  # (combinations, FIGURES and more), index: the parameters
+    figures: pd.DataFrame  # (combinations, FIGURES, longest_trade_days, policy_hash), index: the parameters
     returns: pd.DataFrame  # (combinations, days) daily simple returns
 
     @property
     def longest_trade_days(self) -> float:
-        "The longest any combination held a trade, calendar days."
+        "The longest any combination could hold a trade, calendar days."
         return float(self.figures["longest_trade_days"].max())
 
     @property
     def whole(self) -> pd.DataFrame:
         "The returns of the combinations that were never ruined."
         return self.returns[np.isfinite(self.returns.to_numpy()).all(axis=1)]
-
-
-def _block(tape: Tape, combinations: list[Combination]) -> list[tuple]:
-    "One unit of work: some combinations on one symbol's tape."
-    return [_row(tape, combination) for combination in combinations]
 
 
 def sweep(
@@ -263,12 +293,10 @@ def sweep(
     "Every combination on the whole tape; what was read and found is shared by all."
     for combination in combinations:
         settings(tape, combination)  # a wrong value is refused before anything starts
-    blocks = [combinations[i : i + block] for i in range(0, len(combinations), block)]
-    done = work(f"{tape.symbol} sweep", _block, [(tape, b) for b in blocks], engine=engine, jobs=jobs)
-    rows = [row for part in done for row in part]
-    names = index(combinations)
-    returns = pd.DataFrame(np.stack([days.to_numpy() for _, days in rows]), index=names, columns=rows[0][1].index)
-    return Sweep(combinations, pd.DataFrame([figures for figures, _ in rows], index=names), returns)
+    blocks = [(tape, combinations[i : i + block]) for i in range(0, len(combinations), block)]
+    done = work(f"{tape.symbol} sweep", _block, blocks, engine=engine, jobs=jobs)
+    figures, returns = (pd.concat(parts).set_axis(index(combinations)) for parts in zip(*done, strict=True))
+    return Sweep(combinations, figures, returns)
 
 
 def best(sweep: Sweep, n: int) -> list[int]:
@@ -302,7 +330,7 @@ def _chosen(tape: Tape, combination: Combination, fold: int, bars: tuple[int, in
     ledger = play(part, combination)
     name = words(combination) if fold < 0 else f"fold {fold}: {words(combination)}"
     counted = card(part, ledger, n_boot=n_boot, seed=seed)
-    policy, _ = settings(tape, combination)
+    policy, _, _ = settings(tape, combination)
     return Chosen(
         name, tape.symbol, combination, ledger, counted, daily(part, ledger), policy.hash(), fold, bars
     )  # fmt: skip
@@ -362,8 +390,3 @@ def folds(
 def joined(folds: list[Chosen]) -> pd.Series:
     "The test days of all folds in one row."
     return pd.concat([fold.daily_returns for fold in folds]).rename("daily_return")
-
-
-def year(tape: Tape) -> float:
-    "Trading days per year, by the tape's own calendar."
-    return days_per_year(tape.bars.index, **tape.day)
