@@ -209,6 +209,32 @@ class OutcomeStore(AbstractDataset):
         return {"symbol": self._symbol, "env": self._env}
 
 
+class NestedRuns(AbstractDataset):
+    "Chosen combinations and folds as runs nested in the one that is active; saved whole, read back with MLflow."
+
+    def __init__(self, kind: str, metadata: dict | None = None):
+        self._kind, self.metadata = kind, metadata
+
+    def save(self, data: Any) -> None:
+        "One nested run each: parameters, metrics, tags, ledger, daily returns, scorecard and picture."
+        import mlflow
+
+        from smcdesk import tracking
+
+        if run := mlflow.active_run():
+            for chosen in data:
+                tracking.nest(run.info.run_id, chosen, self._kind)
+        else:
+            log.warning("no MLflow run is active: %s %s are not kept", len(data), self._kind)
+
+    def load(self) -> Any:
+        "Never: `mlflow.search_runs` finds them."
+        raise BadConfig(f"the nested runs of a study are read with mlflow.search_runs, tag study.kind = {self._kind!r}")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"kind": self._kind}
+
+
 class RecordFolder(AbstractDataset):
     "A dataclass whose frames become parquet files and whose other fields become one JSON file, written whole."
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import SimpleNamespace
@@ -240,6 +241,13 @@ def _heard(what: str, results: Iterable, total: int) -> Iterator:
         yield result
 
 
+def check_engine(engine: str) -> None:
+    "`BadConfig` unless the engine is one of `ENGINES`."
+    if engine not in ENGINES:
+        hint = nearest(str(engine), ENGINES)
+        raise BadConfig(f"engine must be one of {', '.join(ENGINES)} (Dask is not built), found {engine!r}{hint}")
+
+
 def work(
     what: str,  # for the progress bar
     function: Callable,
@@ -249,9 +257,7 @@ def work(
     jobs: int = 2,  # processes of joblib; -1: one per core
 ) -> list:  # results in order of `units`, the same whatever the engine
     "A function over independent pieces of work."
-    if engine not in ENGINES:
-        hint = nearest(str(engine), ENGINES)
-        raise BadConfig(f"engine must be one of {', '.join(ENGINES)} (Dask is not built), found {engine!r}{hint}")
+    check_engine(engine)
     if engine == "serial" or len(units) < 2:
         return list(_heard(what, (function(*unit) for unit in units), len(units)))
     from joblib import Parallel, delayed
@@ -275,6 +281,13 @@ class Sweep:
     def longest_trade_days(self) -> float:
         "The longest any combination could hold a trade, calendar days."
         return float(self.figures["longest_trade_days"].max())
+
+    def hash(self) -> str:  # 64 hex digits
+        "sha256 over every combination and its daily returns; equal grids have equal hashes."
+        digest = hashlib.sha256(repr([sorted(c.items()) for c in self.combinations]).encode())
+        for row in self.returns.to_numpy(float):
+            digest.update("|".join(format(x + 0.0, ".12g") for x in row).encode())
+        return digest.hexdigest()
 
     @property
     def whole(self) -> pd.DataFrame:
@@ -385,6 +398,11 @@ def folds(
     done = work(f"{tape.symbol} folds", _chosen, units, engine=engine, jobs=jobs)
     told = study.windows[list(_FOLD_METRICS)].astype(float).to_dict("records")
     return [dataclasses.replace(fold, metrics=row) for fold, row in zip(done, told, strict=True)]
+
+
+def hash_of(played: list[Chosen]) -> str:  # 64 hex digits
+    "sha256 over the ledgers' own hashes."
+    return hashlib.sha256("".join(one.ledger.hash() for one in played).encode()).hexdigest()
 
 
 def joined(folds: list[Chosen]) -> pd.Series:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import subprocess
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from smcdesk import project
+
+CONF = "conf.json"  # every parameter of a run, as an artifact of it
 
 
 def uri() -> str:
@@ -86,6 +91,62 @@ def find_run(
     experiments = [e.experiment_id for e in c.search_experiments()]
     rows = c.search_runs(experiments, f"tags.`{tag}` = '{value}'", max_results=1, order_by=["start_time DESC"])
     return rows[0].info.run_id if rows else None
+
+
+def write(run_id: str, files: Mapping[str, Any], folder: str) -> None:
+    "Frames, figures, texts and ledgers as artifacts of a run, each by its name."
+    with tempfile.TemporaryDirectory() as made:
+        for name, what in files.items():
+            path = Path(made) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(what, str):
+                path.write_text(what, encoding="utf-8")
+            elif hasattr(what, "savefig"):
+                what.savefig(path, dpi=120, bbox_inches="tight")
+            else:
+                what.to_parquet(path, compression="zstd")
+        client().log_artifacts(run_id, made, folder)
+
+
+_INHERITED = ("git_", "config_hash", "seed", "data_fingerprint.", "versions", "env", "kedro_stages")
+
+
+def nest(
+    parent: str,  # id of the study's run
+    chosen: Any,  # a smcdesk.studies.Chosen
+    kind: str,  # "combination" or "fold"
+) -> str:  # the new run's id
+    "One chosen combination or fold as a finished run under its study."
+    from mlflow.entities import Metric, Param, RunTag
+
+    from smcdesk import pictures
+
+    c, symbol = client(), chosen.symbol
+    above = c.get_run(parent)
+    kept = {k: v for k, v in above.data.tags.items() if k.startswith(_INHERITED)}
+    tags = kept | {
+        "mlflow.parentRunId": parent, "mlflow.runName": f"{symbol} {chosen.name}", "study.kind": kind,
+        "study.fold": str(chosen.fold), "study.bars": json.dumps(chosen.bars), "symbol": symbol,
+        "study.combination": json.dumps(chosen.combination), f"policy_hash.{symbol}": chosen.policy_hash,
+        f"ledger_hash.{symbol}": chosen.ledger.hash(),
+    }  # fmt: skip
+    run_id = c.create_run(above.info.experiment_id, tags=tags).info.run_id
+    figures = {f"{symbol}.{k}": float(v) for k, v in chosen.scorecard["value"].items()}
+    figures |= {f"{symbol}.{k}": float(v) for k, v in chosen.metrics.items()}
+    c.log_batch(
+        run_id,
+        metrics=[Metric(k, v, 0, 0) for k, v in figures.items() if math.isfinite(v)],
+        params=[Param(k, str(v)) for k, v in chosen.combination.items()],
+        tags=[RunTag("study.words", chosen.name)],
+    )
+    files = {
+        "ledger/trades.parquet": chosen.ledger.trades, "ledger/orders.parquet": chosen.ledger.orders,
+        "ledger/equity.parquet": chosen.ledger.equity, "scorecard.csv": chosen.scorecard.to_csv(),
+        "daily_returns.parquet": chosen.daily_returns.to_frame(), "equity.png": pictures.equity(chosen.ledger),
+    }  # fmt: skip
+    write(run_id, files, symbol)
+    c.set_terminated(run_id)
+    return run_id
 
 
 def attach(run_id: str, files: Iterable[Path], folder: str) -> None:
