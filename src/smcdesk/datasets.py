@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
-from kedro.io import AbstractDataset
+from kedro.io import AbstractDataset, MemoryDataset
 from kedro.utils import load_obj
 
 from smcdesk import project
@@ -233,6 +233,13 @@ class NestedRuns(AbstractDataset):
 
     def _describe(self) -> dict[str, Any]:
         return {"kind": self._kind}
+
+
+class Kept(MemoryDataset):
+    "A value that outlives the run that made it."
+
+    def _release(self) -> None:
+        "Never: whoever asked for it reads it after the run."
 
 
 class RecordFolder(AbstractDataset):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from smcdesk import project, session, studies, tracking
@@ -59,19 +57,10 @@ def _short(value: str) -> str:
 
 def conf_of(run_id: str) -> dict[str, Any]:
     "The whole configuration a run kept."
-    from mlflow.artifacts import download_artifacts
-    from mlflow.exceptions import MlflowException
-
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            path = download_artifacts(
-                run_id=run_id, artifact_path=tracking.CONF, dst_path=folder, tracking_uri=tracking.uri()
-            )
-        except (MlflowException, OSError):
-            raise BadConfig(
-                f"run {run_id} keeps no {tracking.CONF}: it was made before runs could be made again"
-            ) from None
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+    with tracking.artifact(run_id, tracking.CONF) as path:
+        if path is None:
+            raise BadConfig(f"run {run_id} keeps no {tracking.CONF}: it was made before runs could be made again")
+        return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _parameter(conf: Mapping[str, Any], name: str) -> Any:
@@ -110,16 +99,16 @@ def _catalog(pipelines, env: str, conf: Mapping[str, Any]):
 
 def _again(said: list[str], stages: list[str], symbols: list[str], env: str, conf: Mapping[str, Any]) -> dict[str, Any]:
     "Run stages in memory, without tracking. What was made, by dataset, and the hash of the configuration."
-    from kedro.io import MemoryDataset
     from kedro.runner import SequentialRunner
 
     from smcdesk import hooks
+    from smcdesk.datasets import Kept
 
     whole, part = _pipeline(said, symbols), _pipeline(stages, symbols)
     catalog = _catalog((whole, part), env, conf)
     kept = {f"{s}.{name}" for s in symbols for name in ("bars", "policy", "tape", *MADE)} & part.datasets()
     for name in kept:
-        catalog[name] = MemoryDataset(copy_mode="assign")
+        catalog[name] = Kept(copy_mode="assign")
     SequentialRunner().run(part, catalog)
     return {"config_hash": hooks.config_hash(whole, catalog)} | {name: catalog.load(name) for name in kept}
 

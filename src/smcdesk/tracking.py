@@ -10,7 +10,8 @@ import os
 import platform
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,19 @@ def write(run_id: str, files: Mapping[str, Any], folder: str) -> None:
             else:
                 what.to_parquet(path, compression="zstd")
         client().log_artifacts(run_id, made, folder)
+
+
+@contextmanager
+def artifact(run_id: str, name: str) -> Iterator[Path | None]:  # None where the run has no such artifact
+    "A run's artifact as a file, for as long as the block lasts."
+    from mlflow.exceptions import MlflowException
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            path = Path(client().download_artifacts(run_id, name, folder))
+        except (MlflowException, OSError):
+            path = None
+        yield path
 
 
 _INHERITED = ("git_", "config_hash", "seed", "data_fingerprint.", "versions", "env", "kedro_stages")
