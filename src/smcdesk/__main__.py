@@ -425,12 +425,14 @@ def _study(kind: str, template: str, symbol: str | None, env: str, engine: str |
         told = {"runtime_params": {"work": work}} if work else {}
         run_id = session.run(("data", "feature", kind), symbol=symbol, env=env, bar=bar, **told)
         task = bar.add_task("report", total=None)
-        done = None if bare else _report(template, {"study": run_id, "symbol": symbol}, run_id)
+        done = None if bare else _report(template, {"study": run_id, "symbol": symbol, "env": env}, run_id)
         bar.remove_task(task)
     if done:
         _say_where(done)
     else:
-        typer.echo(f"study {run_id}; smcdesk report {template} -p study={run_id} tells it")
+        typer.echo(
+            f"study {run_id}; smcdesk report {template} -p symbol={symbol} -p env={env} -p study={run_id} tells it"
+        )
 
 
 @app.command()
