@@ -144,7 +144,7 @@ def _say_where(done):
     line("notebook", _here(done.notebook), f"{tools}/jupyter lab {_here(done.notebook)}")
     if done.run_id:
         line("MLflow", f"run {done.run_id}", f"{tools}/smcdesk ui")
-    figures = root / "data" / "08_reporting" / str(done.params.get("symbol", ""))
+    figures = root / "data" / "08_reporting" / str(done.params.get("symbol", "")) / ("study" * ("study" in done.params))
     for picture in sorted(figures.glob("*.png")) if done.params.get("symbol") else ():
         line("figure", _here(picture), f"{tools}/python -m webbrowser -t {picture.as_uri()}")
     if done.status != "ok":

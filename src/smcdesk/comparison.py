@@ -34,8 +34,8 @@ class Comparison:
     symbol: str
     env: str
     rank_by: str
-    table: pd.DataFrame  # ranked: run_id, name, kind, study, commit, and RANKED
-    returns: pd.DataFrame  # (days all runs have, runs) daily simple returns, columns: name
+    table: pd.DataFrame  # ranked: label (A is the first), run_id, what, days_n, and RANKED
+    returns: pd.DataFrame  # (days all runs have, runs) daily simple returns, columns: label
     tests: pd.DataFrame  # `differences`
     left_out: tuple[str, ...]  # sentences
 
@@ -96,10 +96,9 @@ def frame(run_id: str, symbol: str, name: str) -> pd.DataFrame | None:
 def _row(run: pd.Series, symbol: str, daily: pd.Series) -> dict[str, Any]:
     "One run of the ranking; a walk-forward's figures are those of its test days."
     study = run.get("tags.study") == "walkforward"
-    name = run.get("tags.study.words")
-    name = name if isinstance(name, str) else "walk-forward" if study else "replay"
-    row = {"run_id": run["run_id"], "name": f"{name} ({run['run_id'][:6]})", "days_n": len(daily)}
-    row["commit"] = str(run.get("tags.git_commit", ""))[:8]
+    said = run.get("tags.study.words")
+    what = said if isinstance(said, str) else "walk-forward" if study else "replay"
+    row = {"run_id": run["run_id"], "what": what, "days_n": len(daily)}
     row |= {k: run.get(f"metrics.{symbol}.{k}", np.nan) for k in RANKED}
     if study:
         row["sharpe_annual"] = run.get(f"metrics.{symbol}.study.test_sharpe_annual", np.nan)
@@ -131,18 +130,24 @@ def load(
             continue
         row, made = _row(run, symbol, daily), run.get(f"tags.ledger_hash.{symbol}")
         if isinstance(made, str) and made in seen:
-            left_out.append(f"{row['name']} has the same ledger as {seen[made]}.")
+            left_out.append(f"Run {run['run_id'][:6]}, {row['what']}, has the same ledger as {seen[made]}.")
             continue
-        seen[made] = row["name"]
+        seen[made] = run["run_id"][:6]
         rows.append(row)
-        returns[row["name"]] = daily
+        returns[run["run_id"]] = daily
     if not rows:
         raise BadConfig(f"no run of {symbol} in {env} keeps daily returns yet: run smcdesk sweep --env {env} first")
     rising = rank_by == "max_drawdown_pct"
     table = pd.DataFrame(rows).sort_values(rank_by, ascending=rising, kind="stable", ignore_index=True)
-    common = pd.DataFrame(returns).dropna()[list(table["name"])]
+    table.insert(0, "label", [_label(k) for k in range(len(table))])
+    common = pd.DataFrame(returns).dropna()[list(table["run_id"])].set_axis(table["label"], axis=1)
     tests = differences(common, year=_year(common), n_boot=n_boot, seed=seed)
     return Comparison(symbol, env, rank_by, table, common, tests, tuple(left_out))
+
+
+def _label(k: int) -> str:
+    "A to Z, then AA."
+    return chr(65 + k) if k < 26 else _label(k // 26 - 1) + _label(k % 26)
 
 
 def _year(returns: pd.DataFrame) -> float:
@@ -245,7 +250,11 @@ def verdict(c: Comparison) -> str:
             f"{told}: no difference is larger than chance, so the first of the ranking is not known to be the best. "
             f"On so few days a pair must differ by about {least:.1f} % a year to be told apart."
         )
-    pairs = "; ".join(f"{r.better} over {r.worse}, {r.difference_pct_year:+.1f} % a year" for r in larger.itertuples())
+    what = c.table.set_index("label")["what"]
+    pairs = "; ".join(
+        f"{r.better} ({what[r.better]}) over {r.worse} ({what[r.worse]}), {r.difference_pct_year:+.1f} % a year"
+        for r in larger.itertuples()
+    )
     which = "one difference is" if len(larger) == 1 else f"{len(larger)} differences are"
     return f"{told}: {which} larger than chance: {pairs}."
 
@@ -264,13 +273,15 @@ def method(c: Comparison) -> str:
 
 def ranking(c: Comparison) -> pd.DataFrame:
     "The runs as a reader wants them."
-    shown = c.table.rename(columns={"run_id": "run"}).assign(run=c.table["run_id"].str[:6])
-    shown["name"] = shown["name"].str.replace(r" \([0-9a-f]{6}\)$", "", regex=True)
-    shown.insert(0, "rank", range(1, len(shown) + 1))
+    shown = c.table.assign(run_id=c.table["run_id"].str[:6])
     for name in RANKED:
         digits = 0 if name == "trades_n" else 2
         shown[name] = [f"{v:,.{digits}f}" if pd.notna(v) else "none" for v in shown[name]]
-    return shown
+    heads = {"label": "", "run_id": "run", "what": "what it is", "days_n": "days"}
+    heads |= dict(
+        zip(RANKED, ("Sharpe", "return, %", "R a trade", "profit factor", "won, %", "fall, %", "trades"), strict=True)
+    )
+    return shown.rename(columns=heads)
 
 
 def pairs(c: Comparison) -> pd.DataFrame:
@@ -326,6 +337,8 @@ def plateaus(grid: pd.DataFrame, n: int = 6) -> pd.DataFrame:
     figures = {
         "score": "Sharpe", "neighbours_mean": "neighbours, mean", "neighbours_worst": "worst", "drop": "drop to them",
     }  # fmt: skip
+    for name in parameters(grid):
+        shown[name] = [f"{v:g}" if isinstance(v, float) else str(v) for v in shown[name]]
     for name in figures:
         shown[name] = [f"{v:.2f}" if pd.notna(v) else "none" for v in shown[name]]
     return shown.rename(columns={**figures, "neighbours_n": "neighbours, n"})
@@ -334,16 +347,19 @@ def plateaus(grid: pd.DataFrame, n: int = 6) -> pd.DataFrame:
 def plateau_words(grid: pd.DataFrame) -> str:
     "Whether the best combination stands on a plateau or on a needle."
     flat = plateau(grid.set_index(parameters(grid))["sharpe_annual"])
-    best, spread = flat.loc[flat["score"].idxmax()], float(flat["score"].std(ddof=1))
+    best = flat.loc[flat["score"].idxmax()]
     gains = 100 * float((flat["score"] > 0).mean())
     told = f"Of {len(flat):,} combinations {gains:.0f} % earned something after costs."
-    if not best["neighbours_n"] or not spread > 0:
-        return f"{told} The best has no neighbours to be measured by."
-    kind = "a plateau" if best["drop"] <= spread else "a needle: its neighbours do not support it"
+    around = f"The best has a Sharpe ratio of {best['score']:.2f}"
+    if not best["neighbours_n"] or not best["score"] > 0:
+        return f"{told} {around}, which no neighbour could make a plateau."
+    flat_top = best["neighbours_mean"] >= best["score"] / 2 and best["neighbours_worst"] > 0
+    near = int(best["neighbours_n"])
+    keeps = "They keep half of it and none loses: a plateau."
     return (
-        f"{told} The best has a Sharpe ratio of {best['score']:.2f}; its {int(best['neighbours_n'])} neighbours have "
-        f"{best['neighbours_mean']:.2f} on average and {best['neighbours_worst']:.2f} at worst. With {spread:.2f} as "
-        f"the grid's own spread that is {kind}."
+        f"{told} {around}; its {near} neighbours have {best['neighbours_mean']:.2f} on average and "
+        f"{best['neighbours_worst']:.2f} at worst. "
+        + (keeps if flat_top else "A plateau would keep half of it without a loser: this is a needle.")
     )
 
 
