@@ -76,8 +76,6 @@ def demo(
     env: Env = "base",
 ):
     "The whole road: candles, checks, structure and gaps, setups, decisions, replay, tracking, report."
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
     from smcdesk import project, session, sources
 
     if data is not None:
@@ -87,19 +85,21 @@ def demo(
         _only_with_data(zone=zone, instrument=instrument, bars_side=bars_side)
         known, extra = project.parameters(env)["symbols"], {}
         symbol = project.check_symbol(symbol, known) if symbol else next(iter(known))
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description:<22}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=_console(), transient=True) as bar:
+    with _bar() as bar:
         run_id = session.run(STAGES, symbol=symbol, env=env, runtime_params=extra, bar=bar)
         task = bar.add_task("report", total=None)
         done = _report("replay_report", {"symbol": symbol, "env": env}, run_id)
         bar.remove_task(task)
     _say_where(done)
+
+
+def _bar():
+    "A progress bar of nodes, and of the work inside one."
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    described = TextColumn("{task.description:<22}")
+    columns = (SpinnerColumn(), described, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=_console(), transient=True)
 
 
 def _only_with_data(**options):
@@ -144,7 +144,7 @@ def _say_where(done):
     line("notebook", _here(done.notebook), f"{tools}/jupyter lab {_here(done.notebook)}")
     if done.run_id:
         line("MLflow", f"run {done.run_id}", f"{tools}/smcdesk ui")
-    figures = root / "data" / "08_reporting" / str(done.params.get("symbol", ""))
+    figures = root / "data" / "08_reporting" / str(done.params.get("symbol", "")) / ("study" * ("study" in done.params))
     for picture in sorted(figures.glob("*.png")) if done.params.get("symbol") else ():
         line("figure", _here(picture), f"{tools}/python -m webbrowser -t {picture.as_uri()}")
     if done.status != "ok":
@@ -391,6 +391,88 @@ def store_baseline(
         new = rollout.freeze(store, name, told, note)
         what = "frozen" if new else "was frozen already, with the same figures"
         typer.echo(f"baseline {name}: {len(told.labels):,} setups of policy {told.policy_hash}, {what}")
+
+
+@app.command()
+def replay(
+    symbol: Annotated[str | None, typer.Option("--symbol", "-s", help="Else the first of conf.")] = None,
+    env: Env = "base",
+):
+    "Candles to a ledger: read, decide, replay, and say what it came to."
+    from smcdesk import project, session, story, tracking
+
+    known = project.parameters(env)["symbols"]
+    symbol = project.check_symbol(symbol, known) if symbol else next(iter(known))
+    with _bar() as bar:
+        run_id = session.run(("data", "feature", "replay"), symbol=symbol, env=env, bar=bar)
+    typer.echo(story.trades(project.catalog(env).load(f"{symbol}.scorecard")))
+    typer.echo(f"ledger {tracking.client().get_run(run_id).data.tags[f'ledger_hash.{symbol}'][:16]}, run {run_id}")
+
+
+Engine = Annotated[str | None, typer.Option(help="joblib or serial, else as conf says; the results are the same.")]
+Jobs = Annotated[int | None, typer.Option("--jobs", "-j", help="Processes of joblib; -1: one per core.")]
+Quiet = Annotated[bool, typer.Option("--no-report", help="Leave the report out.")]
+
+
+def _study(kind: str, template: str, symbol: str | None, env: str, engine: str | None, jobs: int | None, bare: bool):
+    "Run a study's pipelines, then its report, and say where everything is."
+    from smcdesk import project, session, studies
+
+    known = project.parameters(env)["symbols"]
+    symbol = project.check_symbol(symbol, known) if symbol else next(iter(known))
+    work = {k: v for k, v in {"engine": engine, "jobs": jobs}.items() if v is not None}
+    studies.check_engine(work.get("engine", "joblib"))
+    with _bar() as bar:
+        told = {"runtime_params": {"work": work}} if work else {}
+        run_id = session.run(("data", "feature", kind), symbol=symbol, env=env, bar=bar, **told)
+        task = bar.add_task("report", total=None)
+        done = None if bare else _report(template, {"study": run_id, "symbol": symbol, "env": env}, run_id)
+        bar.remove_task(task)
+    if done:
+        _say_where(done)
+    else:
+        typer.echo(
+            f"study {run_id}; smcdesk report {template} -p symbol={symbol} -p env={env} -p study={run_id} tells it"
+        )
+
+
+@app.command()
+def sweep(
+    symbol: Annotated[str | None, typer.Option("--symbol", "-s", help="Else the first of conf.")] = None,
+    env: Env = "base",
+    engine: Engine = None,
+    jobs: Jobs = None,
+    no_report: Quiet = False,
+):
+    "Every combination of conf's sweep on one tape, the best of them kept as runs, and whether they differ."
+    _study("sweep", "compare_report", symbol, env, engine, jobs, no_report)
+
+
+@app.command()
+def walkforward(
+    symbol: Annotated[str | None, typer.Option("--symbol", "-s", help="Else the first of conf.")] = None,
+    env: Env = "base",
+    engine: Engine = None,
+    jobs: Jobs = None,
+    no_report: Quiet = False,
+):
+    "Choose from conf's sweep on the past, judge on what followed, window by window, each window a run."
+    _study("walkforward", "walkforward_report", symbol, env, engine, jobs, no_report)
+
+
+@app.command()
+def reproduce(
+    run_id: Annotated[str, typer.Argument(help="An MLflow run's id: a replay, a study, a combination or a fold.")],
+):
+    "Make a run again from what it tells about itself: the same hashes, or a list of what changed."
+    from smcdesk import reproduction
+
+    with _console().status(f"making {run_id} again"):
+        told = reproduction.reproduce(run_id)
+    for line in told.lines():
+        typer.echo(line)
+    if not told.same:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
-from kedro.io import AbstractDataset
+from kedro.io import AbstractDataset, MemoryDataset
 from kedro.utils import load_obj
 
 from smcdesk import project
@@ -207,6 +207,39 @@ class OutcomeStore(AbstractDataset):
 
     def _describe(self) -> dict[str, Any]:
         return {"symbol": self._symbol, "env": self._env}
+
+
+class NestedRuns(AbstractDataset):
+    "Chosen combinations and folds as runs nested in the one that is active; saved whole, read back with MLflow."
+
+    def __init__(self, kind: str, metadata: dict | None = None):
+        self._kind, self.metadata = kind, metadata
+
+    def save(self, data: Any) -> None:
+        "One nested run each: parameters, metrics, tags, ledger, daily returns, scorecard and picture."
+        import mlflow
+
+        from smcdesk import tracking
+
+        if run := mlflow.active_run():
+            for chosen in data:
+                tracking.nest(run.info.run_id, chosen, self._kind)
+        else:
+            log.warning("no MLflow run is active: %s %s are not kept", len(data), self._kind)
+
+    def load(self) -> Any:
+        "Never: `mlflow.search_runs` finds them."
+        raise BadConfig(f"the nested runs of a study are read with mlflow.search_runs, tag study.kind = {self._kind!r}")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"kind": self._kind}
+
+
+class Kept(MemoryDataset):
+    "A value that outlives the run that made it."
+
+    def _release(self) -> None:
+        "Never: whoever asked for it reads it after the run."
 
 
 class RecordFolder(AbstractDataset):

@@ -9,7 +9,7 @@ from typing import Any
 
 from kedro.framework.hooks import hook_impl
 
-from smcdesk import pipeline_registry, project, tracking
+from smcdesk import pipeline_registry, project, studies, tracking
 from smclab.candles import BadConfig, fingerprint
 
 
@@ -40,15 +40,18 @@ class Tracking:
         self._run_id: str | None = None
         self._seen: set[str] = set()
         self.last_run_id: str | None = None
+        self._conf: dict[str, Any] = {}
 
     @hook_impl(tryfirst=True)
     def after_context_created(self, context) -> None:
         "Create the tracking database before kedro-mlflow looks for its experiment."
         tracking.prepare()
+        said = context.config_loader
+        self._conf = {**said["parameters"], "news": said["catalog"].get("news", {}).get("news")}
 
     @hook_impl(trylast=True)
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline, catalog) -> None:
-        "Tags known before the first node: code, configuration, seed, symbols."
+        "Tags known before the first node, and the whole configuration, from which the run can be made again."
         import mlflow
 
         run = mlflow.active_run()
@@ -58,9 +61,15 @@ class Tracking:
             return
         head, dirty = tracking.commit(project.root())
         symbols = sorted({n.namespace for n in pipeline.nodes if n.namespace})
-        names = "+".join(run_params.get("pipeline_names") or ["all"])
+        stages = list(run_params.get("pipeline_names") or [])
+        names = "+".join(stages or ["all"])
         self._tag("git_commit", head)
         self._tag("git_dirty", str(dirty).lower())
+        self._tag("git_diff_hash", tracking.difference(project.root()) if dirty else "")
+        self._tag("versions", tracking.versions())
+        self._tag("env", run_params.get("env") or "base")
+        self._tag("kedro_stages", json.dumps(stages))
+        tracking.client().log_dict(self._run_id, self._conf, tracking.CONF)
         self._tag("config_hash", config_hash(pipeline, catalog))
         self._tag("seed", str(catalog.load("params:seed")))
         self._tag("symbol", ",".join(symbols))
@@ -73,11 +82,17 @@ class Tracking:
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
-        "The fingerprint of bars just checked, the hash of a ledger just made."
+        "The fingerprint of bars just checked; the hash of a ledger, a grid or a policy just made."
         self._fingerprint(dataset_name, data)
         symbol, _, name = dataset_name.partition(".")
-        if name == "ledger":
-            self._tag(f"ledger_hash.{symbol}", data.hash())
+        if name in ("ledger", "sweep"):
+            self._tag(f"{'ledger' if name == 'ledger' else 'grid'}_hash.{symbol}", data.hash())
+        if name == "policy":
+            self._tag(f"policy_hash.{symbol}", data.hash())
+        if name == "walkforward_runs":
+            self._tag(f"folds_hash.{symbol}", studies.hash_of(data))
+        if name in ("sweep_runs", "walkforward_runs"):
+            self._tag("study", "walkforward" if name == "walkforward_runs" else "sweep")
 
     def _fingerprint(self, dataset_name: str, data: Any) -> None:
         "Tag the run with the fingerprint of a symbol's bars, once."
@@ -95,8 +110,8 @@ class Tracking:
 
 
 def config_hash(pipeline, catalog) -> str:
-    "16 hex digits over every parameter the run's nodes take, by name and value."
-    names = sorted(n for n in pipeline.inputs() if n.startswith("params:"))
+    "16 hex digits over every parameter the run's nodes take, by name and value; how it is worked is none of them."
+    names = sorted(n for n in pipeline.inputs() if n.startswith("params:") and n != "params:work")
     text = json.dumps({n: catalog.load(n) for n in names}, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -105,11 +120,20 @@ class Progress:
     "A bar that moves with each finished node; shown only when the command asks for it."
 
     def __init__(self):
-        self._bar = self._task = None
+        self._bar = self._task = self._inner = None
 
     def show(self, bar) -> None:
         "Draw on this rich `Progress` from now on; None switches drawing off."
-        self._bar, self._task = bar, None
+        self._bar, self._task, self._inner = bar, None, None
+        studies.listen(self._heard if bar else None)
+
+    def _heard(self, what: str, done: int, total: int) -> None:
+        "One unit of work inside a node further."
+        if done == 1:
+            self._inner = self._bar.add_task(what, total=total)
+        self._bar.update(self._inner, completed=done)
+        if done == total:
+            self._bar.remove_task(self._inner)
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline, catalog) -> None:

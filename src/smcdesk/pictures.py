@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from smclab import charts
@@ -64,5 +65,113 @@ def distributions(labels: pd.DataFrame, thresholds: Mapping[str, float]):
         ax.set_axisbelow(True)
         ax.yaxis.get_major_locator().set_params(integer=True)
         ax.legend(frameon=False, fontsize=9, loc="upper left", labelcolor=look.ink)
+    figure.tight_layout()
+    return figure
+
+
+def _sheet(height_in: float):
+    "An empty figure with one plain pair of axes."
+    from matplotlib.figure import Figure
+
+    look = charts.PAPER
+    figure = Figure(figsize=(look.width_in, height_in), dpi=look.dpi, facecolor=look.paper)
+    ax = figure.subplots()
+    ax.spines[["top", "right", "left", "bottom"]].set_visible(False)
+    ax.tick_params(length=0, labelsize=9, labelcolor=look.quiet)
+    return figure, ax
+
+
+def heat_map(grid: pd.DataFrame):
+    "The Sharpe ratio over the first two parameters that vary, the mean over all others."
+    figure, ax = _sheet(4.6)
+    look, levels = charts.PAPER, list(grid.columns[: grid.columns.get_loc("trades_n")])
+    varied = [name for name in levels if grid[name].nunique() > 1] or levels
+    first, second = (varied * 2)[:2]
+    rest = [name for name in varied if name not in (first, second)]
+    if first == second:
+        table = grid.groupby(first, sort=False)["sharpe_annual"].mean().to_frame("").T
+    else:
+        table = grid.pivot_table("sharpe_annual", second, first, aggfunc="mean", sort=False, dropna=False)
+    values = table.to_numpy(float)
+    most = max(float(np.nanmax(np.abs(values), initial=0.0)), 1e-9)
+    ax.imshow(np.ma.masked_invalid(values), cmap=_tint(), vmin=-most, vmax=most, aspect="auto")
+    for (y, x), value in np.ndenumerate(values):
+        said = "none" if np.isnan(value) else f"{value:.2f}"
+        ax.text(x, y, said, ha="center", va="center", fontsize=10, color=look.ink)
+    ax.set_xticks(range(len(table.columns)), [str(c) for c in table.columns])
+    ax.set_yticks(range(len(table.index)), [str(i) for i in table.index])
+    ax.set_xlabel(first, color=look.ink)
+    ax.set_ylabel("" if first == second else second, color=look.ink)
+    over = f", mean over {', '.join(rest)}" if rest else ""
+    title = f"Sharpe ratio per year after costs{over}, {len(grid):,} combinations"
+    ax.set_title(title, loc="left", fontsize=11, fontweight="bold", color=look.ink)
+    figure.tight_layout()
+    return figure
+
+
+def _tint():
+    "From the colour of losses through paper to that of gains."
+    from matplotlib.colors import LinearSegmentedColormap
+
+    look = charts.PAPER
+    return LinearSegmentedColormap.from_list("money", [look.down, "#ffffff", look.up])
+
+
+LINES = ("#0b7a75", "#c2502e", "#3b5b92", "#b08a1e", "#7a4b8c", "#5a8f3c", "#8b98a5", "#22303c")  # told apart in grey
+
+
+def curves(
+    returns: Mapping[str, pd.Series],  # name -> daily simple returns
+    title: str,
+    edges: Iterable[pd.Timestamp] = (),  # days at which something begins anew
+):
+    "Growth of several tapes on one axis, each named at its end."
+    figure, ax = _sheet(5.2)
+    look, ends = charts.PAPER, []
+    for k, (name, daily) in enumerate(returns.items()):
+        grown = 100 * (np.cumprod(1 + daily.fillna(0.0).to_numpy()) - 1)
+        colour, dash = LINES[k % len(LINES)], "-" if k < len(LINES) else (0, (4, 2))
+        ax.plot(daily.index, grown, color=colour, lw=1.4, ls=dash, label=name)
+        ends.append((float(grown[-1]) if len(grown) else 0.0, name, colour))
+    ax.axhline(0, color=look.quiet, lw=0.9, ls=(0, (1, 2)))
+    for day in edges:
+        ax.axvline(day, color=look.quiet, lw=0.7, ls=(0, (2, 3)))
+    ax.grid(True, axis="y", color=look.grid, lw=0.8)
+    ax.set_axisbelow(True)
+    ax.yaxis.set_major_formatter(lambda v, _: f"{v:+.3g} %")
+    ax.set_title(title, loc="left", fontsize=11, fontweight="bold", color=look.ink)
+    if len(ends) > 1:
+        order = sorted(range(len(ends)), key=lambda k: -ends[k][0])
+        lines = [ax.get_lines()[k] for k in order]
+        said = [f"{ends[k][1]}  {ends[k][0]:+.2f} %" for k in order]
+        ax.legend(lines, said, frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    figure.autofmt_xdate(rotation=0, ha="center")
+    figure.tight_layout()
+    return figure
+
+
+def walk(returns: pd.DataFrame, windows: pd.DataFrame):
+    "What following the choices earned on the test days, with the first day of every window."
+    daily = returns["daily_return"]
+    title = f"Walk-forward: {len(windows)} choices played from flat on {len(daily):,} test days, after costs"
+    return curves({"test days": daily}, title, pd.DatetimeIndex(windows["test_from"]))
+
+
+def stability(windows: pd.DataFrame):
+    "Sharpe ratio of every window's choice on its training days and on its test days."
+    figure, ax = _sheet(3.8)
+    look, x = charts.PAPER, np.arange(len(windows))
+    parts = {"train": (look.candle_down, -0.2), "test": (look.up, 0.2)}
+    for name, (colour, shift) in parts.items():
+        heights = windows[f"{name}_sharpe_annual"].to_numpy(float)
+        colours = colour if name == "train" else [look.up if h > 0 else look.down for h in heights]
+        ax.bar(x + shift, heights, 0.38, color=colours, label=f"{name}, mean {np.nanmean(heights):.2f}")
+    ax.axhline(0, color=look.quiet, lw=0.9)
+    ax.set_xticks(x, [f"{day:%d %b %Y}" for day in pd.DatetimeIndex(windows["test_from"])], rotation=30, ha="right")
+    ax.grid(True, axis="y", color=look.grid, lw=0.8)
+    ax.set_axisbelow(True)
+    title = "Sharpe ratio per year of each window's choice: before it was made, and after"
+    ax.set_title(title, loc="left", fontsize=11, fontweight="bold", color=look.ink)
+    ax.legend(frameon=False, fontsize=9, labelcolor=look.ink, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     figure.tight_layout()
     return figure

@@ -8,12 +8,13 @@ from kedro.framework.project import pipelines
 from kedro.pipeline import Pipeline
 
 from smcdesk import project
-from smcdesk.pipelines import data, decide, feature, model, replay
+from smcdesk.pipelines import data, decide, feature, model, replay, sweep, walkforward
 
 STAGES = {
     "data": data.create_pipeline, "feature": feature.create_pipeline, "decide": decide.create_pipeline,
     "outcomes": decide.create_outcomes, "model": model.create_pipeline, "replay": replay.create_pipeline,
 }  # fmt: skip
+STUDIES = {"sweep": sweep.create_pipeline, "walkforward": walkforward.create_pipeline}
 _symbols: tuple[str, ...] = ()
 
 
@@ -26,7 +27,8 @@ def use(symbols: Iterable[str]) -> None:
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    "Each stage over all symbols, and `__default__`, the whole road."
+    "Each stage and each study over all symbols; `__default__` is the whole road, without studies."
     symbols = _symbols or tuple(project.parameters()["symbols"])
-    built = {name: sum((stage(s) for s in symbols), Pipeline([])) for name, stage in STAGES.items()}
-    return {**built, "__default__": sum(built.values(), Pipeline([]))}
+    every = {**STAGES, **STUDIES}
+    built = {name: sum((stage(s) for s in symbols), Pipeline([])) for name, stage in every.items()}
+    return {**built, "__default__": sum((built[name] for name in STAGES), Pipeline([]))}

@@ -14,6 +14,7 @@ from smcdesk import project
 def quiet() -> None:
     "Leave the console to the command; errors reach it as exceptions, not as log lines."
     project.hush()
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     for name in ("kedro", "kedro_mlflow.framework", "mlflow", "alembic", "papermill", "traitlets"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 

@@ -92,8 +92,13 @@ def _sentences(*said: str) -> str:
 
 def verdict(s: Story) -> str:
     "What the trades prove, which is usually nothing."
-    row = s.scorecard.loc["expectancy_r"]
-    n = int(s.scorecard.loc["trades_n", "value"])
+    return trades(s.scorecard)
+
+
+def trades(scorecard: pd.DataFrame) -> str:
+    "What a scorecard's trades prove."
+    row = scorecard.loc["expectancy_r"]
+    n = int(scorecard.loc["trades_n", "value"])
     if n == 0:
         return "No trade was closed, so there is nothing to judge."
     told = f"This is {_count(n, 'closed trade')}, {_r(row['value'])} per trade on average after costs"

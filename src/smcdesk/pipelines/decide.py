@@ -173,17 +173,24 @@ def priced(symbol: str) -> list:
     ]
 
 
-def decided(symbol: str) -> list:
-    "The nodes from a reading to its decisions; `model` and `replay` need them too."
+def surrounded(symbol: str) -> list:
+    "The nodes from a reading to its candidates and to the world around their decisions."
     world = ("bars", "entry_bars", "instrument", "account", "costs", "quality", "news", "policy")
     around = {name: name for name in world} | {"config": "reading_config"}
-    asked = {"reading": "reading", "context": "context", "policy": "policy", "setups": "setup_config"}
     return [
         *found(symbol), *priced(symbol),
         node(Config.from_dict, "params:reading", "reading_config", name="reading_config"),
         node(Account.from_dict, "params:account", "account", name="account"),
         node(conditions, around, "context", name="context"),
         node(spread_by_bar, ["bars", "entry_bars", "spread", "costs"], "spread_price", name="spread_price"),
+    ]  # fmt: skip
+
+
+def decided(symbol: str) -> list:
+    "The nodes from a reading to its decisions; `model` and `replay` need them too."
+    asked = {"reading": "reading", "context": "context", "policy": "policy", "setups": "setup_config"}
+    return [
+        *surrounded(symbol),
         node(decide_all, asked | {"spread_price": "spread_price"}, "decisions", name="decide"),
         node(decision_log, "decisions", "decision_log", name="decision_log"),
     ]  # fmt: skip

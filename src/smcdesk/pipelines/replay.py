@@ -12,7 +12,7 @@ from smclab.execution import intents
 from smclab.instruments import Instrument
 from smclab.replay import Ledger, honesty, replay
 from smclab.risk import Policy
-from smclab.scorecard import scorecard
+from smclab.scorecard import daily_returns, scorecard
 
 
 def max_risk(policy: Policy) -> float:  # % of equity
@@ -23,6 +23,12 @@ def max_risk(policy: Policy) -> float:  # % of equity
 def card(ledger: Ledger, bars: pd.DataFrame, instrument: Instrument, n_boot: int, seed: int) -> pd.DataFrame:
     "The ledger's scorecard, by the instrument's own trading day."
     return scorecard(ledger, bars, zone=instrument.zone, roll_hour=instrument.roll_hour, n_boot=n_boot, seed=seed)
+
+
+def returns(ledger: Ledger, instrument: Instrument) -> pd.DataFrame:
+    "The ledger's return on every trading day, by the instrument's own day."
+    day = {"zone": instrument.zone, "roll_hour": instrument.roll_hour}
+    return daily_returns(ledger.equity, start_equity=ledger.start_equity, **day).to_frame()
 
 
 def metrics(card: pd.DataFrame) -> dict[str, dict[str, float]]:
@@ -44,6 +50,7 @@ def create_pipeline(symbol: str) -> Pipeline:
         node(honesty, game, "honesty", name="honesty"),
         node(card, counted, "scorecard", name="scorecard"),
         node(metrics, "scorecard", "metrics", name="metrics"),
+        node(returns, ["ledger", "instrument"], "daily_returns", name="daily_returns"),
         node(pictures.structure, seen, "structure_chart", name="structure_chart"),
         node(pictures.equity, "ledger", "equity_chart", name="equity_chart"),
     ]

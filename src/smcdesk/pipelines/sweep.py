@@ -1,0 +1,74 @@
+"""A reading in; what every combination of a grid would have earned out, with the best of them played whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from kedro.pipeline import Pipeline, node
+
+from smcdesk import pictures, studies
+from smcdesk.pipelines import stage
+from smcdesk.pipelines.decide import surrounded
+from smcdesk.studies import Chosen, Sweep, Tape
+from smclab.walkforward import plateau
+
+
+def tape(bars, candidates, context, costs, spread_price, policy, rules) -> Tape:
+    "What all combinations share."
+    return Tape(bars, candidates, context, costs, spread_price, policy, rules)
+
+
+def swept(tape: Tape, space: Mapping[str, list], work: Mapping[str, Any]) -> Sweep:
+    "The whole grid on the tape."
+    return studies.sweep(tape, studies.grid(space), **work)
+
+
+def grid_table(sweep: Sweep) -> pd.DataFrame:
+    "Every combination with its figures and how its neighbours do, one row each."
+    near = plateau(sweep.figures["sharpe_annual"]).drop(columns="score").add_suffix("_sharpe_annual")
+    near = near.rename(columns={"neighbours_n_sharpe_annual": "neighbours_n"})
+    return pd.concat([sweep.figures, near], axis=1).reset_index()
+
+
+def grid_returns(sweep: Sweep) -> pd.DataFrame:
+    "The (combination, day) matrix, days as columns."
+    days = sweep.returns.columns.strftime("%Y-%m-%d")
+    return sweep.returns.set_axis(days, axis=1).reset_index()
+
+
+def metrics(sweep: Sweep) -> dict[str, dict[str, float]]:
+    "The grid in a few figures, as MLflow counts them."
+    sharpe = sweep.figures["sharpe_annual"]
+    told = {
+        "combinations_n": len(sharpe), "ruined_n": len(sharpe) - len(sweep.whole), "best_sharpe_annual": sharpe.max(),
+        "median_sharpe_annual": sharpe.median(), "longest_trade_days": sweep.longest_trade_days,
+    }  # fmt: skip
+    return {name: {"value": float(v), "step": 0} for name, v in told.items() if pd.notna(v)}
+
+
+def chosen(tape: Tape, sweep: Sweep, keep_n: int, n_boot: int, seed: int, work: Mapping[str, Any]) -> list[Chosen]:
+    "Conf's own policy and the best of the grid."
+    how = {k: v for k, v in work.items() if k != "block"}
+    return studies.chosen(tape, sweep, keep_n=keep_n, n_boot=n_boot, seed=seed, **how)
+
+
+def gridded(symbol: str) -> list:
+    "The nodes from a reading to its swept grid; the walk-forward begins with them."
+    shared = ["entry_bars", "candidates", "context", "costs", "spread_price", "params:policy", "params:rules"]
+    return [
+        *surrounded(symbol),
+        node(tape, shared, "tape", name="tape"),
+        node(swept, ["tape", "params:sweep.space", "params:work"], "sweep", name="sweep"),
+        node(grid_table, "sweep", "grid", name="grid"),
+        node(grid_returns, "sweep", "grid_returns", name="grid_returns"),
+        node(pictures.heat_map, "grid", "heat_map", name="heat_map"),
+        node(metrics, "sweep", "sweep_metrics", name="sweep_metrics"),
+    ]
+
+
+def create_pipeline(symbol: str) -> Pipeline:
+    "A reading to a grid and its best combinations."
+    asked = ["tape", "sweep", "params:sweep.keep_n", "params:scorecard.n_boot", "params:seed", "params:work"]
+    return stage(symbol, [*gridded(symbol), node(chosen, asked, "sweep_runs", name="chosen")])

@@ -1,0 +1,57 @@
+"""A grid in; what choosing from it by the past would have earned out, window by window."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from kedro.pipeline import Pipeline, node
+
+from smcdesk import pictures, studies
+from smcdesk.pipelines import stage
+from smcdesk.pipelines.sweep import gridded
+from smcdesk.studies import Chosen, Sweep, Tape
+from smclab.walkforward import Study, study
+
+
+def judged(sweep: Sweep, windows: Mapping[str, Any], tried_before: int, n_boot: int, seed: int) -> Study:
+    "The walk forward, the cross-validation and the luck of the grid; combinations that were ruined are left out."
+    return study(
+        sweep.whole, windows, longest_trade_days=sweep.longest_trade_days, tried_before=tried_before, n_boot=n_boot,
+        seed=seed,
+    )  # fmt: skip
+
+
+def folds(
+    tape: Tape, sweep: Sweep, study: Study, n_boot: int, seed: int, work: Mapping[str, Any]
+) -> tuple[list[Chosen], pd.DataFrame]:
+    "Every window's choice played again from flat, and their test days in one row."
+    how = {k: v for k, v in work.items() if k != "block"}
+    done = studies.folds(tape, sweep, study, n_boot=n_boot, seed=seed, **how)
+    return done, studies.joined(done).to_frame()
+
+
+def metrics(study: Study) -> dict[str, dict[str, float]]:
+    "The study's summary as MLflow counts it."
+    return {name: {"value": float(v), "step": 0} for name, v in study.summary["value"].items() if pd.notna(v)}
+
+
+def parts(study: Study) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    "Summary, windows and cross-validation's paths."
+    return study.summary.reset_index(), study.windows, study.paths.reset_index()
+
+
+def create_pipeline(symbol: str) -> Pipeline:
+    "A reading to a judged study."
+    asked = ["sweep", "params:walkforward", "params:sweep.tried_before", "params:scorecard.n_boot", "params:seed"]
+    played = ["tape", "sweep", "study", "params:scorecard.n_boot", "params:seed", "params:work"]
+    nodes = [
+        *gridded(symbol),
+        node(judged, asked, "study", name="study"),
+        node(parts, "study", ["study_summary", "study_windows", "study_paths"], name="study_tables"),
+        node(metrics, "study", "study_metrics", name="study_metrics"),
+        node(folds, played, ["walkforward_runs", "walkforward_returns"], name="folds"),
+        node(pictures.walk, ["walkforward_returns", "study_windows"], "walk_chart", name="walk_chart"),
+    ]
+    return stage(symbol, nodes)
