@@ -164,26 +164,52 @@ def check_intents(
     return table
 
 # %% ../../nbs/50_execution.ipynb #25898351
+_ENTRY_OF = {"candle_close": "market", "limit": "limit"}
+
+
 def intents(
     decisions: Iterable,  # Decisions: outcome, setup_id, time (ns, open of the deciding bar), ticket
     bars: pd.DataFrame,  # (n, OHLCV) the bars they were decided on, UTC open-time index
+    *,
+    modes: Iterable[str] = ("candle_close",),  # candle_close enters at the next open, limit waits in the zone
+    legs: bool = False,  # half out at the ticket's first target, the rest trailed; False: all of it at stop or target
+    zone_exit: bool = False,  # a close beyond the zone closes the position too
 ) -> pd.DataFrame:  # (n, INTENT_DTYPES), in order of decision_bar
-    "The live decisions that enter at the market as a tape of intents."
-    live = {d.setup_id: d for d in reversed(list(decisions)) if d.outcome == "live" and d.ticket.entry_type == "market"}
+    "The live decisions of some modes as a tape of intents."
+    for mode in modes:
+        if mode not in _ENTRY_OF:
+            raise BadConfig(f"modes must be some of {', '.join(_ENTRY_OF)}; found {mode!r}{nearest(mode, _ENTRY_OF)}")
+    kinds = {_ENTRY_OF[mode] for mode in modes}
+    live = {d.setup_id: d for d in reversed(list(decisions)) if d.outcome == "live" and d.ticket.entry_type in kinds}
     live = sorted(live.values(), key=lambda d: (d.time, d.setup_id))
     times = pd.to_datetime(np.array([d.time for d in live], dtype="int64"), utc=True)
     at = bars.index.as_unit("ns").get_indexer(times.as_unit("ns"))
     for d, bar, time in zip(live, at, times, strict=True):
         if bar < 0:
             raise BadConfig(f"decision {d.setup_id} was made on the bar {time}, which these bars do not have")
-    return intent_table(_intent_row(d, int(bar)) for d, bar in zip(live, at, strict=True))
+    rows = (_intent_row(d, int(bar)) for d, bar in zip(live, at, strict=True))
+    exits = (_legs(d.ticket) if legs else {} for d in live)
+    return intent_table({**row, **leg, "zone_exit": zone_exit} for row, leg in zip(rows, exits, strict=True))
 
 
 def _intent_row(decision, bar: int) -> dict:
     "One decision as one intent's row."
     t = decision.ticket
     return {
-        "setup_id": decision.setup_id, "decision_bar": bar, "side": t.side, "entry_price": t.entry_price,
-        "stop_price": t.stop_price, "target_price": t.target_price, "risk_pct": t.risk_pct,
-        "expiry_bar": bar + t.expiry_bars, "time_limit_bars": t.time_limit_bars,
+        "setup_id": decision.setup_id, "decision_bar": bar, "side": t.side, "entry_type": t.entry_type,
+        "entry_price": t.entry_price, "stop_price": t.stop_price, "target_price": t.target_price,
+        "risk_pct": t.risk_pct, "expiry_bar": bar + t.expiry_bars, "time_limit_bars": t.time_limit_bars,
+        "zone_low": t.zone_low or np.nan, "zone_high": t.zone_high or np.nan,
+    }  # fmt: skip
+
+
+def _legs(ticket) -> dict:
+    "The ticket's two legs; nothing when its target is nearer than the first leg's."
+    near = ticket.partial_atr * ticket.atr_price
+    if not 0 < near < ticket.side * (ticket.target_price - ticket.entry_price):
+        return {}
+    return {
+        "fraction": ticket.partial_pct / 100, "target_price": ticket.entry_price + ticket.side * near,
+        "target2_price": ticket.target_price, "trail2_type": "extreme",
+        "trail2_price": ticket.trail_atr * ticket.atr_price, "activate2_price": near,
     }  # fmt: skip

@@ -396,6 +396,9 @@ class Ticket:
     partial_pct: float = 50.0  # % of the size that leaves there
     trail_atr: float = 2.0  # how far behind the rest is trailed, ATR14
     market_fallback: bool = False  # whether an unfilled limit may become a market order
+    atr_price: float = 0.0  # ATR14 the legs are measured in, price
+    zone_low: float = 0.0  # the zone it stands on, price; 0 when it is not known
+    zone_high: float = 0.0
 
     @property
     def possible(self) -> bool:
@@ -498,6 +501,11 @@ def _expiry(table, policy: Policy, limit: np.ndarray) -> np.ndarray:
     return np.where(limit, np.maximum(policy.limit_expiry_bars - age, 1), policy.expiry_bars).astype(np.int64)
 
 
+def _edge(table, name: str, n: int) -> np.ndarray:
+    "An edge of the zone; 0 where the table does not say."
+    return _numbers(table, name) if name in table else np.zeros(n)
+
+
 def plan_all(
     table,  # candidate columns: a DataFrame or a dict of arrays
     instrument: Instrument,
@@ -526,7 +534,8 @@ def plan_all(
         "entry_type": np.where(limit, "limit", "market").astype(object),
         "stop_atr_timeframe": act.risk.stop_atr_timeframe, "target_source": source, "sizing": act.risk.sizing,
         "zone_kind": zone, "partial_atr": 2.0, "partial_pct": 50.0, "trail_atr": np.where(zone == "breaker", 1.5, 2.0),
-        "market_fallback": act.limit_entry.allow_market_fallback, "min_rr": need,
+        "market_fallback": act.limit_entry.allow_market_fallback, "atr_price": _numbers(table, "atr_price"),
+        "zone_low": _edge(table, "zone_bottom", n), "zone_high": _edge(table, "zone_top", n), "min_rr": need,
     }  # fmt: skip
     return {k: v if isinstance(v, np.ndarray) else np.full(n, v) for k, v in columns.items()}
 
