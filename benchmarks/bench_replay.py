@@ -52,10 +52,8 @@ from bench_replay import DESK, coin_flips, grid, sweep
 from smclab.tapes import market
 bars = market(20_000, seed=1)
 orders = coin_flips(bars, 20)
-sweep(bars, orders, grid().iloc[:2], **DESK)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 sweep(bars, orders, grid(), **DESK)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 
 
@@ -154,7 +152,7 @@ def own() -> float:
     print(f"  every table of the ledger (replay)                      {tables * 1e3:8.1f} ms")
     many = median_s(lambda: sweep(short, few, grid(), **DESK))
     print(f"200 combinations x 20,000 bars                            {many * 1e3:8.1f} ms")
-    print(f"  memory it adds                                          {process(MEMORY)[0]:8.0f} MiB")
+    print(f"  peak memory of a process that does only that            {process(MEMORY)[0]:8.0f} MiB")
     walk = median_s(lambda: sweep(bars, orders, grid(), **DESK), 3)
     print(f"200 combinations x 100,000 bars, the matrix of a walk-forward {walk:6.2f} s")
     first, second = process(FIRST_CALL)
