@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from smcdesk import pictures, project, rollout, session
 from smcdesk.__main__ import _fixable, app
 from smcdesk.evaluated import outcome_rows
+from smcdesk.pipelines.data import traded
 from smcdesk.pipelines.decide import at_timeframe, higher_timeframes, round_trip, spread_by_bar, stop_noise
 from smcdesk.providers import news
 from smcdesk.providers.files import read_spread
@@ -512,3 +513,14 @@ def test_every_environment_has_its_own_store_and_its_datasets_know_it(house, env
     conf = project.config(env)
     assert conf["catalog"]["{symbol}.evaluated"]["env"] == env
     assert conf["store"]["rewrite"] is (env in ("base", "test"))
+
+
+# What a symbol is
+
+
+def test_conf_changes_a_shipped_profile_and_misspells_none():
+    changed = traded("XAUUSD", {"GOLD": {"max_leverage": 50, "killzone_windows": ["ny 07:00-10:00 UTC"]}}, "GOLD")
+    assert (changed.symbol, changed.max_leverage, changed.killzone_windows) == ("GOLD", 50.0, ("ny 07:00-10:00 UTC",))
+    assert traded("XAUUSD", {}, "GOLD").tick == traded("XAUUSD", {"GOLD": None}, "GOLD").tick == changed.tick
+    with pytest.raises(BadConfig, match="did you mean 'max_leverage'"):
+        traded("XAUUSD", {"GOLD": {"max_leverge": 50}}, "GOLD")
