@@ -196,8 +196,8 @@ def differences(
     found, drawn = (x[:, one] - x[:, other]).mean(axis=0), drawn[:, one] - drawn[:, other]
     spread = drawn.std(axis=0, ddof=1)
     moves = spread > 1e-15
-    scale = np.where(moves, spread, 1.0)
-    t, chance = np.where(moves, found / scale, 0.0), np.where(moves, np.abs(drawn - found) / scale, 0.0)
+    scale, sure = np.where(moves, spread, 1.0), np.where(found > 1e-15, np.inf, 0.0)  # the same distance every day
+    t, chance = np.where(moves, found / scale, sure), np.where(moves, np.abs(drawn - found) / scale, 0.0)
     low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
     p, pct = step_down(t, chance), 100 * year
     columns = {
