@@ -142,11 +142,14 @@ def check_intents(
     intents: pd.DataFrame,  # INTENT_DTYPES, in order of decision_bar; what has a neutral value may be left out
 ) -> pd.DataFrame:  # the same, with exact dtypes and a fresh RangeIndex
     "The table with its dtypes made exact, or `BadConfig` naming row, column and what was expected."
-    intents = intents.assign(**{c: value for c, value in _OPTIONAL.items() if c not in intents.columns})
+    missing = {c: value for c, value in _OPTIONAL.items() if c not in intents.columns}
+    intents = intents.assign(**missing) if missing else intents
     for column in INTENT_DTYPES:
         if column not in intents.columns:
             raise BadConfig(f"intents have no column {column!r}{nearest(column, list(intents.columns))}")
-    table = intents[list(INTENT_DTYPES)].astype(INTENT_DTYPES).reset_index(drop=True)
+    table = intents[list(INTENT_DTYPES)].reset_index(drop=True)
+    if [str(kind) for kind in table.dtypes] != list(INTENT_DTYPES.values()):  # astype is slow, and mostly not needed
+        table = table.astype(INTENT_DTYPES)
     number = {c: table[c].to_numpy() for c, kind in INTENT_DTYPES.items() if kind != "str"}
     _refuse(np.abs(number["side"]) != 1, table, "side", "+1 or -1")
     _refuse(~table["entry_type"].isin(ENTRY_TYPES).to_numpy(), table, "entry_type", "market, limit or stop")

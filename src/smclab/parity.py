@@ -158,12 +158,12 @@ def _try_limit(broker, order, open_, high, low, limit):
         broker._execute(order, ago=0, price=limit)
 
 
-def _stop_comes_first(tie: str, side: int, leg: _Leg, open_: float, close: float) -> bool:
+def _stop_comes_first(tie: str, side: int, leg: _Leg, open_: float, close: float, dust: float) -> bool:
     "Whether a bar that holds both books the stop."
     if tie == "path":
         return (close >= open_) == (side > 0)
     if tie == "nearest":
-        return abs(open_ - leg.stop) <= abs(leg.target - open_)
+        return abs(open_ - leg.stop) <= abs(leg.target - open_) + dust
     return tie == "stop"
 
 
@@ -182,7 +182,7 @@ def _try_stop(broker, order, open_, high, low, stop, close):
         play, leg = order.info["play"], order.info["leg"]
         gapped = broker._target_reached(order, open_) and not unborn and rules.gap_target_first
         both = broker._target_reached(order, best) and broker._target_live(order)
-        if gapped or (both and not _stop_comes_first(rules.tie, play.side, leg, open_, close)):
+        if gapped or (both and not _stop_comes_first(rules.tie, play.side, leg, open_, close, dust)):
             return
     broker._execute(order, ago=0, price=slipped(worst, stop))
 

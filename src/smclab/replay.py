@@ -141,6 +141,8 @@ def _size_nb(equity, planned, real, fill, risk_pct, params):
 
 def _params(instrument: Instrument, costs: Costs, rules: Rules, max_risk_pct: float) -> np.ndarray:
     "What does not change during a replay, as the kernel reads it."
+    if not max_risk_pct > 0:
+        raise BadConfig(f"max_risk_pct must be > 0 % of equity; found {max_risk_pct}")
     step, smallest, largest = units_of(instrument)
     params = np.zeros(_N_PARAMS)
     params[[_ASK, _BID]] = costs.ask_offset, costs.bid_offset
@@ -166,8 +168,11 @@ def _to_tick_nb(price, tick):
 @njit(cache=True)
 def _near_stop_nb(row, tick):
     "The nearer stop of an intent's legs."
-    stop, stop2 = _to_tick_nb(row[_I_STOP], tick), _to_tick_nb(row[_I_STOP2], tick)
-    return stop2 if row[_I_FRACTION] < 1 and row[_I_SIDE] * (stop2 - stop) > 0 else stop
+    stop = _to_tick_nb(row[_I_STOP], tick)
+    if row[_I_FRACTION] == 1:
+        return stop
+    stop2 = _to_tick_nb(row[_I_STOP2], tick)
+    return stop2 if row[_I_SIDE] * (stop2 - stop) > 0 else stop
 
 
 @njit(cache=True)
@@ -175,7 +180,6 @@ def _refusal_nb(state, t, open_, row, params):
     "The reason code for which an intent is refused before it is sized, or _OK."
     long = row[_I_SIDE] > 0
     last, dust = state[_LAST_LONG if long else _LAST_SHORT], params[_TICK] * 1e-6
-    stop, entry = _to_tick_nb(row[_I_STOP], params[_TICK]), row[_I_ENTRY]
     if row[_I_BAR] < t - 1:
         return _LATE
     if 0 <= row[_I_EXPIRY] < t:
@@ -184,6 +188,7 @@ def _refusal_nb(state, t, open_, row, params):
         return _OPEN
     if last >= 0 and t - last <= params[_COOLDOWN]:
         return _COOL
+    stop, entry = _to_tick_nb(row[_I_STOP], params[_TICK]), row[_I_ENTRY]
     if not row[_I_SIDE] * (entry - stop) > dust or stop <= 0:
         return _BAD_STOP
     if row[_I_SIDE] * (row[_I_TARGET] - entry) <= dust or row[_I_SIDE] * (row[_I_TARGET2] - entry) <= dust:
@@ -222,12 +227,12 @@ def _size_row_nb(state, row, fill, params):
 @njit(cache=True)
 def _leg_nb(state, k, units, stop, target, trail_type, trail, activate, fill, seen, params):
     "Open one leg; returns its commission."
-    leg = state[_LEG0 + k * _N_LEG : _LEG0 + (k + 1) * _N_LEG]
+    o = _LEG0 + k * _N_LEG
     commission = units * (params[_PER_UNIT] + fill * params[_PCT])
-    leg[_UNITS], leg[_STOP], leg[_TARGET] = units, stop, _to_tick_nb(target, params[_TICK])
-    leg[_TRAIL_TYPE], leg[_TRAIL], leg[_ACTIVATE] = trail_type, trail, activate
-    leg[_MAE], leg[_MFE], leg[_COMMISSION], leg[_DOUBT] = 0.0, 0.0, commission, 0.0
-    leg[_COST] = commission + units * (abs(fill - seen))
+    state[o + _UNITS], state[o + _STOP], state[o + _TARGET] = units, stop, _to_tick_nb(target, params[_TICK])
+    state[o + _TRAIL_TYPE], state[o + _TRAIL], state[o + _ACTIVATE] = trail_type, trail, activate
+    state[o + _MAE], state[o + _MFE], state[o + _COMMISSION], state[o + _DOUBT] = 0.0, 0.0, commission, 0.0
+    state[o + _COST] = commission + units * (abs(fill - seen))
     state[_CASH] -= commission
     return commission
 
@@ -293,15 +298,15 @@ def _trigger_nb(row, open_, high, low, params):
 
 
 @njit(cache=True)
-def _entry_event_nb(event, t, number, row, status, reason, units, fill, slip, commission, params):
+def _entry_event_nb(events, n, t, number, row, status, reason, units, fill, slip, commission, params):
     "Write what became of an entry."
-    event[_E_BAR], event[_E_ROW], event[_E_KIND], event[_E_LEG] = t, number, 0, 0
-    event[_E_STATUS], event[_E_REASON], event[_E_SIZE] = status, reason, units
-    event[_E_ASKED], event[_E_FILL] = row[_I_ENTRY], fill
-    event[_E_SPREAD], event[_E_SLIP], event[_E_COST] = 0.0, 0.0, 0.0
+    events[n, _E_BAR], events[n, _E_ROW], events[n, _E_KIND], events[n, _E_LEG] = t, number, 0, 0
+    events[n, _E_STATUS], events[n, _E_REASON], events[n, _E_SIZE] = status, reason, units
+    events[n, _E_ASKED], events[n, _E_FILL] = row[_I_ENTRY], fill
+    events[n, _E_SPREAD], events[n, _E_SLIP], events[n, _E_COST] = 0.0, 0.0, 0.0
     if status == 0:
-        event[_E_SPREAD], event[_E_SLIP] = abs(params[_ASK if row[_I_SIDE] > 0 else _BID]), slip
-        event[_E_COST] = commission
+        events[n, _E_SPREAD], events[n, _E_SLIP] = abs(params[_ASK if row[_I_SIDE] > 0 else _BID]), slip
+        events[n, _E_COST] = commission
 
 
 @njit(cache=True)
@@ -330,7 +335,7 @@ def _work_nb(state, t, open_, high, low, volume, waiting, params, events, n):
         number, units, reason = row[_W_ROW], row[_W_UNITS], int(row[_W_REASON])
         status, why = _fate_nb(state, t, open_, row, params)
         if why != _OK:
-            _entry_event_nb(events[n], t, number, row, status, why, 0.0, np.nan, 0.0, 0.0, params)
+            _entry_event_nb(events, n, t, number, row, status, why, 0.0, np.nan, 0.0, 0.0, params)
             n += 1
             continue
         fill, seen, inside = _trigger_nb(row, open_, high, low, params)
@@ -343,11 +348,11 @@ def _work_nb(state, t, open_, high, low, volume, waiting, params, events, n):
             continue
         slip = abs(fill - seen - params[_ASK if row[_I_SIDE] > 0 else _BID])
         commission = _open_nb(state, t, row, number, units, fill, seen, inside, params)
-        _entry_event_nb(events[n], t, number, row, 0, reason, units, fill, slip, commission, params)
+        _entry_event_nb(events, n, t, number, row, 0, reason, units, fill, slip, commission, params)
         n += 1
     left = kept if state[_SIDE] == 0 else 0
     for k in range(kept - left):
-        _entry_event_nb(events[n], t, waiting[k, _W_ROW], waiting[k], 3, _OPEN, 0.0, np.nan, 0.0, 0.0, params)
+        _entry_event_nb(events, n, t, waiting[k, _W_ROW], waiting[k], 3, _OPEN, 0.0, np.nan, 0.0, 0.0, params)
         n += 1
     state[_N_WAIT] = left
     return n
@@ -359,14 +364,14 @@ def _stop_first_nb(side, stop, target, open_, close, params):
     if params[_TIE] == 2:
         return (close >= open_) == (side > 0)  # a rising candle went down first
     if params[_TIE] == 3:
-        return side * (open_ - stop) <= side * (target - open_)
+        return side * (open_ - stop) <= side * (target - open_) + params[_TICK] * 1e-6
     return params[_TIE] == 0
 
 
 @njit(cache=True)
-def _exit_nb(state, leg, t, open_, high, low, close, params):
+def _exit_nb(state, o, t, open_, high, low, close, params):
     "(reason code or -1, level asked, ambiguous): whether and why a leg closes on this bar."
-    side, stop, target = state[_SIDE], leg[_STOP], leg[_TARGET]
+    side, stop, target = state[_SIDE], state[o + _STOP], state[o + _TARGET]
     dust = params[_TICK] * 1e-6
     through = params[_THROUGH] * params[_TICK] - dust
     fresh = t == state[_ENTRY_BAR]
@@ -387,7 +392,7 @@ def _exit_nb(state, leg, t, open_, high, low, close, params):
     hit_stop, hit_target = side * (worst - stop) <= dust, side * (best - target) >= through
     both = hit_stop and hit_target
     if inside and state[_TYPE] == _LIMIT_ENTRY and params[_FILL_BAR] == 0:
-        leg[_DOUBT] = max(leg[_DOUBT], 1.0 if hit_target else 0.0)
+        state[o + _DOUBT] = max(state[o + _DOUBT], 1.0 if hit_target else 0.0)
         hit_target = False
     doubtful = both or (inside and state[_TYPE] == _STOP_ENTRY)
     if hit_stop and not (hit_target and not _stop_first_nb(side, stop, target, open_, close, params)):
@@ -400,7 +405,7 @@ def _exit_nb(state, leg, t, open_, high, low, close, params):
 
 # %% ../../nbs/52_replay.ipynb #b11e7a0a
 @njit(cache=True)
-def _excursion_nb(state, leg, t, reason, exit_, open_, high, low, close):
+def _excursion_nb(state, o, t, reason, exit_, open_, high, low, close):
     "Widen a leg's worst and best excursion (price, >= 0) by this bar."
     side, entry = state[_SIDE], state[_ENTRY]
     worst, best = (low, high) if side > 0 else (high, low)
@@ -413,28 +418,33 @@ def _excursion_nb(state, leg, t, reason, exit_, open_, high, low, close):
     elif reason == _X_STOP:
         worst, best = exit_, open_
     elif reason == _X_TARGET:
-        worst, best = side * max(side * worst, side * leg[_STOP]), exit_
-    leg[_MAE] = max(leg[_MAE], side * (entry - worst))
-    leg[_MFE] = max(leg[_MFE], side * (best - entry))
+        worst, best = side * max(side * worst, side * state[o + _STOP]), exit_
+    state[o + _MAE] = max(state[o + _MAE], side * (entry - worst))
+    state[o + _MFE] = max(state[o + _MFE], side * (best - entry))
 
 
 @njit(cache=True)
-def _close_nb(state, k, t, reason, exit_, spread, ambiguous, params, trade):
+def _close_nb(state, k, t, reason, exit_, spread, ambiguous, params, trades, n):
     "Close a leg at `exit_` and write its row; returns the commission of the exit."
-    leg = state[_LEG0 + k * _N_LEG : _LEG0 + (k + 1) * _N_LEG]
-    side, units = state[_SIDE], leg[_UNITS]
+    o = _LEG0 + k * _N_LEG
+    side, units = state[_SIDE], state[o + _UNITS]
     commission = units * (params[_PER_UNIT] + exit_ * params[_PCT])
     gross = side * (exit_ - state[_ENTRY]) * units
-    pnl = gross - leg[_COMMISSION] - commission
-    trade[_T_ROW], trade[_T_SIDE], trade[_T_SIZE], trade[_T_LEG] = state[_ROW], side, units, k + 1
-    trade[_T_IN], trade[_T_ENTRY], trade[_T_OUT], trade[_T_EXIT] = state[_ENTRY_BAR], state[_ENTRY], t, exit_
-    trade[_T_REASON], trade[_T_STOP], trade[_T_TARGET] = reason, leg[_STOP], leg[_TARGET]
-    trade[_T_PNL], trade[_T_COST] = pnl, leg[_COST] + commission + units * spread
-    trade[_T_R] = pnl / (state[_FULL] * state[_RISK])
-    trade[_T_MAE], trade[_T_MFE] = leg[_MAE] / state[_RISK], leg[_MFE] / state[_RISK]
-    trade[_T_AMBIGUOUS] = ambiguous or leg[_DOUBT] > 0
+    pnl = gross - state[o + _COMMISSION] - commission
+    trades[n, _T_ROW], trades[n, _T_SIDE], trades[n, _T_SIZE], trades[n, _T_LEG] = state[_ROW], side, units, k + 1
+    trades[n, _T_IN], trades[n, _T_ENTRY], trades[n, _T_OUT], trades[n, _T_EXIT] = (
+        state[_ENTRY_BAR],
+        state[_ENTRY],
+        t,
+        exit_,
+    )
+    trades[n, _T_REASON], trades[n, _T_STOP], trades[n, _T_TARGET] = reason, state[o + _STOP], state[o + _TARGET]
+    trades[n, _T_PNL], trades[n, _T_COST] = pnl, state[o + _COST] + commission + units * spread
+    trades[n, _T_R] = pnl / (state[_FULL] * state[_RISK])
+    trades[n, _T_MAE], trades[n, _T_MFE] = state[o + _MAE] / state[_RISK], state[o + _MFE] / state[_RISK]
+    trades[n, _T_AMBIGUOUS] = ambiguous or state[o + _DOUBT] > 0
     state[_CASH] += gross - commission
-    leg[_UNITS] = 0.0
+    state[o + _UNITS] = 0.0
     state[_SIZE] = state[_LEG0 + _UNITS] + state[_LEG0 + _N_LEG + _UNITS]
     if state[_SIZE] == 0:
         state[_LAST_LONG if side > 0 else _LAST_SHORT] = t
@@ -443,30 +453,30 @@ def _close_nb(state, k, t, reason, exit_, spread, ambiguous, params, trade):
 
 
 @njit(cache=True)
-def _trail_nb(state, leg, t, high, low, close, params):
+def _trail_nb(state, o, t, high, low, close, params):
     "Move a trailing stop behind this bar's close or extreme, never back."
     side = state[_SIDE]
     best = close
     unsure = state[_INSIDE] > 0 and t == state[_ENTRY_BAR]
-    if leg[_TRAIL_TYPE] != _CLOSE_TRAIL and not unsure:
+    if state[o + _TRAIL_TYPE] != _CLOSE_TRAIL and not unsure:
         best = high if side > 0 else low
-    if side * (best - state[_ENTRY]) >= leg[_ACTIVATE] - params[_TICK] * 1e-6:
-        behind = _to_tick_nb(best - side * leg[_TRAIL], params[_TICK])
-        if side * (behind - leg[_STOP]) > 0:
-            leg[_STOP] = behind
+    if side * (best - state[_ENTRY]) >= state[o + _ACTIVATE] - params[_TICK] * 1e-6:
+        behind = _to_tick_nb(best - side * state[o + _TRAIL], params[_TICK])
+        if side * (behind - state[o + _STOP]) > 0:
+            state[o + _STOP] = behind
 
 # %% ../../nbs/52_replay.ipynb #57ba71e9
 @njit(cache=True)
-def _admit_nb(state, t, open_, high, low, row, waiting, params, event):
+def _admit_nb(state, t, open_, high, low, row, waiting, params, events, n):
     "Ask one intent: filled at the open, put to wait (False: nothing to tell yet), or refused."
-    number, n = state[_NEXT], int(state[_N_WAIT])
+    number, w = state[_NEXT], int(state[_N_WAIT])
     reason = _refusal_nb(state, t, open_, row, params)
     units, fill, slip, commission = 0.0, np.nan, 0.0, 0.0
     if reason == _OK and row[_I_TYPE] > 0:
         units, reason = _size_row_nb(state, row, _to_tick_nb(row[_I_ENTRY], params[_TICK]), params)
-        if units > 0 and n < _MAX_WAITING:
-            waiting[n, :_N_INTENT] = row
-            waiting[n, _W_ROW], waiting[n, _W_UNITS], waiting[n, _W_REASON] = number, units, reason
+        if units > 0 and w < _MAX_WAITING:
+            waiting[w, :_N_INTENT] = row
+            waiting[w, _W_ROW], waiting[w, _W_UNITS], waiting[w, _W_REASON] = number, units, reason
             state[_N_WAIT] += 1
             return False
         reason, units = (_FULL_BOOK if units > 0 else reason), 0.0
@@ -482,7 +492,7 @@ def _admit_nb(state, t, open_, high, low, row, waiting, params, event):
         else:
             fill = np.nan
     status = 0 if units > 0 else (2 if reason == _EXPIRED else 1)
-    _entry_event_nb(event, t, number, row, status, reason, units, fill, slip, commission, params)
+    _entry_event_nb(events, n, t, number, row, status, reason, units, fill, slip, commission, params)
     return True
 
 
@@ -490,39 +500,62 @@ def _admit_nb(state, t, open_, high, low, row, waiting, params, event):
 def _admit_all_nb(state, t, open_, high, low, intents, first, waiting, params, events, n):
     "Ask every intent decided before this open; returns the number of events written so far."
     while state[_NEXT] - first < len(intents) and intents[int(state[_NEXT] - first), _I_BAR] < t:
-        if _admit_nb(state, t, open_, high, low, intents[int(state[_NEXT] - first)], waiting, params, events[n]):
+        if _admit_nb(state, t, open_, high, low, intents[int(state[_NEXT] - first)], waiting, params, events, n):
             n += 1
         state[_NEXT] += 1
     return n
 
 
 @njit(cache=True)
-def _manage_nb(state, k, t, open_, high, low, close, params, event, trade):
+def _manage_nb(state, k, t, open_, high, low, close, params, events, n, trades, m):
     "Close a leg on this bar if the rules say so; True when it was closed."
-    leg, side = state[_LEG0 + k * _N_LEG : _LEG0 + (k + 1) * _N_LEG], state[_SIDE]
+    o, side = _LEG0 + k * _N_LEG, state[_SIDE]
     spread = params[_BID if side > 0 else _ASK]
     open_, high, low, close = open_ + spread, high + spread, low + spread, close + spread
-    reason, asked, ambiguous = _exit_nb(state, leg, t, open_, high, low, close, params)
-    slip, exit_, level = 0.0, asked, leg[_TARGET]
+    reason, asked, ambiguous = _exit_nb(state, o, t, open_, high, low, close, params)
+    slip, exit_, level = 0.0, asked, state[o + _TARGET]
     if reason in (_X_STOP, _X_STOP_GAP, _X_TIME, _X_ZONE):
-        slip, level = params[_SLIP_STOP], leg[_STOP] if reason in (_X_STOP, _X_STOP_GAP) else open_
+        slip, level = params[_SLIP_STOP], state[o + _STOP] if reason in (_X_STOP, _X_STOP_GAP) else open_
         exit_ = _slipped_nb(asked, slip, side < 0, high, low, params)
     elif reason == _X_TARGET_GAP:
-        exit_ = _limit_slip_nb(asked, leg[_TARGET], side < 0, high, params)
+        exit_ = _limit_slip_nb(asked, state[o + _TARGET], side < 0, high, params)
     if params[_CAP] > 0:
         slip = abs(exit_ - asked)
-    _excursion_nb(state, leg, t, reason, exit_, open_, high, low, close)
+    _excursion_nb(state, o, t, reason, exit_, open_, high, low, close)
     if reason < 0:
-        if leg[_TRAIL_TYPE] > 0:
-            _trail_nb(state, leg, t, high, low, close, params)
+        if state[o + _TRAIL_TYPE] > 0:
+            _trail_nb(state, o, t, high, low, close, params)
         return False
-    event[_E_BAR], event[_E_ROW], event[_E_REASON], event[_E_SIZE] = t, state[_ROW], reason, leg[_UNITS]
-    event[_E_KIND] = 3 if reason == _X_TIME else (1 if reason in (_X_STOP, _X_STOP_GAP) else 2)
+    events[n, _E_BAR], events[n, _E_ROW], events[n, _E_REASON], events[n, _E_SIZE] = (
+        t,
+        state[_ROW],
+        reason,
+        state[o + _UNITS],
+    )
+    events[n, _E_KIND] = 3 if reason == _X_TIME else (1 if reason in (_X_STOP, _X_STOP_GAP) else 2)
     if reason == _X_ZONE:
-        event[_E_KIND] = 4
-    event[_E_STATUS], event[_E_ASKED], event[_E_FILL], event[_E_LEG] = 0, level, exit_, k
-    event[_E_SPREAD], event[_E_SLIP] = abs(spread), slip
-    event[_E_COST] = _close_nb(state, k, t, reason, exit_, abs(spread) + slip, ambiguous, params, trade)
+        events[n, _E_KIND] = 4
+    events[n, _E_STATUS], events[n, _E_ASKED], events[n, _E_FILL], events[n, _E_LEG] = 0, level, exit_, k
+    events[n, _E_SPREAD], events[n, _E_SLIP] = abs(spread), slip
+    events[n, _E_COST] = _close_nb(state, k, t, reason, exit_, abs(spread) + slip, ambiguous, params, trades, m)
+    return True
+
+
+@njit(cache=True)
+def _quiet_nb(state, o, t, high, low, params):
+    "True, with the excursions widened, when nothing can happen to a leg on this bar: most bars, and the quickest."
+    side, dust = state[_SIDE], params[_TICK] * 1e-6
+    timed = state[_LIMIT] >= 0 and t - state[_ENTRY_BAR] >= state[_LIMIT]
+    if timed or t == state[_ENTRY_BAR] or state[o + _TRAIL_TYPE] > 0 or side * (state[_PREV] - state[_EDGE]) < -dust:
+        return False
+    offset = params[_BID if side > 0 else _ASK]
+    worst, best = ((low if side > 0 else high) + offset), ((high if side > 0 else low) + offset)
+    if side * (worst - state[o + _STOP]) <= dust:
+        return False
+    if side * (best - state[o + _TARGET]) >= params[_THROUGH] * params[_TICK] - dust:
+        return False
+    state[o + _MAE] = max(state[o + _MAE], side * (state[_ENTRY] - worst))
+    state[o + _MFE] = max(state[o + _MFE], side * (best - state[_ENTRY]))
     return True
 
 
@@ -532,16 +565,19 @@ def _replay_nb(state, waiting, base, start, stop, prices, intents, first, params
     n_events, n_trades = 0, 0
     for t in range(start, stop):
         open_, high, low, close = prices[t - base, 0], prices[t - base, 1], prices[t - base, 2], prices[t - base, 3]
-        if state[_NEXT] - first < len(intents):
+        due = int(state[_NEXT]) - first
+        if due < len(intents) and intents[due, _I_BAR] < t:
             n_events = _admit_all_nb(state, t, open_, high, low, intents, first, waiting, params, events, n_events)
         if state[_N_WAIT] > 0:
             volume = prices[t - base, 4]
             n_events = _work_nb(state, t, open_, high, low, volume, waiting, params, events, n_events)
         for k in range(_LEGS):
-            if state[_SIDE] != 0 and state[_LEG0 + k * _N_LEG + _UNITS] > 0:
-                event, trade = events[n_events], trades[n_trades]
-                if _manage_nb(state, k, t, open_, high, low, close, params, event, trade):
-                    n_events, n_trades = n_events + 1, n_trades + 1
+            if state[_SIDE] == 0 or state[_LEG0 + k * _N_LEG + _UNITS] == 0:
+                continue
+            if _quiet_nb(state, _LEG0 + k * _N_LEG, t, high, low, params):
+                continue
+            if _manage_nb(state, k, t, open_, high, low, close, params, events, n_events, trades, n_trades):
+                n_events, n_trades = n_events + 1, n_trades + 1
         mark = close + params[_BID if state[_SIDE] > 0 else _ASK]
         equity[t - base] = state[_CASH] + state[_SIDE] * (mark - state[_ENTRY]) * state[_SIZE]
         state[_PREV] = close
@@ -677,6 +713,9 @@ def _journal(trades: np.ndarray, events: np.ndarray, equity: np.ndarray, times: 
     return pd.DataFrame(columns | {"equity": equity}, index=times)
 
 # %% ../../nbs/52_replay.ipynb #c4ac33b3
+_NO_INTENTS = intent_table([])
+
+
 class Player:
     "Plays intents over bars as they come; the ledger so far is the same as a replay of the bars so far."
 
@@ -690,8 +729,6 @@ class Player:
         max_risk_pct: float = 1.0,  # % of equity, no trade ever risks more at the price it is filled
     ):
         check_currency(instrument, account)
-        if not max_risk_pct > 0:
-            raise BadConfig(f"max_risk_pct must be > 0 % of equity; found {max_risk_pct}")
         self.instrument, self.account, self.costs, self.rules = instrument, account, costs, rules
         self._params = _params(instrument, costs, rules, max_risk_pct)
         self._state = np.zeros(_N_STATE)
@@ -699,7 +736,7 @@ class Player:
         self._state[[_LAST_LONG, _LAST_SHORT]] = -1
         self._times, self._equity, self._closes = [np.empty(0, np.int64)], [np.empty(0)], [np.empty(0)]
         self._events, self._trades = [np.empty((0, _N_EVENT))], [np.empty((0, _N_TRADE))]
-        self._intents, self._queue, self.n_bars = [intent_table([])], np.empty((0, _N_INTENT)), 0
+        self._intents, self._queue, self.n_bars = [_NO_INTENTS], np.empty((0, _N_INTENT)), 0
         self._waiting = np.zeros((_MAX_WAITING, _N_WAITING))
 
     def ledger(self) -> Ledger:
@@ -709,8 +746,11 @@ class Player:
 
 def _queue_of(intents: pd.DataFrame) -> np.ndarray:
     "Intents as the kernel reads them."
-    columns = [intents[c].map(_CODES[c].index) if c in _CODES else intents[c] for c in _INTENT_COLUMNS]
-    return np.column_stack([c.to_numpy(np.float64) for c in columns]).reshape(-1, _N_INTENT)
+    rows = np.empty((len(intents), _N_INTENT))
+    for k, name in enumerate(_INTENT_COLUMNS):
+        column = intents[name]
+        rows[:, k] = pd.Index(_CODES[name]).get_indexer(column) if name in _CODES else column.to_numpy()
+    return rows
 
 
 def _advance(player: Player, ns: np.ndarray, prices: np.ndarray) -> np.ndarray:
@@ -813,9 +853,9 @@ def _open_trade(player: Player) -> np.ndarray:
     offset, t = player._params[_BID if state[_SIDE] > 0 else _ASK], player.n_bars - 1
     legs = [k for k in range(_LEGS) if state[_LEG0 + k * _N_LEG + _UNITS] > 0]
     rows = np.zeros((len(legs), _N_TRADE))
-    for k, row in zip(legs, rows, strict=True):
+    for n, k in enumerate(legs):
         price = player._closes[-1][-1] + offset
-        _close_nb(state, k, t, _X_LAST if ends else _X_END, price, abs(offset), False, free, row)
+        _close_nb(state, k, t, _X_LAST if ends else _X_END, price, abs(offset), False, free, rows, n)
     return rows
 
 
@@ -994,23 +1034,26 @@ def _summary_nb(trades, equity, day, start_equity, row, returns):
     row[10] = mean / spread if spread > 0 else np.nan
 
 
+@njit(cache=True)
+def _share_nb(first, step, prices, day, intents, grid, given, params, start_equity, summary, daily):
+    "Every combination of one thread, through one set of buffers."
+    n, most = len(prices), len(intents) + 1
+    rows, equity = np.empty_like(intents), np.empty(n)
+    events, trades = np.empty(((_LEGS + 1) * most, _N_EVENT)), np.empty((_LEGS * most, _N_TRADE))
+    state, waiting = np.empty(_N_STATE), np.empty((_MAX_WAITING, _N_WAITING))
+    for k in range(first, len(grid), step):
+        _shape_nb(intents, grid[k], given, rows)
+        state[:] = 0.0
+        state[_CASH], state[_LAST_LONG], state[_LAST_SHORT] = start_equity, -1, -1
+        _n, done = _replay_nb(state, waiting, 0, 0, n, prices, rows, 0, params, events, trades, equity)
+        _summary_nb(trades[:done], equity, day, start_equity, summary[k], daily[k])
+
+
 @njit(cache=True, parallel=True)
 def _sweep_nb(threads, prices, day, intents, grid, given, params, start_equity, summary, daily):
-    "Every combination of the grid; thread i takes the combinations i, i + threads, ..."
-    n = len(prices)
-    for thread in prange(threads):
-        rows, equity = np.empty_like(intents), np.empty(n)
-        events, trades = (
-            np.empty(((_LEGS + 1) * (len(intents) + 1), _N_EVENT)),
-            np.empty((_LEGS * (len(intents) + 1), _N_TRADE)),
-        )
-        state, waiting = np.empty(_N_STATE), np.empty((_MAX_WAITING, _N_WAITING))
-        for k in range(thread, len(grid), threads):
-            _shape_nb(intents, grid[k], given, rows)
-            state[:] = 0.0
-            state[_CASH], state[_LAST_LONG], state[_LAST_SHORT] = start_equity, -1, -1
-            _n, done = _replay_nb(state, waiting, 0, 0, n, prices, rows, 0, params, events, trades, equity)
-            _summary_nb(trades[:done], equity, day, start_equity, summary[k], daily[k])
+    "Thread i takes the combinations i, i + threads, ..."
+    for i in prange(threads):
+        _share_nb(i, threads, prices, day, intents, grid, given, params, start_equity, summary, daily)
 
 # %% ../../nbs/52_replay.ipynb #7a328b4a
 def shaped(
@@ -1040,12 +1083,16 @@ def _grid(grid: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:  # (n, 8) number
     return np.ascontiguousarray(table), given
 
 
+_DAY_NS = 86_400_000_000_000
+
+
 def _day_numbers(index: pd.DatetimeIndex, instrument: Instrument) -> tuple[np.ndarray, pd.DatetimeIndex]:
     "Which trading day each bar belongs to, and the days."
     shift = instrument.roll_hour if instrument.roll_hour < 12 else instrument.roll_hour - 24
-    local = index.tz_convert(instrument.zone).tz_localize(None) - pd.Timedelta(hours=shift)
-    number, days = pd.factorize(local.normalize())
-    return number.astype(np.int64), pd.DatetimeIndex(days, name="day")
+    local = index.as_unit("ns").tz_convert(instrument.zone).tz_localize(None).asi8 - shift * 3_600_000_000_000
+    day = np.maximum.accumulate(local // _DAY_NS)  # a clock that is put back never reopens yesterday
+    new = np.diff(day, prepend=day[:1] - 1) > 0
+    return np.cumsum(new) - 1, pd.DatetimeIndex(day[new] * _DAY_NS, name="day")
 
 
 def sweep(
@@ -1060,13 +1107,17 @@ def sweep(
     max_risk_pct: float = 1.0,  # % of equity
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # (grid with SUMMARY; daily returns, combination x day)
     "What every combination makes of the same intents, a summary row and daily returns each."
-    player = Player(instrument, account, costs, rules, max_risk_pct=max_risk_pct)
-    prices, (table, given) = _prices(bars, instrument.symbol), _grid(grid)
+    check_currency(instrument, account)
+    params = _params(instrument, costs, rules, max_risk_pct)
+    prices, (numbers, given) = _prices(bars, instrument.symbol), _grid(grid)
     day, days = _day_numbers(bars.index, instrument)
     summary, daily = np.zeros((len(grid), len(SUMMARY))), np.zeros((len(grid), len(days)))
-    threads = max(1, min(get_num_threads(), len(grid)))
-    rows = _queue_of(check_intents(intents))
-    _sweep_nb(threads, prices, day, rows, table, given, player._params, account.equity, summary, daily)
-    figures = pd.DataFrame(summary, columns=list(SUMMARY), index=grid.index)
-    counts = dict.fromkeys(("trades_n", "ambiguous_n"), "int64")
-    return pd.concat([grid, figures.astype(counts)], axis=1), pd.DataFrame(daily, index=grid.index, columns=days)
+    job = (prices, day, _queue_of(check_intents(intents)), numbers, given, params, account.equity, summary, daily)
+    if len(grid) < 2:
+        _share_nb(0, 1, *job)  # waking threads takes longer than one combination
+    else:
+        _sweep_nb(min(get_num_threads(), len(grid)), *job)
+    figures = {name: summary[:, n] for n, name in enumerate(SUMMARY)}
+    figures |= {name: figures[name].astype(np.int64) for name in ("trades_n", "ambiguous_n")}
+    table = pd.DataFrame({**{name: grid[name] for name in grid}, **figures}, index=grid.index)
+    return table, pd.DataFrame(daily, index=grid.index, columns=days)
