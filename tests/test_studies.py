@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+import subprocess
 
 import mlflow
 import numpy as np
@@ -328,7 +329,35 @@ def test_compare_report_runs_and_is_stored_with_the_study(swept, house):
     assert {"compare_report", "walkforward_report"} <= reports.reports(house).keys()
 
 
+def test_newest_runs_are_told_apart_by_what_differs(house, walked):
+    from smcdesk import session
+
+    for equity in (10_000.0, 5_000.0):
+        extra = {"account": {"equity": equity}}
+        session.run(("data", "feature", "replay"), symbol=SYMBOL, env="test", runtime_params=extra)
+    told = comparison.load(SYMBOL, "test", newest=3, n_boot=50)
+    assert {"replay, equity 5000.0", "replay, equity 10000.0"} <= set(told.table["what"])
+    assert told.table["what"].str.startswith("walkforward").sum() == 1
+    assert len(told.returns) == len(walk_story.load(SYMBOL, "test").returns)
+
+
 # A run made again
+
+
+def test_difference_from_a_commit_is_one_fingerprint(tmp_path):
+    def git(*words):
+        who = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+        subprocess.run(["git", "-C", str(tmp_path), *who, *words], check=True, capture_output=True)
+
+    assert tracking.difference(tmp_path) == ""
+    git("init", "-q")
+    (tmp_path / "a.txt").write_text("one")
+    git("add", "."), git("commit", "-qm", "One")
+    assert tracking.difference(tmp_path) == ""
+    (tmp_path / "a.txt").write_text("two")
+    changed = tracking.difference(tmp_path)
+    (tmp_path / "b.txt").write_text("new")
+    assert len(changed) == 16 and tracking.difference(tmp_path) not in ("", changed)
 
 
 def test_study_choice_and_fold_are_reproduced_from_their_ids(swept, walked):
