@@ -11,6 +11,7 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
+from kedro.pipeline import Pipeline
 from typer.testing import CliRunner
 
 from smcdesk import disk, project, reports, session, sources, story, tracking
@@ -137,7 +138,7 @@ def graph(parameters):
     from smcdesk import pipeline_registry
 
     pipeline_registry.use(parameters["symbols"])
-    return pipeline_registry.register_pipelines()["__default__"]
+    return sum(pipeline_registry.register_pipelines().values(), Pipeline([]))
 
 
 def unused(parameters):

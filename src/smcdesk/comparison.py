@@ -93,12 +93,22 @@ def frame(run_id: str, symbol: str, name: str) -> pd.DataFrame | None:
         return None if path is None else pd.read_parquet(path)
 
 
+def _told_apart(runs: pd.DataFrame) -> dict[str, str]:
+    "By run id what a run is: a combination in words, else its kind and up to three parameters that differ within it."
+    said, kinds = column(runs, "tags.study.words"), column(runs, "tags.study").fillna("replay")
+    found = dict(zip(runs["run_id"], said, strict=True))
+    for kind, alike in runs[said.isna()].groupby(kinds[said.isna()]):
+        asked = [c for c in alike if c.startswith("params.") and not c.startswith("params.work")]
+        differ = [c for c in asked if alike[c].nunique() > 1][:3]
+        for _, run in alike.iterrows():
+            found[run["run_id"]] = ", ".join([kind, *(f"{c.split('.')[-1]} {run[c]}" for c in differ)])
+    return found
+
+
 def _row(run: pd.Series, symbol: str, daily: pd.Series) -> dict[str, Any]:
     "One run of the ranking; a walk-forward's figures are those of its test days."
     study = run.get("tags.study") == "walkforward"
-    said = run.get("tags.study.words")
-    what = said if isinstance(said, str) else "walk-forward" if study else "replay"
-    row = {"run_id": run["run_id"], "what": what, "days_n": len(daily)}
+    row = {"run_id": run["run_id"], "days_n": len(daily)}
     row |= {k: run.get(f"metrics.{symbol}.{k}", np.nan) for k in RANKED}
     if study:
         row["sharpe_annual"] = run.get(f"metrics.{symbol}.study.test_sharpe_annual", np.nan)
@@ -123,12 +133,15 @@ def load(
     session.quiet()
     rows, returns, left_out, seen = [], {}, [], {}
     ids = [word.strip() for word in runs.split(",") if word.strip()]
-    for _, run in _picked(every_run(), study, ids, symbol, env, newest).iterrows():
+    picked = _picked(every_run(), study, ids, symbol, env, newest)
+    what = _told_apart(picked)
+    for _, run in picked.iterrows():
         daily = days(run["run_id"], symbol)
         if daily is None:
             left_out.append(f"Run {run['run_id'][:6]} kept no daily returns of {symbol}.")
             continue
         row, made = _row(run, symbol, daily), run.get(f"tags.ledger_hash.{symbol}")
+        row["what"] = what[run["run_id"]]
         if isinstance(made, str) and made in seen:
             left_out.append(f"Run {run['run_id'][:6]}, {row['what']}, has the same ledger as {seen[made]}.")
             continue
@@ -139,6 +152,7 @@ def load(
         raise BadConfig(f"no run of {symbol} in {env} keeps daily returns yet: run smcdesk sweep --env {env} first")
     rising = rank_by == "max_drawdown_pct"
     table = pd.DataFrame(rows).sort_values(rank_by, ascending=rising, kind="stable", ignore_index=True)
+    table = table[["run_id", "what", "days_n", *RANKED]]
     table.insert(0, "label", [_label(k) for k in range(len(table))])
     common = pd.DataFrame(returns).dropna()[list(table["run_id"])].set_axis(table["label"], axis=1)
     tests = differences(common, year=_year(common), n_boot=n_boot, seed=seed)
@@ -196,8 +210,8 @@ def differences(
     found, drawn = (x[:, one] - x[:, other]).mean(axis=0), drawn[:, one] - drawn[:, other]
     spread = drawn.std(axis=0, ddof=1)
     moves = spread > 1e-15
-    scale = np.where(moves, spread, 1.0)
-    t, chance = np.where(moves, found / scale, 0.0), np.where(moves, np.abs(drawn - found) / scale, 0.0)
+    scale, sure = np.where(moves, spread, 1.0), np.where(found > 1e-15, np.inf, 0.0)  # the same distance every day
+    t, chance = np.where(moves, found / scale, sure), np.where(moves, np.abs(drawn - found) / scale, 0.0)
     low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
     p, pct = step_down(t, chance), 100 * year
     columns = {

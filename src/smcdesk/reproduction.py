@@ -26,6 +26,7 @@ class Reproduction:
     run_id: str
     made: dict[str, tuple[str, str]]  # tag -> (then, now)
     given: dict[str, tuple[str, str]]  # tag -> (then, now), those that differ
+    conf: dict[str, tuple[Any, Any]]  # parameter -> (then, in conf today); the run's own was used
 
     @property
     def same(self) -> bool:
@@ -39,10 +40,38 @@ class Reproduction:
                 "" if then == now else f" then, {_short(now)} now"
             )
         for tag, (then, now) in self.given.items():
-            yield f"changed: {_reason(tag)}, {_short(then)} then, {_short(now)} now"
+            yield from _changes(tag, then, now)
+        for name, (then, now) in self.conf.items():
+            yield f"conf says otherwise today (the run's own was used): {name} {then!r} then, {now!r} now"
         if not self.given:
             yield "nothing that went in has changed"
         yield f"run {self.run_id} is {'reproduced' if self.same else 'not reproduced'}"
+
+
+def _changes(tag: str, then: str, now: str) -> Iterator[str]:
+    "One change in a sentence; versions one by one."
+    if tag != "versions":
+        yield f"changed: {_reason(tag)}, {_short(then)} then, {_short(now)} now"
+        return
+    before, after = json.loads(then or "{}"), json.loads(now)
+    for name in sorted(before.keys() | after.keys()):
+        if before.get(name) != after.get(name):
+            yield f"changed: {name}, {before.get(name, 'none')} then, {after.get(name, 'none')} now"
+
+
+def _leaves(conf: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    "Every plain value with its dotted name."
+    for key, value in conf.items():
+        name = f"{path}.{key}" if path else key
+        yield from _leaves(value, name) if isinstance(value, Mapping) else [(name, value)]
+
+
+def _otherwise(conf: Mapping[str, Any], env: str) -> dict[str, tuple[Any, Any]]:
+    "What conf says differently today; how work is done does not count."
+    then, now = (
+        {k: v for k, v in _leaves(c) if not k.startswith(("work.", "news"))} for c in (conf, project.parameters(env))
+    )
+    return {k: (then.get(k), now.get(k)) for k in sorted(then.keys() | now.keys()) if then.get(k) != now.get(k)}
 
 
 def _reason(tag: str) -> str:
@@ -156,4 +185,5 @@ def reproduce(run_id: str) -> Reproduction:
     now = _tags(made, symbols) | (_choice(made[f"{symbols[0]}.tape"], tags) if nested else {})
     came = {k: (v, now.get(k, "")) for k, v in tags.items() if k.startswith(tuple(MADE.values()))}
     given = {k: (tags.get(k, ""), v) for k, v in now.items() if k.startswith(tuple(REASONS))}
-    return Reproduction(run_id, came, {k: pair for k, pair in given.items() if pair[0] != pair[1]})
+    given = {k: pair for k, pair in given.items() if pair[0] != pair[1]}
+    return Reproduction(run_id, came, given, _otherwise(conf, tags["env"]))

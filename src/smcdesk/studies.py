@@ -191,19 +191,20 @@ def card(tape: Tape, ledger: Ledger, *, n_boot: int = 0, seed: int = 0) -> pd.Da
     return scorecard(ledger, tape.bars, n_boot=n_boot, seed=seed, **tape.day)
 
 
-def _longest_days(tape: Tape, policy: Policy, exits: Mapping[str, float]) -> float:
+def _longest_days(tape: Tape, limit_bars: int) -> float:
     "The longest a trade could last by its time limit, anywhere on the tape, calendar days."
-    times, limit = tape.bars.index, int(exits.get("time_limit_bars", policy.in_force.time_limit_bars))
-    ends = times[min(limit, len(times) - 1) :]
+    times = tape.bars.index
+    ends = times[min(limit_bars, len(times) - 1) :]
     return float((ends - times[: len(ends)]).max() / pd.Timedelta(days=1))
 
 
-def _alike(tape: Tape, combinations: list[Combination]) -> Iterator[tuple[Policy, Rules, list[int], list[dict]]]:
-    "Combinations that ask for the same orders, and how each shapes their exits."
-    groups: dict[tuple, tuple] = {}
+def _alike(combinations: list[Combination]) -> Iterator[tuple[Combination, list[int], list[dict[str, Any]]]]:
+    "What asks for the same orders: it, its rows, and how each of them shapes the exits."
+    groups: dict[str, tuple] = {}
     for row, combination in enumerate(combinations):
-        policy, rules, exits = settings(tape, combination)
-        _, _, rows, shapes = groups.setdefault((policy.hash(), rules.hash()), (policy, rules, [], []))
+        asked = {path: value for path, value in combination.items() if not path.startswith("exits.")}
+        exits = {path.partition(".")[2]: value for path, value in combination.items() if path.startswith("exits.")}
+        _, rows, shapes = groups.setdefault(repr(asked), (asked, [], []))
         rows.append(row)
         shapes.append(exits)
     yield from groups.values()
@@ -212,10 +213,13 @@ def _alike(tape: Tape, combinations: list[Combination]) -> Iterator[tuple[Policy
 def _block(tape: Tape, combinations: list[Combination]) -> tuple[pd.DataFrame, pd.DataFrame]:  # figures, returns
     "One unit of work: some combinations on one symbol's tape; one pass of the kernel for those with the same orders."
     figures, returns = [], []
-    for policy, rules, rows, shapes in _alike(tape, combinations):
+    for asked, rows, shapes in _alike(combinations):
+        policy, rules, _ = settings(tape, asked)
         orders, table = intents(live_tickets(tape, policy), tape.bars), pd.DataFrame(shapes, index=rows)
         told, earned = play_all(tape.bars, orders, table, **_game(tape, policy, rules))
-        told["longest_trade_days"] = [_longest_days(tape, policy, exits) for exits in shapes]
+        limits = [int(exits.get("time_limit_bars", policy.in_force.time_limit_bars)) for exits in shapes]
+        longest = {limit: _longest_days(tape, limit) for limit in set(limits)}
+        told["longest_trade_days"] = [longest[limit] for limit in limits]
         figures.append(told.assign(policy_hash=policy.hash(), sharpe_annual=told["sharpe_daily"] * year(tape) ** 0.5))
         returns.append(earned)
     kept = [*FIGURES, "longest_trade_days", "policy_hash"]
@@ -304,8 +308,8 @@ def sweep(
     block: int = 16,  # combinations per unit of work
 ) -> Sweep:
     "Every combination on the whole tape; what was read and found is shared by all."
-    for combination in combinations:
-        settings(tape, combination)  # a wrong value is refused before anything starts
+    for asked, _, _ in _alike(combinations):
+        settings(tape, asked)  # a wrong value is refused before anything starts
     blocks = [(tape, combinations[i : i + block]) for i in range(0, len(combinations), block)]
     done = work(f"{tape.symbol} sweep", _block, blocks, engine=engine, jobs=jobs)
     figures, returns = (pd.concat(parts).set_axis(index(combinations)) for parts in zip(*done, strict=True))

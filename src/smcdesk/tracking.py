@@ -72,7 +72,8 @@ def difference(folder: Path) -> str:  # 16 hex digits; "" when nothing differs
         return ""
     digest = hashlib.sha256(done[0].stdout)
     for name in sorted(n for n in done[1].stdout.split(b"\0") if n):
-        digest.update(name + (folder / os.fsdecode(name)).read_bytes())
+        file = folder / os.fsdecode(name)
+        digest.update(name + (file.read_bytes() if file.is_file() else b""))
     return digest.hexdigest()[:16]
 
 

@@ -1,0 +1,408 @@
+"""Studies at the Desk: a grid is what its combinations are, every choice is a run, and a run can be made again."""
+
+import dataclasses
+import json
+import shutil
+import subprocess
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from smcdesk import comparison, project, reports, reproduction, studies, tracking, walk_story
+from smcdesk.__main__ import _pairs, app
+from smclab.candles import BadConfig
+from smclab.decision import decide_all
+from smclab.execution import Costs
+from smclab.gates import Context
+from smclab.instruments import instrument
+from smclab.reading import read
+from smclab.risk import Account, Policy
+from smclab.setups import candidates
+from smclab.tapes import market
+
+SYMBOL = "MADEUP"
+WIDE = {"preset": "v1", "stop_cap": {"instrument_cap": False}}
+GATES = ("news_gate", "killzone_gate", "htf_poi_gate", "strict_sweep", "strict_fvg")
+OPEN = {name: {"enabled": False} for name in GATES} | {"stop_cap": {"instrument_cap": False}}
+
+
+@pytest.fixture(scope="module")
+def house(root, tmp_path_factory):
+    """A copy of the project's conf and templates, with its own empty SQLite store of runs."""
+    folder = tmp_path_factory.mktemp("house")
+    for name in ("pyproject.toml", ".telemetry"):
+        shutil.copy(root / name, folder)
+    shutil.copytree(root / "conf", folder / "conf")
+    shutil.copytree(root / "nbs/reports", folder / "nbs/reports")
+    (folder / "src").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SMCLAB_ROOT", str(folder))
+        patch.delenv("SMCLAB_MLFLOW_URI", raising=False)
+        yield folder
+
+
+def smcdesk(*words):
+    """The command in this process: exit code, stdout, stderr."""
+    done = CliRunner().invoke(app, _pairs([str(w) for w in words]))
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.exit_code, done.stdout, done.stderr
+
+
+def run_in(out: str) -> str:
+    """The 32 hex digits in what a command said."""
+    return next(w.strip(";,.") for w in out.split() if len(w.strip(";,.")) == 32)
+
+
+@pytest.fixture(scope="module")
+def swept(house):
+    """A sweep of the made-up market, by the command."""
+    return run_in(smcdesk("sweep", "--env", "test", "--no-report")[1])
+
+
+@pytest.fixture(scope="module")
+def walked(house):
+    """A walk-forward of the made-up market, by the command."""
+    return run_in(smcdesk("walkforward", "--env", "test", "--no-report")[1])
+
+
+@pytest.fixture(scope="module")
+def reading():
+    return read(market(4000, seed=7, timeframe="15m", week="fx"), instrument=instrument("EURUSD"))
+
+
+@pytest.fixture(scope="module")
+def tape(reading):
+    eurusd = instrument("EURUSD")
+    context = Context(eurusd, Account(equity=10_000.0), eurusd.typical_spread)
+    spread = pd.Series(eurusd.typical_spread, index=reading.bars.index)
+    costs = Costs(spread_price=eurusd.typical_spread)
+    return studies.Tape(reading.bars, candidates(reading, eurusd), context, costs, spread, WIDE, {"tie": "stop"})
+
+
+# A grid
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        WIDE, {"preset": "v1"}, {"preset": "shadow"}, {"preset": "a_plus_and_a_live"}, OPEN,
+        OPEN | {"risk": {"target": "fixed_rr"}, "grade_execution": {"a_plus": 60, "a": 50, "b": 40}},
+        WIDE | {"pre_filters": {"max_spread_atr": 0.1}}, OPEN | {"risk": {"sizing": "capital_fraction"}},
+    ],
+)  # fmt: skip
+def test_live_tickets_are_those_decide_all_lets_trade(tape, reading, policy):
+    policy = Policy.from_dict(policy)
+    told = decide_all(reading, tape.context, policy, spread_price=tape.spread_price)
+    live = [(d.setup_id, d.time, d.ticket) for d in told if d.outcome == "live"]
+    assert [(d.setup_id, d.time, d.ticket) for d in studies.live_tickets(tape, policy)] == live
+
+
+def test_live_tickets_ask_the_account_and_the_data(tape, reading):
+    for changes in (
+        {"account": Account(equity=10_000.0, open_positions=("EURUSD",))}, {"account": Account(equity=1.0)},
+        {"account": Account(equity=10_000.0, exits=(("EURUSD", 1, 1),))}, {"data_quality": "degraded"},
+    ):  # fmt: skip
+        other = dataclasses.replace(tape, context=dataclasses.replace(tape.context, **changes))
+        policy = Policy.from_dict(WIDE)
+        told = decide_all(reading, other.context, policy, spread_price=tape.spread_price)
+        live = [d.setup_id for d in told if d.outcome == "live"]
+        assert [d.setup_id for d in studies.live_tickets(other, policy)] == live
+        assert len(live) < len(studies.live_tickets(tape, policy))
+
+
+SPACE = {
+    "policy.risk.stop_atr": [1.0, 1.4], "policy.cooldown_bars": [0, 10], "rules.tie": ["stop", "target"],
+    "exits.trail_r": [0.75, 1.5], "exits.time_limit_bars": [24, 96],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def played(tape):
+    return studies.sweep(tape, studies.grid(SPACE), engine="serial", block=5)
+
+
+def test_each_row_of_a_sweep_is_its_combination_played_alone(tape, played):
+    assert len(played.figures) == 32 and played.figures["sharpe_annual"].nunique() > 10
+    for row in (0, 5, 18, 31):
+        ledger = studies.play(tape, played.combinations[row])
+        assert np.allclose(studies.daily(tape, ledger), played.returns.iloc[row], atol=1e-12)
+        assert (studies.daily(tape, ledger).index == played.returns.columns).all()
+        figures, card = played.figures.iloc[row], studies.card(tape, ledger)["value"]
+        for name in ("trades_n", "total_return_pct", "expectancy_r", "sharpe_annual", "max_drawdown_pct"):
+            assert figures[name] == pytest.approx(card[name], abs=1e-9), name
+        held = (ledger.trades["exit_time"] - ledger.trades["entry_time"]).max() / pd.Timedelta(days=1)
+        assert held <= figures["longest_trade_days"] <= played.longest_trade_days
+
+
+def test_engines_and_blocks_give_the_same_grid_and_folds(tape, played):
+    beside = studies.sweep(tape, studies.grid(SPACE), engine="joblib", jobs=2, block=16)
+    assert beside.hash() == played.hash() and beside.figures.equals(played.figures)
+    chosen = [studies.chosen(tape, played, keep_n=2, n_boot=0, seed=0, engine=e) for e in studies.ENGINES]
+    assert studies.hash_of(chosen[0]) == studies.hash_of(chosen[1])
+    assert chosen[0][0].name == "conf" and len(chosen[0]) == 3
+
+
+def test_work_is_counted_aloud():
+    heard = []
+    studies.listen(lambda *said: heard.append(said))
+    try:
+        assert studies.work("squares", pow, [(2, 2), (3, 2)], engine="serial") == [4, 9]
+    finally:
+        studies.listen(None)
+    assert heard == [("squares", 1, 2), ("squares", 2, 2)]
+
+
+@pytest.mark.parametrize(
+    ("space", "sentence"),
+    [
+        ({}, "is empty"),
+        ({"setups.confirm": ["mss"]}, "does not act after the candidates"),
+        ({"policy": [1]}, "does not act after the candidates"),
+        ({"exits.trail": [1.0]}, "did you mean 'trail_r'"),
+        ({"policy.risk.stop_atr": []}, "list of different values"),
+        ({"policy.risk.stop_atr": [1.0, 1.0]}, "list of different values"),
+        ({"policy.time_limit_bars": [1], "exits.time_limit_bars": [1]}, "two paths end alike"),
+    ],
+)
+def test_wrong_space_is_refused_in_words(space, sentence):
+    with pytest.raises(BadConfig, match=sentence):
+        studies.grid(space)
+
+
+def test_wrong_value_is_refused_before_anything_starts(tape):
+    with pytest.raises(BadConfig, match="did you mean 'stop_atr'"):
+        studies.sweep(tape, [{"policy.risk.stop_atr": 1.0}, {"policy.risk.stop_art": 1.0}], engine="serial")
+    with pytest.raises(BadConfig, match="cannot be swept"):
+        studies.settings(tape, {"policy.enabled": True, "policy.risk.stop_atr_timeframe": "5m"})
+    with pytest.raises(BadConfig, match="Dask is not built"):
+        studies.work("x", pow, [(1, 1)], engine="dask")
+
+
+def test_part_of_a_tape_knows_nothing_before_or_after_it(tape):
+    part = tape.between(1000, 3000)
+    ledger = studies.play(part, {})
+    assert len(part.bars) == 2000 and len(ledger.trades)
+    assert ledger.trades["entry_time"].min() >= part.bars.index[0]
+    assert set(part.candidates["known_bar"]) <= set(range(1000, 3000))
+
+
+# Chance
+
+
+def test_resampled_means_are_means_of_whole_blocks():
+    x = np.arange(10.0)[:, None] ** 2
+    drawn = comparison.resampled_means(x, 500, 0, 3)
+    wrapped = np.concatenate([x[:, 0], x[:2, 0]])
+    threes, ones = [wrapped[i : i + 3].sum() for i in range(10)], x[:, 0]
+    sums = {round(a + b + c + d, 6) for a in threes for b in threes for c in threes for d in ones}
+    assert {round(v * 10, 6) for v in drawn[:, 0]} <= sums
+    assert drawn.mean() == pytest.approx(x.mean(), rel=0.1)
+
+
+def test_step_down_corrects_for_how_many_were_asked_and_keeps_the_order():
+    rng = np.random.default_rng(1)
+    chance = np.abs(rng.standard_normal((4000, 10)))
+    t = np.array([4.5, 2.2, *np.linspace(1.0, 0.1, 8)])
+    p = comparison.step_down(t, chance)
+    assert p[0] < 0.01 and p[1] > 0.1 and (np.diff(p) >= 0).all()
+    assert comparison.step_down(t[1:2], chance[:, 1:2])[0] == pytest.approx(0.028, abs=0.01)
+
+
+def test_differences_are_named_only_when_larger_than_chance():
+    rng, days = np.random.default_rng(2), pd.date_range("2020-01-01", periods=500, freq="B")
+    luck = pd.DataFrame(rng.normal(0, 0.01, (500, 4)), index=days, columns=list("ABCD"))
+    assert not comparison.differences(luck, year=260, n_boot=500)["larger"].any()
+    found = comparison.differences(luck.assign(B=luck["A"] - 0.001), year=260, n_boot=500)
+    first = found.iloc[0]
+    assert (first["better"], first["worse"], bool(first["larger"])) == ("A", "B", True)
+    assert first["difference_pct_year"] == pytest.approx(26.0)
+    same = comparison.differences(luck[["A"]].assign(B=luck["A"]), year=260, n_boot=200)
+    assert same["p"].iloc[0] == 1.0 and not same["larger"].iloc[0]
+    assert comparison.differences(luck.head(30), year=260).empty
+
+
+def test_false_alarms_stay_as_rare_as_said():
+    days = pd.date_range("2020-01-01", periods=250, freq="B")
+    alarms = 0
+    for seed in range(60):
+        x = np.random.default_rng(seed).standard_t(4, (250, 5)) * 0.01
+        alarms += comparison.differences(pd.DataFrame(x, index=days), year=260, n_boot=300, seed=seed)["larger"].any()
+    assert alarms <= 8  # 3 expected; more than 8 happens once in 200 times
+
+
+# Studies as runs
+
+
+def test_sweep_leaves_a_parent_with_its_grid_and_a_run_per_choice(swept, house):
+    mlflow.set_tracking_uri(tracking.uri())
+    run, client = tracking.client().get_run(swept), tracking.client()
+    tags = run.data.tags
+    assert tags["study"] == "sweep" and tags["seed"] == "7" and tags["env"] == "test"
+    assert {"git_commit", "git_diff_hash", "versions", "config_hash", f"grid_hash.{SYMBOL}"} <= tags.keys()
+    assert {f"data_fingerprint.{SYMBOL}", f"policy_hash.{SYMBOL}"} <= tags.keys()
+    assert run.data.metrics[f"{SYMBOL}.sweep.combinations_n"] == 8
+    kept = {a.path for a in client.list_artifacts(swept, SYMBOL)}
+    assert {f"{SYMBOL}/{name}" for name in ("grid.parquet", "grid_returns.parquet", "heat_map.png")} <= kept
+    nested = mlflow.search_runs(
+        search_all_experiments=True, filter_string=f"tags.`mlflow.parentRunId` = '{swept}'", order_by=["start_time ASC"]
+    )
+    assert list(nested["tags.study.kind"]) == ["combination"] * 3 and nested["tags.study.words"].iloc[0] == "conf"
+    assert (nested["status"] == "FINISHED").all() and (nested["tags.git_commit"] == tags["git_commit"]).all()
+    grid = comparison.frame(swept, SYMBOL, "grid.parquet")
+    best = grid.loc[grid["sharpe_annual"].idxmax()]
+    assert float(nested["params.policy.risk.stop_atr"].iloc[1]) == best["stop_atr"]
+    assert nested[f"metrics.{SYMBOL}.sharpe_annual"].iloc[1] == pytest.approx(best["sharpe_annual"])
+    stored = {a.path.removeprefix(f"{SYMBOL}/") for a in client.list_artifacts(nested["run_id"].iloc[1], SYMBOL)}
+    assert {"ledger", "daily_returns.parquet", "equity.png", "scorecard.csv"} <= stored
+
+
+def test_walkforward_leaves_a_run_per_fold_from_flat(walked):
+    told = walk_story.load(SYMBOL, "test")
+    assert told.run["run_id"] == walked and len(told.folds) == len(told.windows) == 4
+    assert told.returns.index.is_monotonic_increasing and told.returns.index.is_unique
+    for window, fold in zip(told.windows.itertuples(), told.folds.itertuples(), strict=True):
+        trades = comparison.frame(fold.run_id, SYMBOL, "ledger/trades.parquet")
+        daily = comparison.days(fold.run_id, SYMBOL)
+        assert (daily.index[0], daily.index[-1]) == (window.test_from, window.test_to)
+        assert daily.equals(told.returns.loc[window.test_from : window.test_to, "daily_return"])
+        entered = trades["entry_time"].dt.tz_localize(None)
+        assert entered.between(window.test_from - pd.Timedelta(days=1), window.test_to + pd.Timedelta(days=1)).all()
+        chosen = json.loads(told.folds.loc[told.folds["run_id"] == fold.run_id, "tags.study.combination"].iloc[0])
+        assert list(chosen.values()) == [getattr(window, name) for name in comparison.parameters(told.grid)]
+    assert "95 % interval" in walk_story.verdict(told) and len(walk_story.folds(told)) == 4
+    assert walk_story.card(told).loc["windows_n", "value"] == "4"
+
+
+def test_same_configuration_gives_the_same_study_whatever_the_engine(swept):
+    code, out, _ = smcdesk("sweep", "--env", "test", "--no-report", "--engine", "joblib", "--jobs", 2)
+    one, two = (tracking.client().get_run(r).data.tags for r in (swept, run_in(out)))
+    same = ("config_hash", f"grid_hash.{SYMBOL}", f"policy_hash.{SYMBOL}", "seed")
+    assert code == 0 and [one[t] for t in same] == [two[t] for t in same]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("sweep", "--env", "test", "--engine", "dask"), "Dask is not built"),
+        (("walkforward", "--env", "test", "--symbol", "MADUP"), "did you mean 'MADEUP'"),
+        (("replay", "--env", "tset"), "did you mean 'test'"),
+        (("reproduce", "f" * 32), "there is no run"),
+    ],
+)
+def test_command_with_wrong_input_says_one_sentence_and_exits_2(house, words, said):
+    code, out, err = smcdesk(*words)
+    assert code == 2 and out == "" and said in err and len(err.strip().splitlines()) == 1, err
+
+
+# Comparing
+
+
+def test_comparison_ranks_and_tests_a_sweeps_choices(swept, walked):
+    told = comparison.load(SYMBOL, "test", study=swept, n_boot=300)
+    assert list(told.table["label"]) == ["A", "B", "C"] and told.table["sharpe_annual"].is_monotonic_decreasing
+    assert len(told.tests) == 3 and len(told.returns) == told.table["days_n"].min()
+    assert "3 runs, 3 pairs" in comparison.verdict(told) and len(comparison.pairs(told)) == 3
+    assert comparison.grid(told, swept) is not None and len(comparison.windows(told, swept)) == 4
+    assert "combinations" in comparison.plateau_words(comparison.grid(told, swept))
+    fallen = comparison.load(SYMBOL, "test", study=swept, rank_by="max_drawdown_pct", n_boot=50)
+    assert fallen.table["max_drawdown_pct"].is_monotonic_increasing
+
+
+def test_comparison_with_wrong_words_names_the_nearest(swept):
+    with pytest.raises(BadConfig, match="did you mean 'sharpe_annual'"):
+        comparison.load(SYMBOL, "test", rank_by="sharp_annual")
+    with pytest.raises(BadConfig, match="no finished run"):
+        comparison.load(SYMBOL, "test", runs="0123")
+
+
+def test_compare_report_runs_and_is_stored_with_the_study(swept, house):
+    code, out, err = smcdesk(
+        "report", "compare_report", "-p", f"symbol={SYMBOL}", "-p", "env=test", "-p", f"study={swept}"
+    )
+    assert code == 0, err
+    page = next((house / "notebooks_out/compare_report").rglob("*.html")).read_text()
+    assert "larger than chance" in out and page.count("<img") >= 2 and "Romano and Wolf" in page
+    assert {"compare_report", "walkforward_report"} <= reports.reports(house).keys()
+
+
+def test_newest_runs_are_told_apart_by_what_differs(house, walked):
+    from smcdesk import session
+
+    for equity in (10_000.0, 5_000.0):
+        extra = {"account": {"equity": equity}}
+        session.run(("data", "feature", "replay"), symbol=SYMBOL, env="test", runtime_params=extra)
+    told = comparison.load(SYMBOL, "test", newest=3, n_boot=50)
+    assert {"replay, equity 5000.0", "replay, equity 10000.0"} <= set(told.table["what"])
+    assert told.table["what"].str.startswith("walkforward").sum() == 1
+    assert len(told.returns) == len(walk_story.load(SYMBOL, "test").returns)
+
+
+# A run made again
+
+
+def test_difference_from_a_commit_is_one_fingerprint(tmp_path):
+    def git(*words):
+        who = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+        subprocess.run(["git", "-C", str(tmp_path), *who, *words], check=True, capture_output=True)
+
+    assert tracking.difference(tmp_path) == ""
+    git("init", "-q")
+    (tmp_path / "a.txt").write_text("one")
+    git("add", "."), git("commit", "-qm", "One")
+    assert tracking.difference(tmp_path) == ""
+    (tmp_path / "a.txt").write_text("two")
+    changed = tracking.difference(tmp_path)
+    (tmp_path / "b.txt").write_text("new")
+    assert len(changed) == 16 and tracking.difference(tmp_path) not in ("", changed)
+
+
+def test_study_choice_and_fold_are_reproduced_from_their_ids(swept, walked):
+    runs = comparison.every_run()
+    ids = [walked]
+    for parent in (swept, walked):
+        ids.append(runs.loc[runs["tags.mlflow.parentRunId"] == parent, "run_id"].iloc[0])
+    for run_id in ids:
+        told = reproduction.reproduce(run_id)
+        assert told.same and not told.given and not told.conf, list(told.lines())
+    assert {k.partition(".")[0] for k in reproduction.reproduce(walked).made} == {"grid_hash", "folds_hash"}
+
+
+def test_replay_is_reproduced_and_what_changed_is_listed(house, monkeypatch):
+    run_id = run_in(smcdesk("replay", "--env", "test")[1])
+    code, out, _ = smcdesk("reproduce", run_id)
+    assert code == 0 and "identical" in out and "nothing that went in has changed" in out
+    parameters, catalog = (house / "conf/test" / name for name in ("parameters.yml", "catalog.yml"))
+    said = parameters.read_text(), catalog.read_text()
+    try:
+        parameters.write_text(said[0] + "\naccount:\n  equity: 5000.0\n")
+        again = reproduction.reproduce(run_id)
+        assert again.same and again.conf == {"account.equity": (10_000.0, 5_000.0)}
+        catalog.write_text(said[1].replace("seed: 7", "seed: 8"))
+        monkeypatch.setattr(tracking, "versions", lambda: json.dumps({"numba": "0.1"}))
+        code, out, _ = smcdesk("reproduce", run_id)
+    finally:
+        parameters.write_text(said[0])
+        catalog.write_text(said[1])
+    assert code == 1 and "ledger_hash.MADEUP: differs" in out and "not reproduced" in out
+    assert "changed: candles" in out and "0.1 now" in out and "account.equity 10000.0 then, 5000.0 now" in out
+
+
+def test_run_without_a_ledger_says_there_is_nothing_to_make_again(house):
+    from smcdesk import session
+
+    run_id = session.run(("data",), symbol=SYMBOL, env="test")
+    code, _, err = smcdesk("reproduce", run_id)
+    assert code == 2 and "left no ledger and no grid" in err
+
+
+def test_studies_are_pipelines_but_not_part_of_the_whole_road(house):
+    from smcdesk import pipeline_registry
+
+    pipeline_registry.use(project.parameters("test")["symbols"])
+    built = pipeline_registry.register_pipelines()
+    assert {"sweep", "walkforward"} <= built.keys()
+    assert not any(n.endswith(".sweep") for n in built["__default__"].datasets())
