@@ -26,6 +26,12 @@ def structure(reading: Reading, ledger: Ledger, provenance: Mapping[str, Any], n
     return charts.plot(reading.bars, reading, ledger, start=start, stop=stop, title=provenance["symbol"])
 
 
+def trade(reading: Reading, ledger: Ledger, title: str, start: int, stop: int):
+    "One trade among the bars around it: entry, exits, zones and pools as they were known at the last bar drawn."
+    layers = ("structure", "gaps", "pools")
+    return charts.plot(reading.bars, reading, ledger, layers=layers, start=start, stop=stop, title=title)
+
+
 def equity(ledger: Ledger):
     "Equity and its drawdown."
     return charts.equity(ledger)

@@ -14,6 +14,7 @@ from smclab.execution import Costs
 from smclab.model import Result
 from smclab.reading import Reading
 from smclab.replay import REASONS, Ledger
+from smclab.scorecard import positions
 
 FEW = 30  # closed trades under which nothing is concluded
 
@@ -33,6 +34,8 @@ class Story:
     ledger: Ledger
     scorecard: pd.DataFrame
     honesty: pd.DataFrame
+    ways_in: pd.DataFrame
+    proof: str
     model: Result
 
     @property
@@ -59,7 +62,8 @@ def load(symbol: str, env: str) -> Story:
         raise BadConfig(f"nothing has been replayed for {symbol!r} yet: run smcdesk demo --symbol {symbol} --env {env}")
     session.quiet()
     catalog = project.catalog(env)
-    names = ("provenance", "quality", "reading", "candidates", "costs", "ledger", "scorecard", "honesty", "model")
+    names = ("provenance", "quality", "reading", "candidates", "costs", "ledger", "scorecard", "honesty", "ways_in")
+    names += ("proof", "model")
     parts = {name: catalog.load(f"{symbol}.{name}") for name in names}
     return Story(symbol, env, decisions=catalog.load(f"{symbol}.decision_log"), **parts)
 
@@ -157,21 +161,38 @@ def structure(s: Story) -> str:
 
 def decisions(s: Story) -> str:
     "How many setups there were and what became of them."
-    passed = s.decisions["outcome"] == "live"
-    n, live, resting = len(s.decisions), int(passed.sum()), int((passed & (s.decisions["entry_type"] == "limit")).sum())
-    status = s.ledger.orders.loc[s.ledger.orders["order_id"].str.endswith(":entry"), "status"]
-    filled, orders = int((status == "filled").sum()), len(status)
-    sent = (
-        f"Of {_count(orders, 'order')} sent at the next open, {filled:,} filled and {orders - filled:,} were refused."
-    )
-    if orders and filled == orders:
-        sent = f"Every one of {_count(orders, 'order')} sent at the next open filled."
-    unplayed = f"{_count(resting, 'limit order')} among them are not played by this replay yet." if resting else ""
+    n, live = len(s.decisions), int((s.decisions["outcome"] == "live").sum())
+    status = s.ledger.orders.loc[s.ledger.orders["order_id"].str.endswith(":entry"), "status"].astype("str")
+    filled, sent = int((status == "filled").sum()), len(status)
+    rest = "".join(f", {k} were {word}" for word, k in status[status != "filled"].value_counts().items())
     return _sentences(
-        f"{_count(n, 'setup')}: {live:,} passed every gate, {n - live:,} were refused.", unplayed,
-        sent if orders else "",
+        f"{_count(n, 'setup')}: {live:,} passed every gate, {n - live:,} were refused.",
+        f"Of {_count(sent, 'order')} sent, {filled:,} filled{rest}." if sent else "",
         "Every refusal is kept with its reason:" if n > filled else "",
-    )  # fmt: skip
+    )
+
+
+def ways(s: Story) -> pd.DataFrame:
+    "The ways to enter, side by side, as a reader wants them."
+    t = s.ways_in
+    spans = [f"{lo:+.2f} … {hi:+.2f}" if np.isfinite(lo) else "" for lo, hi in zip(t["low"], t["high"], strict=True)]
+    said = [_r(x) if np.isfinite(x) else "none" for x in t["expectancy_r"]]
+    wins = [f"{x:.0f} %" if np.isfinite(x) else "none" for x in t["win_rate_pct"]]
+    table = {"orders": t["orders_n"], "closed trades": t["trades_n"], "won": wins, "mean": said, "95 % interval": spans}
+    return pd.DataFrame(table, index=t.index)
+
+
+def notable(s: Story, n: int = 2) -> list[tuple[str, int, int]]:
+    "The best and the worst positions: what to call each, and the bars around it."
+    done = positions(s.ledger.closed)
+    order = done.sort_values("r_multiple", kind="stable")
+    chosen = pd.concat([order.tail(n)[::-1], order.head(n)]).drop_duplicates("intent_id") if len(done) else done
+    side = {1: "Long", -1: "Short"}
+    return [
+        (f"{s.symbol}: {side[int(t.side)]}, {_r(t.r_multiple)}", max(int(t.entry_bar) - 50, 0),
+         min(int(t.exit_bar) + 25, len(s.bars)))
+        for t in chosen.itertuples()
+    ]  # fmt: skip
 
 
 def refusals(s: Story) -> pd.DataFrame:

@@ -958,8 +958,10 @@ def honesty(
 
 
 def _summary(ledger: Ledger) -> dict:
-    "A ledger in one row."
-    done, some = ledger.closed, len(ledger.closed) > 0
+    "A ledger in one row; the legs of a position count once."
+    whole = {"pnl": "sum", "r_multiple": "sum", "ambiguous": "max"}
+    done = ledger.closed.groupby("intent_id", sort=False).agg(whole)
+    some = len(done) > 0
     return {
         "trades_n": len(done), "ambiguous_n": int(done["ambiguous"].sum()),
         "open_at_end_n": len(ledger.open_at_end),

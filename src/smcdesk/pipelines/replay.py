@@ -2,22 +2,70 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import Any
+
 import pandas as pd
 from kedro.pipeline import Pipeline, node
 
 from smcdesk import pictures
 from smcdesk.pipelines import stage
 from smcdesk.pipelines.decide import decided
-from smclab.execution import intents
+from smclab.decision import Decision
+from smclab.execution import Costs, Rules, intents
 from smclab.instruments import Instrument
+from smclab.parity import verify
 from smclab.replay import Ledger, honesty, replay
-from smclab.risk import Policy
+from smclab.risk import Account, Policy
 from smclab.scorecard import daily_returns, scorecard
 
 
 def max_risk(policy: Policy) -> float:  # % of equity
     "The most any trade may risk at the price it is filled."
     return policy.in_force.risk.max_risk_pct
+
+
+def orders(decisions: tuple[Decision, ...], bars: pd.DataFrame, how: Mapping[str, Any]) -> pd.DataFrame:
+    "The live decisions as intents, in the modes and with the exits conf asks for."
+    return intents(decisions, bars, **how)
+
+
+def ways_in(
+    decisions: tuple[Decision, ...],
+    bars: pd.DataFrame,
+    how: Mapping[str, Any],  # conf's orders
+    instrument: Instrument,
+    account: Account,
+    costs: Costs,
+    rules: Rules,
+    max_risk_pct: float,
+    n_boot: int,
+    seed: int,
+) -> pd.DataFrame:  # one row per way to enter: orders, trades, win_rate_pct, expectancy_r with its interval, costs_r
+    "The same decisions entered at the candle's close, by a waiting limit, and by both, on the same tape."
+    game = {"instrument": instrument, "account": account, "costs": costs, "rules": rules, "max_risk_pct": max_risk_pct}
+    rows = {}
+    for name, modes in {
+        "candle_close": ["candle_close"],
+        "limit": ["limit"],
+        "both": ["candle_close", "limit"],
+    }.items():
+        sent = orders(decisions, bars, {**how, "modes": modes})
+        found = card(replay(bars, sent, **game), bars, instrument, n_boot, seed)
+        r, value = found.loc["expectancy_r"], found["value"]
+        rows[name] = {
+            "orders_n": len(sent), "trades_n": int(value["trades_n"]), "win_rate_pct": value["win_rate_pct"],
+            "expectancy_r": r["value"], "low": r["low"], "high": r["high"], "costs_r": value["costs_r"],
+        }  # fmt: skip
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def proof(ledger: Ledger, bars: pd.DataFrame, intents: pd.DataFrame, instrument: Instrument, costs: Costs) -> str:
+    "What backtrader says to the ledger, in one line."
+    if find_spec("backtrader") is None:
+        return "not verified: backtrader is not installed (pip install 'smclab[backtrader]')"
+    return str(verify(ledger, bars, intents, instrument=instrument, costs=costs))
 
 
 def card(ledger: Ledger, bars: pd.DataFrame, instrument: Instrument, n_boot: int, seed: int) -> pd.DataFrame:
@@ -40,14 +88,18 @@ def create_pipeline(symbol: str) -> Pipeline:
     "A reading to a ledger, and what it is worth."
     game = {name: name for name in ("intents", "instrument", "account", "costs", "rules", "max_risk_pct")}
     game["bars"] = "entry_bars"
+    played = ["instrument", "account", "costs", "rules", "max_risk_pct"]
+    tuned = ["params:scorecard.n_boot", "params:seed"]
     counted = ["ledger", "entry_bars", "instrument", "params:scorecard.n_boot", "params:seed"]
     seen = ["reading", "ledger", "provenance", "params:charts.n_bars"]
     nodes = [
         *decided(symbol),
         node(max_risk, "policy", "max_risk_pct", name="max_risk"),
-        node(intents, ["decisions", "entry_bars"], "intents", name="intents"),
+        node(orders, ["decisions", "entry_bars", "params:orders"], "intents", name="intents"),
         node(replay, game, "ledger", name="replay"),
         node(honesty, game, "honesty", name="honesty"),
+        node(ways_in, ["decisions", "entry_bars", "params:orders", *played, *tuned], "ways_in", name="ways_in"),
+        node(proof, ["ledger", "entry_bars", "intents", "instrument", "costs"], "proof", name="verify"),
         node(card, counted, "scorecard", name="scorecard"),
         node(metrics, "scorecard", "metrics", name="metrics"),
         node(returns, ["ledger", "instrument"], "daily_returns", name="daily_returns"),
