@@ -52,8 +52,8 @@ lab: .venv/dev ## JupyterLab on nbs, with this environment as its kernel
 ui: .venv/lab ## MLflow's pages on the runs tracked here
 	$(BIN)/smcdesk ui
 
-report: .venv/lab ## run one report template: NAME=replay_report SYMBOL=EURUSD
-	$(BIN)/smcdesk report $(NAME) -p symbol $(SYMBOL)
+report: .venv/lab ## run one report template: NAME=replay_report SYMBOL=EURUSD, or NAME=rollout_report
+	$(BIN)/smcdesk report $(NAME) $(if $(SYMBOL),-p symbol $(SYMBOL))
 
 lock: .venv/dev ## pin again after pyproject.toml changed
 	$(LOCK) -o requirements.lock pyproject.toml

@@ -23,7 +23,7 @@ from smclab.liquidity import LiquidityConfig, liquidity_advance, liquidity_state
 from smclab.reading import Reader
 from smclab.sessions import SessionConfig, sessions_advance, sessions_state
 from smclab.structure import StructureConfig, structure_advance, structure_state
-from smclab.zones import GapConfig, OrderBlockConfig, RangeConfig, zones_advance, zones_state
+from smclab.zones import GapConfig, OrderBlockConfig, RangeConfig, gaps_advance, zones_advance, zones_state
 
 EURUSD = instrument("EURUSD")
 FIRST_CALL = """
@@ -100,6 +100,9 @@ def kernels(bars: pd.DataFrame, repeat: int = 5) -> dict[str, float]:
     def zones(state):
         zones_advance(state, *settings, open_, high, low, close, volume, swings, n)
 
+    def gaps(state):
+        gaps_advance(state, GapConfig(), open_, high, low, close, swings, n)
+
     def liquidity(state):
         liquidity_advance(state, LiquidityConfig(), open_, high, low, close, swings, rolls, n)
 
@@ -110,6 +113,7 @@ def kernels(bars: pd.DataFrame, repeat: int = 5) -> dict[str, float]:
         "structure": (structure_state, structure),
         "sessions": (lambda size: sessions_state(SessionConfig(), size), sessions),
         "zones": (zones_state, zones),
+        "gaps": (zones_state, gaps),
         "liquidity": (liquidity_state, liquidity),
         "swing pools": (liquidity_state, swing_pools),
     }
@@ -117,6 +121,7 @@ def kernels(bars: pd.DataFrame, repeat: int = 5) -> dict[str, float]:
         name: median_s(lambda make=make: touched(make(2 * n)), work, repeat) for name, (make, work) in works.items()
     }
     seconds["whole"] = sum(seconds[name] for name in ("structure", "sessions", "zones", "liquidity"))
+    seconds["gaps, swings"] = seconds["gaps"] + seconds["structure"]  # breaks and displacement are in it: at most this
     seconds["peer set"] = sum(seconds[name] for name in ("structure", "zones", "swing pools"))
     return seconds
 
@@ -178,16 +183,15 @@ def main():
 
     sizes = (10_000, 100_000) if quick else (10_000, 100_000, 1_000_000)
     print("kernels into ready buffers, ns per bar, median of 5 warm runs")
-    print(f"{'tape':<18}{'bars':>10}{'structure':>11}{'sessions':>10}{'zones':>8}{'liquidity':>11}{'whole':>8}")
+    print(f"{'tape':<18}{'bars':>10}  structure  sessions  zones  liquidity  whole  gaps, swings")
     whole, own_set = {}, {}
     for name, make in (("made-up market", lambda n: tapes.market(n, seed=1)), ("random walk", random_walk)):
         for n in sizes:
             took = kernels(make(n))
             whole[name, n], own_set[name, n] = took["whole"] / n, took["peer set"]
-            cells = [took[k] / n * 1e9 for k in ("structure", "sessions", "zones", "liquidity", "whole")]
-            print(
-                f"{name:<18}{n:>10,}{cells[0]:>11.0f}{cells[1]:>10.0f}{cells[2]:>8.0f}{cells[3]:>11.0f}{cells[4]:>8.0f}"
-            )
+            rows = ("structure", "sessions", "zones", "liquidity", "whole", "gaps, swings")
+            cells = "".join(f"{took[k] / n * 1e9:>{len(k) + 2}.0f}" for k in rows)
+            print(f"{name:<18}{n:>10,}{cells}")
         if not quick:
             print(
                 f"{'':<18}1 M against 100 k bars, whole, per bar: {whole[name, sizes[-1]] / whole[name, 100_000]:.2f} x"

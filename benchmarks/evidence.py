@@ -12,8 +12,10 @@ import pandas as pd
 
 from smclab.candles import check
 from smclab.decision import decide_all
+from smclab.execution import Costs
 from smclab.gates import GATES, Context, gate_table
 from smclab.instruments import instrument
+from smclab.labels import barrier_outcomes
 from smclab.news import NewsCalendar
 from smclab.reading import read
 from smclab.risk import Account, Policy, preset
@@ -76,6 +78,24 @@ def summary(name: str, bars: pd.DataFrame, found: pd.DataFrame, decisions) -> di
     return row | {o: int(outcome.get(o, 0)) for o in ("live", "shadow", "none")}
 
 
+def outcomes(name: str, bars: pd.DataFrame, found: pd.DataFrame, decisions, symbol: str) -> dict:
+    """What the full stop and target came to by grade: mean net R, its 95 % interval, the sample."""
+    profile, planned = instrument(symbol), {d.setup_id: d for d in decisions if d.ticket is not None}
+    rows = found[found["setup_id"].isin(planned)].reset_index(drop=True)
+    tickets = [planned[i].ticket for i in rows["setup_id"]]
+    names = ("entry_price", "stop_price", "target_price", "entry_type", "expiry_bars")
+    rows = rows.assign(**{n: [getattr(t, n) for t in tickets] for n in names})
+    costs = Costs(spread_price=profile.typical_spread)
+    lived = barrier_outcomes(bars, rows, costs=costs, tick=profile.tick)["actual_rr"].to_numpy()
+    grades = np.array([planned[i].grade for i in rows["setup_id"]])
+    out = {"tape": name}
+    for grade in ("A+", "A", "B", "NO_TRADE"):
+        r = lived[(grades == grade) & np.isfinite(lived)]
+        half = 1.96 * r.std(ddof=1) / np.sqrt(len(r)) if len(r) > 1 else np.nan
+        out[grade] = f"{r.mean():+.2f} ± {half:.2f} R, n = {len(r)}" if len(r) > 1 else f"n = {len(r)}"
+    return out
+
+
 def gold_caps(shared: Path) -> list[dict]:
     """How many gold setups each stop cap refuses, per year."""
     bars = tape(shared, "fx/XAUUSD_15m")
@@ -102,10 +122,11 @@ def main(shared: Path):
     """Write the page."""
     frame = pd.read_parquet(shared / "data" / "news" / "high_impact_2022_2025.parquet")
     news = NewsCalendar.from_frame(frame, fetched_at=pd.Timestamp("2025-12-31", tz="UTC"))
-    heads, gates, scores, tops = [], [], [], []
+    heads, gates, scores, tops, ends = [], [], [], [], []
     for name, where in TAPES.items():
         bars, found, decisions, answers = decided(shared, news, *where)
         heads.append(summary(name, bars, found, decisions))
+        ends.append(outcomes(name, bars, found, decisions, where[0]))
         asked = [g for g in GATES if g in answers]
         gates.append({"tape": name, "n": len(found)} | {
             g: f"{100 * answers[g].mean():.0f} %" if len(found) else "-" for g in asked
@@ -124,6 +145,9 @@ def main(shared: Path):
         f"## Candidates, grades, outcomes\n\n{table(heads)}\n## Score\n\nCandidates by score band.\n\n{table(scores)}\n"
         f"## Gates passed\n\nEvery gate is asked about every candidate, whatever the others say.\n\n{table(gates)}\n"
         f"## What refused first\n\n{table(tops)}\n"
+        f"## What became of them\n\nEvery setup with a stop and a target, traded or not, by the grade it had: net R of its "
+        f"full-size stop and target with a 96-bar limit, after the typical spread. Limits that never filled are left "
+        f"out; setups overlap in time, so the intervals are too narrow.\n\n{table(ends)}\n"
         f"## Gold's stop cap\n\nShare of setups refused by each cap.\n\n{table(gold_caps(shared))}\n{READ}{kept}"
     )
 

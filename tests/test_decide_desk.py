@@ -9,13 +9,21 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from smcdesk import pictures, project, rollout
-from smcdesk.__main__ import app
+from smcdesk import pictures, project, rollout, session
+from smcdesk.__main__ import _fixable, app
+from smcdesk.evaluated import outcome_rows
+from smcdesk.pipelines.data import traded
+from smcdesk.pipelines.decide import at_timeframe, higher_timeframes, round_trip, spread_by_bar, stop_noise
 from smcdesk.providers import news
-from smcdesk.store import Store
+from smcdesk.providers.files import read_spread
+from smcdesk.store import Contradiction, Store
 from smcdesk.store.store import LABELS
-from smclab.candles import BadConfig
+from smclab.candles import BadBars, BadConfig
+from smclab.execution import Costs, Rules
+from smclab.instruments import instrument
+from smclab.reading import Config
 from smclab.risk import Policy
+from smclab.tapes import market
 
 # Calendars
 
@@ -168,7 +176,7 @@ def test_stages_are_the_setups_that_only_their_grade_kept_from_being_live():
 @pytest.mark.parametrize(
     ("a_plus", "a", "said"),
     [
-        ((1.1, -1.0), (1.1, -1.0), r"^\*\*Stay\*\*.*A\+ is not proven, A is not proven"),
+        ((1.1, -1.0), (1.1, -1.0), r"^\*\*Stay\*\*.*A\+: not proven, A: not proven"),
         ((2.0, 1.0), (2.0, 1.0), r"^\*\*Go\*\*"),
         ((2.0, 1.0), (-1.0, -0.5), r"^\*\*No go\*\*: A lost"),
         ((-1.0, -0.5), (2.0, 1.0), r"^\*\*No go\*\*: A\+ lost"),
@@ -327,3 +335,192 @@ def test_rollout_report_runs_on_hand_made_labels_and_on_none(house, store, monke
     for said in ("Stay", "killzone says", "EURUSD", "Baseline <strong>before</strong>", "<img", "NO_TRADE"):
         assert said in page, said
     assert "did you mean" in smcdesk("report", "rollout_report", "-p", "baslien=x")[2]
+
+
+# The decide pipeline
+
+
+SYMBOL = "MADEUP"
+ALL_GATES = (
+    "pre_filters", "volatility", "killzone", "news", "htf_poi", "strict_sweep", "strict_fvg", "direction", "stop_cap",
+    "rr", "grade", "portfolio",
+)  # fmt: skip
+POLICY = {"policy": {"preset": "a_plus_and_a_live", "stop_cap": {"instrument_cap": False}}}
+
+
+def everything(store):
+    """All rows of a store as they are, to see whether a run changed any."""
+    frames = (store.labels(), store.verdicts(), store.signals(), store.instruments())
+    return [frame.to_json(orient="records", date_unit="ns", date_format="iso") for frame in frames]
+
+
+@pytest.fixture(scope="module")
+def decided(house):
+    """The made-up market decided on once, and the store it left."""
+    session.run(("data", "feature", "decide"), symbol=None, env="test", runtime_params=POLICY)
+    with Store(env="test") as s:
+        yield s
+
+
+@pytest.fixture(scope="module")
+def candidates(decided, house):
+    return pd.read_parquet(house / "data/04_feature" / SYMBOL / "candidates.parquet")
+
+
+def test_decide_keeps_every_candidate_with_all_its_answers(decided, candidates):
+    labels, verdicts = decided.labels(instrument=SYMBOL), decided.verdicts(instrument=SYMBOL)
+    assert sorted(labels["setup_id"]) == sorted(candidates["setup_id"]) and len(labels) > 50
+    assert set(labels["policy_hash"]) == {Policy.from_dict(POLICY["policy"]).hash()}
+    assert verdicts.groupby("decision_id")["gate"].agg(tuple).map(lambda gates: gates == ALL_GATES).all()
+    assert set(labels["mode"]) == {"candle_close", "limit"} and set(labels["timeframe"]) == {"15m"}
+    assert "calendar" in verdicts.loc[verdicts["gate"] == "news", "reason"].iloc[0]
+    assert not labels.query("grade == 'B' and outcome_class == 'live'").size
+    assert decided.instruments()["symbol"].tolist() == [SYMBOL]
+    signals = decided.signals(instrument=SYMBOL)
+    assert sorted(signals["setup_id"]) == sorted(labels.query("outcome_class != 'none'")["setup_id"])
+    assert (signals["expires_at"] > signals["time"]).all() and (signals["version"] == 1).all()
+
+
+def test_decide_fills_outcomes_of_every_plan_as_later_facts(decided):
+    labels = decided.labels(instrument=SYMBOL)
+    done, planned = labels[labels["outcome"].notna()], labels["entry_price"].notna()
+    assert planned[done.index].all() and len(done) > 0.9 * planned.sum()
+    assert set(done["outcome"]) == {"target", "stop", "time", "never_filled"}
+    assert (done["outcome_known_at"] > done["time"]).all()
+    assert {"NO_TRADE", "B"} <= set(done["grade"])  # nobody may trade these, and they are labelled all the same
+    never = done["outcome"] == "never_filled"
+    assert done.loc[never, ["actual_rr", "time_in_trade_bars"]].isna().all(axis=None)
+    assert (done.loc[~never, "time_in_trade_bars"] >= 0).all()
+    assert done.loc[done["outcome"] == "target", "actual_rr"].gt(0).mean() > 0.9
+
+
+def test_deciding_the_same_again_writes_nothing(decided):
+    before = everything(decided)
+    session.run(("decide",), symbol=SYMBOL, env="test", runtime_params=POLICY)
+    assert everything(decided) == before
+    code, out, _ = smcdesk("outcomes", "--env", "test")
+    assert code == 0 and out.startswith("0 outcomes became known") and everything(decided) == before
+
+
+def test_deciding_with_other_numbers_replaces_in_research_and_is_refused_where_history_stays(decided, house, caplog):
+    richer = POLICY | {"account": {"equity": 50_000.0}}
+    conf, before = house / "conf/test/store.yml", everything(decided)
+    said = conf.read_text()
+    try:
+        conf.write_text(said + "\nrewrite: false\n")
+        with pytest.raises(Exception, match=r"is written with other content.*Store\.forget") as caught:
+            session.run(("decide",), symbol=SYMBOL, env="test", runtime_params=richer)
+        assert isinstance(_fixable(caught.value), Contradiction) and everything(decided) == before
+    finally:
+        conf.write_text(said)
+    n = len(decided.labels())
+    session.run(("decide",), symbol=SYMBOL, env="test", runtime_params=richer)
+    assert everything(decided) != before and len(decided.labels()) == n
+    assert "decided anew" in caplog.text
+    fewer = POLICY | {"setups": {"modes": ["candle_close"]}}
+    session.run(("decide",), symbol=SYMBOL, env="test", runtime_params=fewer)
+    assert set(decided.labels()["mode"]) == {"candle_close"}  # what is no candidate any more is gone
+    session.run(("decide",), symbol=SYMBOL, env="test", runtime_params=POLICY)
+    assert everything(decided)[1] == before[1]
+
+
+def test_longer_entry_timeframe_resamples_the_candles_first(decided, house):
+    extra = {
+        "symbols": {"HOURLY": {"instrument": "EURUSD", "bars_side": "bid"}},
+        "confluence": {"ltf": "1h", "htf": "4h"},
+    } | POLICY
+    session.run(("data", "feature", "decide"), symbol="HOURLY", env="test", runtime_params=extra)
+    labels = decided.labels(instrument="HOURLY")
+    assert set(labels["timeframe"]) == {"1h"} and (labels["time"].dt.minute == 0).all()
+    assert any((house / "data/04_feature/HOURLY").rglob("4h"))
+    assert pd.read_parquet(house / "data/02_intermediate/HOURLY/bars.parquet").index[1].minute == 15
+    assert len(decided.labels(instrument=SYMBOL))  # the other symbol with the same profile keeps its rows
+
+
+def test_real_rollout_of_the_made_up_market_can_be_read(decided):
+    told = rollout.load("test", policy=Policy.from_dict(POLICY["policy"]).hash(), instrument=SYMBOL)
+    assert rollout.gates(told.labels)["n"].nunique() == 1 and list(rollout.gates(told.labels).index) == list(ALL_GATES)
+    assert (
+        len(told.labels) == rollout.classes(told.labels)["n"].sum() == rollout.groups(told.labels, "grade")["n"].sum()
+    )
+    json.dumps(rollout.figures(told.labels, told.min_confidence), allow_nan=False)
+
+
+def test_setups_htf_beside_confluence_is_refused(house):
+    with pytest.raises(Exception, match=r"setups\.htf: the higher timeframe stands in confluence\.htf"):
+        session.run(("feature",), symbol=SYMBOL, env="test", runtime_params={"setups": {"htf": "4h"}})
+    with pytest.raises(BadConfig, match=r"found '4hh'; did you mean '4h'\?"):
+        higher_timeframes(["1h", "4h"], "4hh")
+
+
+# What decisions are made with
+
+
+def test_spread_of_a_bar_is_the_widest_of_its_candles_and_the_usual_one_where_none_was_recorded():
+    bars = market(8, seed=1, timeframe="15m")
+    hours = at_timeframe(bars, instrument("EURUSD"), "1h")
+    costs = Costs(spread_price=0.5)
+    recorded = pd.Series([0.1, 0.3, 0.2], index=bars.index[:3])
+    assert spread_by_bar(bars, bars, recorded, costs).tolist() == [0.1, 0.3, 0.2, *[0.5] * 5]
+    assert spread_by_bar(bars, hours, recorded, costs).tolist() == [0.5, 0.5]
+    assert spread_by_bar(bars, hours, recorded.reindex(bars.index, fill_value=0.2), costs).tolist() == [0.3, 0.2]
+    assert spread_by_bar(bars, hours, None, costs).tolist() == [0.5, 0.5]
+
+
+def test_round_trip_is_two_commissions_and_two_slips():
+    costs = Costs(slippage_price=0.1, commission_per_unit=0.05, commission_pct=0.1)
+    assert round_trip(costs, 200.0) == pytest.approx(2 * (0.1 + 0.05 + 0.2))
+
+
+def test_noise_of_a_finer_timeframe_is_known_at_its_own_closes():
+    bars, fx = market(600, seed=1, timeframe="5m"), instrument("EURUSD")
+    quarters = at_timeframe(bars, fx, "15m")
+    assert stop_noise(bars, quarters, fx, Config(), "entry") is stop_noise(bars, quarters, fx, Config(), "15m") is None
+    assert stop_noise(quarters, quarters, fx, Config(), "5m") is None  # coarser candles cannot say
+    known = stop_noise(bars, quarters, fx, Config(), "5m")
+    assert len(known) == 600 and known.index[0] == bars.index[0] + pd.Timedelta("5min")
+    assert known.iloc[:300].equals(stop_noise(bars.iloc[:300], quarters.iloc[:100], fx, Config(), "5m"))
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"ts": ["2024-01-01T00:00Z"], "sprad": [0.1]}, "did you mean 'sprad'|needs columns ts and spread"),
+        ({"ts": ["2024-01-01T00:00"], "spread": [0.1]}, "times with their zone"),
+        ({"ts": ["2024-01-01T00:00Z", "2024-01-01T00:15Z"], "spread": [0.1, -1]}, r"row 1: .* found -1\.?0? at"),
+    ],
+)  # fmt: skip
+def test_spread_file_that_cannot_be_trusted_is_refused(tmp_path, table, said):
+    pd.DataFrame(table).to_csv(tmp_path / "s.csv", index=False)
+    with pytest.raises(BadBars, match=said):
+        read_spread(tmp_path / "s.csv")
+
+
+def test_outcomes_known_on_a_cut_tape_are_those_of_the_whole(decided, house):
+    bars = pd.read_parquet(house / "data/02_intermediate" / SYMBOL / "bars.parquet")
+    labels = decided.labels(instrument=SYMBOL)
+    rest = instrument("EURUSD"), Costs(), Rules()
+    whole = outcome_rows(bars, labels, *rest).set_index("setup_id")
+    part = outcome_rows(bars.iloc[:3000], labels, *rest).set_index("setup_id")
+    known = whole[whole["outcome_known_at"] <= bars.index[2999]]
+    assert 0 < len(part) < len(whole)
+    pd.testing.assert_frame_equal(part.sort_index(), known.sort_index())
+    assert outcome_rows(bars, labels.iloc[:0], *rest).empty
+
+
+@pytest.mark.parametrize("env", ["base", "test", "paper", "live"])
+def test_every_environment_has_its_own_store_and_its_datasets_know_it(house, env):
+    conf = project.config(env)
+    assert conf["catalog"]["{symbol}.evaluated"]["env"] == env
+    assert conf["store"]["rewrite"] is (env in ("base", "test"))
+
+
+# What a symbol is
+
+
+def test_conf_changes_a_shipped_profile_and_misspells_none():
+    changed = traded("XAUUSD", {"GOLD": {"max_leverage": 50, "killzone_windows": ["ny 07:00-10:00 UTC"]}}, "GOLD")
+    assert (changed.symbol, changed.max_leverage, changed.killzone_windows) == ("GOLD", 50.0, ("ny 07:00-10:00 UTC",))
+    assert traded("XAUUSD", {}, "GOLD").tick == traded("XAUUSD", {"GOLD": None}, "GOLD").tick == changed.tick
+    with pytest.raises(BadConfig, match="did you mean 'max_leverage'"):
+        traded("XAUUSD", {"GOLD": {"max_leverge": 50}}, "GOLD")

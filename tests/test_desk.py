@@ -279,10 +279,10 @@ def test_feature_stage_leaves_tables_by_timeframe(house):
 
 
 def test_timeframe_no_longer_read_leaves_no_table_behind(house):
-    session.run(("data", "feature"), symbol=SYMBOL, env="test", runtime_params={"timeframes": ["4h"]})
+    session.run(("data", "feature"), symbol=SYMBOL, env="test", runtime_params={"timeframes": ["1h"]})
     left = sorted(p.name for p in (house / "data/04_feature" / SYMBOL / "read").iterdir())
     session.run(("data", "feature"), symbol=SYMBOL, env="test")
-    assert left == ["15m", "4h"]
+    assert left == ["15m", "1h"]
 
 
 def test_read_knows_the_files_market_and_stores_columns_too(candles, tmp_path):

@@ -76,8 +76,9 @@ def decided():
     bars = tapes.market(2000, seed=1, timeframe="15m", week="fx")
     context = gates.Context(instruments.instrument("EURUSD"), risk.Account(equity=10_000.0), 0.00008)
     read = reading.read(bars)
-    some = decision.decide_all(read, context, risk.Policy())
-    nothing = decision.decide(read.at(bars.index[100]), context, risk.Policy())
+    policy = risk.Policy.from_dict({"preset": "v1", "stop_cap": {"instrument_cap": False}})
+    some = decision.decide_all(read, context, policy)
+    nothing = decision.decide(read.at(bars.index[100]), context, policy)
     assert {d.outcome for d in some} >= {"live", "shadow"} and nothing[0].setup_id == ""
     return tuple(sorted((*some, *nothing), key=lambda d: (d.time, decision_id(d))))
 
@@ -213,16 +214,8 @@ def test_decision_with_other_content_is_an_error_that_names_both(store, decided)
     assert store.record_decisions([dataclasses.replace(other, policy_hash="f" * 16)]) == 1  # another policy may differ
 
 
-def test_decision_with_fields_of_later_parts_keeps_its_grade(store, decided):
-    @dataclasses.dataclass(frozen=True)
-    class Graded(decision.Decision):
-        grade: str | None = None
-        score: float | None = None
-
-        __hash__ = decision.Decision.__hash__
-
-    plain = {f.name: getattr(decided[0], f.name) for f in dataclasses.fields(decided[0])}
-    store.record_decisions([Graded(**plain, grade="A+", score=91.0), decided[1]])
+def test_decision_keeps_its_grade_beside_its_verdicts(store, decided):
+    store.record_decisions([dataclasses.replace(decided[0], grade="A+", score=91.0), decided[1]])
     assert store.verdicts(grade="A+")["decision_id"].unique().tolist() == [decision_id(decided[0])]
 
 

@@ -268,10 +268,11 @@ def warmup():
     started = perf_counter()
     with Progress(console=_console(), transient=True) as bar:
         task = bar.add_task("compiling", total=3)
-        from smclab import Account, Context, Policy, Reader, decide_all, instrument, intents
+        from smclab import Account, Context, Reader, decide_all, instrument, intents
         from smclab.execution import Costs
         from smclab.labels import barrier_outcomes
         from smclab.replay import replay
+        from smclab.risk import preset
         from smclab.tapes import market
 
         eurusd, bars = instrument("EURUSD"), market(3000, seed=0)
@@ -280,7 +281,7 @@ def warmup():
         reader.push(bars.iloc[-1])
         bar.advance(task)
         context = Context(eurusd, Account(equity=10_000.0), eurusd.typical_spread)
-        orders = intents(decide_all(reader.reading, context, Policy(instrument_stop_cap=False)), bars)
+        orders = intents(decide_all(reader.reading, context, preset("v1")), bars)
         replay(bars, orders, instrument=eurusd, account=context.account, costs=Costs())
         barrier_outcomes(bars, orders.rename(columns={"decision_bar": "known_bar"}))
         bar.advance(task)

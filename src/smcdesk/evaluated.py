@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from smcdesk.store.models import LATER
 from smclab.candles import infer_timeframe
 from smclab.decision import Decision
 from smclab.execution import Costs, Rules
@@ -115,23 +116,13 @@ def outcome_rows(
     known_bar = bars.index.get_indexer(pd.DatetimeIndex(waiting["time"]).as_unit(bars.index.unit))
     ours = (waiting["timeframe"] == timeframe) & waiting["entry_price"].notna() & (known_bar >= 0)
     rows = waiting[ours].assign(known_bar=known_bar[ours])
+    rows = rows.drop(columns=["outcome", "actual_rr", "mae_r", "mfe_r"]).astype({"side": "int64"})
+    how = {"costs": costs, "tick": instrument.tick, "through_ticks": rules.through_ticks}
     parts = [
-        rows_of.join(barrier_outcomes(
-            bars, rows_of.astype({"side": "int64", "expiry_bars": "int64"}), time_limit_bars=int(limit), costs=costs,
-            tick=instrument.tick, through_ticks=rules.through_ticks,
-        ), rsuffix="_later")
-        for limit, rows_of in rows.drop(columns=["outcome", "actual_rr", "mae_r", "mfe_r"]).groupby("time_limit_bars")
-    ]  # fmt: skip
-    columns = [
-        "setup_id",
-        "policy_hash",
-        "outcome",
-        "outcome_known_at",
-        "actual_rr",
-        "mae_r",
-        "mfe_r",
-        "time_in_trade_bars",
+        part.join(barrier_outcomes(bars, part, time_limit_bars=int(limit), **how))
+        for limit, part in rows.groupby("time_limit_bars")
     ]
+    columns = ["setup_id", "policy_hash", *LATER]
     if not parts:
         return pd.DataFrame(columns=columns)
     done = pd.concat(parts)

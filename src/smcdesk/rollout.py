@@ -24,6 +24,7 @@ STAGES = {"A+ only": ("A+",), "A+ and A": ("A+", "A"), "A alone": ("A",)}  # the
 UNSAID = {"session": "outside", "grade": "no grade", "regime": "not said"}  # how a group without a name is called
 ALWAYS = {"grade": GRADES}  # groups that are shown also when they are empty
 N_BOOT, SEED = 2000, 0
+_NB = "\u00a0"  # a figure and its unit stay on one line
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,6 @@ class Rollout:
     store: str  # its URL, without a password
     policy_hash: str
     policies: dict[str, int]  # every policy in the store with its number of setups
-    symbols: tuple[str, ...]  # what conf or the store knows
     labels: pd.DataFrame  # store.labels of the policy
     min_confidence: dict[str, float]  # by grade, from conf's policy
     thresholds: dict[str, float]  # score from which a grade is given, from conf's policy
@@ -67,7 +67,7 @@ def load(
         frozen = store.baseline(baseline) if baseline else None
         where = engines.shown(store.url)
     return Rollout(
-        env, where, chosen, dict(policies), (instrument,) if instrument else tuple(known), labels,
+        env, where, chosen, dict(policies), labels,
         {"A+": grades.min_confidence_a_plus, "A": grades.min_confidence_a},
         {"A+": grades.a_plus, "A": grades.a, "B": grades.b}, frozen,
     )  # fmt: skip
@@ -252,7 +252,7 @@ def step(table: pd.DataFrame) -> str:  # table from `stages`
         return f"**Go**: A+ and A, each by itself, earned more than nothing in {n}."
     if "no go" in (first, added):
         return f"**No go**: {'A+' if first == 'no go' else 'A'} lost, and more than chance explains ({n})."
-    return f"**Stay**: the figures do not carry the step ({n}; A+ is {first}, A is {added})."
+    return f"**Stay**: the figures do not carry the step ({n}; A+: {first}, A: {added})."
 
 
 # --- frozen figures
@@ -365,10 +365,10 @@ def _figure(row: Mapping[str, Any], what: str, n: int) -> dict[str, float]:
 
 def resolved(s: Rollout) -> pd.DataFrame:
     "What the parameters turned out to mean."
-    times = s.labels["time"]
+    times, names = s.labels["time"], ", ".join(sorted(s.labels["instrument"].unique()))
     rows = {
         "environment": s.env, "store": s.store, "policy": s.policy_hash, "setups": f"{len(s.labels):,}",
-        "instruments": ", ".join(s.symbols), "first setup (UTC)": _day(times.min()) or "none",
+        "instruments": names or "none", "first setup (UTC)": _day(times.min()) or "none",
         "last setup (UTC)": _day(times.max()) or "none",
         "baseline": f"{s.baseline['name']}, policy {s.baseline['policy_hash']}" if s.baseline else "none",
     }  # fmt: skip
@@ -404,15 +404,15 @@ def summary(s: Rollout) -> dict[str, Any]:
 def _pct(row: Mapping[str, float], what: str) -> str:
     "A share with its interval."
     value, low, high = (row[f"{what}_{k}"] for k in ("pct", "low", "high"))
-    return "n = 0" if math.isnan(value) else f"{value:.1f} % ({low:.1f} … {high:.1f})"
+    return "n = 0" if math.isnan(value) else f"{value:.1f}{_NB}% ({low:.1f}{_NB}…{_NB}{high:.1f})"
 
 
 def _r(row: Mapping[str, float]) -> str:
     "A mean result with its interval."
     if math.isnan(row["r_mean"]):
         return "n = 0"
-    around = "" if math.isnan(row["r_low"]) else f" ({row['r_low']:+.2f} … {row['r_high']:+.2f})"
-    return f"{row['r_mean']:+.2f} R{around}"
+    around = "" if math.isnan(row["r_low"]) else f" ({row['r_low']:+.2f}{_NB}…{_NB}{row['r_high']:+.2f})"
+    return f"{row['r_mean']:+.2f}{_NB}R{around}"
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:

@@ -157,7 +157,8 @@ def structure(s: Story) -> str:
 
 def decisions(s: Story) -> str:
     "How many setups there were and what became of them."
-    n, live = len(s.decisions), int((s.decisions["outcome"] == "live").sum())
+    passed = s.decisions["outcome"] == "live"
+    n, live, resting = len(s.decisions), int(passed.sum()), int((passed & (s.decisions["entry_type"] == "limit")).sum())
     status = s.ledger.orders.loc[s.ledger.orders["order_id"].str.endswith(":entry"), "status"]
     filled, orders = int((status == "filled").sum()), len(status)
     sent = (
@@ -165,8 +166,10 @@ def decisions(s: Story) -> str:
     )
     if orders and filled == orders:
         sent = f"Every one of {_count(orders, 'order')} sent at the next open filled."
+    unplayed = f"{_count(resting, 'limit order')} among them are not played by this replay yet." if resting else ""
     return _sentences(
-        f"{_count(n, 'setup')}: {live:,} passed every gate, {n - live:,} were refused.", sent if orders else "",
+        f"{_count(n, 'setup')}: {live:,} passed every gate, {n - live:,} were refused.", unplayed,
+        sent if orders else "",
         "Every refusal is kept with its reason:" if n > filled else "",
     )  # fmt: skip
 

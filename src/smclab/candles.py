@@ -115,7 +115,7 @@ def _table(bars, where):
 
 # %% ../../nbs/10_candles.ipynb #526443ac
 def _rules(frame):
-    "One word of rule per row, '' where the row is good."
+    "Per row the number of the first rule it offends, from 1 on in the order of `_CURES`; 0 where it is good."
     o, h, l, c, v = (frame[name].to_numpy() for name in COLUMNS)
     t = frame.index.asi8
     before = np.r_[np.iinfo(np.int64).min, np.maximum.accumulate(t)[:-1]]
@@ -131,8 +131,8 @@ def _rules(frame):
             l > np.minimum(o, c),
             v < 0,
         ],
-        list(_CURES),
-        default="",
+        [np.int8(k) for k in range(1, len(_CURES) + 1)],
+        default=np.int8(0),
     )
 
 
@@ -150,16 +150,17 @@ def check(
         timeframe_ns(timeframe)
     where = " ".join(filter(None, (symbol, timeframe)))
     frame = _table(bars, where)
-    rule = _rules(frame)
-    bad = np.flatnonzero(rule != "")
+    offence = _rules(frame)
+    bad = np.flatnonzero(offence)
+    rule = np.array(list(_CURES))[offence[bad] - 1]
     if len(bad) and (on_bad == "raise" or len(bad) == len(frame)):
         i = bad[0]
         row = " ".join(f"{name} {frame[name].iloc[i]:g}" for name in COLUMNS)
         raise BadBars(
-            f"{where}: bar {frame.index[i]} (row {i}): {rule[i]}; found {row}; {_CURES[rule[i]]} "
+            f"{where}: bar {frame.index[i]} (row {i}): {rule[0]}; found {row}; {_CURES[rule[0]]} "
             f"({len(bad)} of {len(frame)} rows are bad)"
         )
-    good, bad = frame[rule == ""], frame[rule != ""].assign(rule=rule[rule != ""])
+    good, bad = frame[offence == 0] if len(bad) else frame, frame.iloc[bad].assign(rule=rule)
     if timeframe is not None:
         _check_step(good, timeframe, where)
     return good if on_bad == "raise" else (good, bad)

@@ -21,7 +21,7 @@ from .gates import Context, Rating, Verdict, ask_admit, judge, price_words, rate
 from .instruments import Instrument
 from .reading import Reading, ReadingAt
 from .risk import GRADES, SIZELESS, Policy, Ticket, plan_all, tickets
-from .setups import SetupConfig, candidates, candidates_at, stages_at
+from .setups import SetupConfig, candidates, stages_at
 
 # %% ../../nbs/46_decision.ipynb #2aac0a88
 @dataclass(frozen=True)
@@ -195,14 +195,14 @@ def judge_candidate(
 class _Rows(NamedTuple):
     "Candidates as arrays, in order of known_bar."
 
-    columns: dict  # name -> array, or DatetimeIndex
+    columns: dict  # name -> array; moments are ns UTC
     first: np.ndarray  # row of each bar's first candidate
 
 
 def _laid_out(table: pd.DataFrame, n_bars: int) -> _Rows:
     "A table of candidates as arrays."
     columns = {
-        name: pd.DatetimeIndex(values).as_unit("ns")
+        name: pd.DatetimeIndex(values).as_unit("ns").asi8
         if isinstance(values.dtype, pd.DatetimeTZDtype)
         else values.to_numpy(dtype=object if values.dtype == "str" else None)
         for name, values in table.items()
@@ -227,17 +227,27 @@ def _origin(reading: Reading, setups: SetupConfig | None) -> Origin:
     return shelf[setups]
 
 
+_MOMENTS = ("time", "known_at", "known_close")
+
+
 def _judged(columns: Mapping, spread_price, context: Context, policy: Policy, origin: Origin) -> tuple[Decision, ...]:
     "The decision about each row."
     columns = dict(columns) | stop_atr_at(columns["known_close"], context, policy)
-    spread = spread_at(context.spread_price if spread_price is None else spread_price, columns["time"])
+    bars = pd.DatetimeIndex(columns["time"]).tz_localize("UTC") if spread_price is not None else columns["time"]
+    spread = spread_at(context.spread_price if spread_price is None else spread_price, bars)
     plans = tickets(plan_all(columns, context.instrument, policy, spread_price=spread, cost_price=context.cost_price))
-    rows = zip(*(v.tolist() if isinstance(v, np.ndarray) else v for v in columns.values()), strict=True)
+    rows = zip(*(_values(name, v) for name, v in columns.items()), strict=True)
     out = []
     for row, ticket, s in zip(rows, plans, spread.tolist(), strict=True):
         here = context if spread_price is None else _with_spread(context, s)
         out.append(judge_candidate(dict(zip(columns, row, strict=True)), ticket, here, policy, origin))
     return tuple(out)
+
+
+def _values(name: str, values: np.ndarray) -> list:
+    "A column as plain values, moments as Timestamps."
+    plain = values.tolist()
+    return [pd.Timestamp(ns, tz="UTC") for ns in plain] if name in _MOMENTS else plain
 
 
 def _with_spread(context: Context, spread_price: float) -> Context:
@@ -264,10 +274,11 @@ def decide(
     setups: SetupConfig | None = None,  # which candidates count
 ) -> tuple[Decision, ...]:  # one per candidate of this bar, waiting limits too; a single `none` when there is none
     "What to do at this close, and why."
-    if candidates_at(at, context.instrument, setups).empty:
-        return (_nothing(at, context, policy, setups),)
     rows = _kept(at.reading, context.instrument, setups)
-    here = {name: v[rows.first[at.bar] : rows.first[at.bar + 1]] for name, v in rows.columns.items()}
+    start, stop = rows.first[at.bar : at.bar + 2].tolist()
+    if start == stop:
+        return (_nothing(at, context, policy, setups),)
+    here = {name: values[start:stop] for name, values in rows.columns.items()}
     return _judged(here, None, context, policy, _origin(at.reading, setups))
 
 

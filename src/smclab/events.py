@@ -93,7 +93,7 @@ DTYPES = {
 }
 
 # %% ../../nbs/16_events.ipynb #823bfaf9
-kernel = njit(cache=True, error_model="numpy", _nrt=False)
+kernel = njit(cache=True, error_model="numpy", nogil=True, _nrt=False)
 inlined = njit(cache=True, error_model="numpy", _nrt=False, forceinline=True)
 
 # %% ../../nbs/16_events.ipynb #7cfa5814
@@ -104,9 +104,9 @@ F_LEVEL, F_TOP, F_BOTTOM, F_ATTR = range(4)
 def buffers(
     capacity: int,  # rows to make room for
     n_attrs: int,  # attribute columns of this family
-) -> tuple[np.ndarray, np.ndarray]:  # int64 (capacity, 6) and float64 (capacity, 3 + n_attrs)
+) -> tuple[np.ndarray, np.ndarray]:  # int32 (capacity, 6) and float64 (capacity, 3 + n_attrs)
     "Two empty arrays a kernel writes one family's rows into."
-    return np.zeros((capacity, 6), np.int64), np.full((capacity, 3 + n_attrs), np.nan)
+    return np.zeros((capacity, 6), np.int32), np.full((capacity, 3 + n_attrs), np.nan)
 
 
 def grown(
@@ -128,12 +128,12 @@ def frame(
     family: str,  # one of FAMILIES
     kinds: tuple[str, ...],  # word for each kind code the kernel wrote
     attrs: tuple[str, ...],  # name of each attribute column, in the kernel's order
-    ints: np.ndarray,  # (n, 6) int64, the rows written so far
+    ints: np.ndarray,  # (n, 6) int32, the rows written so far
     floats: np.ndarray,  # (n, 3 + len(attrs)) float64
     times: pd.DatetimeIndex,  # open times of the bars the kernel walked
     timeframe: str,  # name of those bars' timeframe
     first_id: int = 0,  # event_id of the first row given
-) -> pd.DataFrame:  # the rows in the event schema
+) -> pd.DataFrame:  # the rows in the event schema, with this family's attributes only; `merge` adds the others
     "One family's buffers as an event table."
     step = pd.Timedelta(timeframe_ns(timeframe), "ns")
     known_at = times[ints[:, I_KNOWN]]
@@ -145,19 +145,18 @@ def frame(
         ),
         "timeframe": pd.Categorical.from_codes(np.zeros(len(ints), np.int8), categories=[timeframe]),
         "side": ints[:, I_SIDE].astype(np.int8),
-        "anchor": ints[:, I_ANCHOR],
+        "anchor": ints[:, I_ANCHOR].astype(np.int64),
         "time": times[ints[:, I_ANCHOR]],
-        "known_bar": ints[:, I_KNOWN],
+        "known_bar": ints[:, I_KNOWN].astype(np.int64),
         "known_at": known_at,
         "known_close": known_at + step,
         "level": floats[:, F_LEVEL],
         "top": floats[:, F_TOP],
         "bottom": floats[:, F_BOTTOM],
-        "parent_id": ints[:, I_PARENT],
+        "parent_id": ints[:, I_PARENT].astype(np.int64),
         "same_bar": ints[:, I_SAME].astype(bool),
     }
-    nothing = np.full(len(ints), np.nan)
-    columns |= {a: floats[:, F_ATTR + attrs.index(a)] if a in attrs else nothing for a in ATTRS}
+    columns |= {a: floats[:, F_ATTR + k] for k, a in enumerate(attrs)}
     return pd.DataFrame(columns)
 
 # %% ../../nbs/16_events.ipynb #e40c3f0b
@@ -165,9 +164,20 @@ def merge(
     *frames: pd.DataFrame,  # event tables; within each, rows in order of emission
 ) -> pd.DataFrame:  # one table ordered by known_close; within a bar in the order the tables are given
     "Event tables as one log, in the order in which things became known."
-    log = pd.concat(frames, ignore_index=True)
-    order = np.argsort(log["known_close"].to_numpy(), kind="stable")
-    return log.take(order).reset_index(drop=True)
+    order = np.argsort(np.concatenate([f["known_close"].array.asi8 for f in frames]), kind="stable")
+    stops = np.cumsum([len(f) for f in frames])
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    places, columns = np.split(place, stops[:-1]), {}
+    for name in DTYPES:  # one column at a time: whole tables are large
+        if name in ATTRS:
+            columns[name] = np.full(len(order), np.nan)
+            for rows, f in zip(places, frames, strict=True):
+                if name in f:
+                    columns[name][rows] = f[name]
+        else:
+            columns[name] = pd.concat([f[name] for f in frames], ignore_index=True).array.take(order)
+    return pd.DataFrame(columns, copy=False)
 
 
 def empty(
@@ -175,7 +185,7 @@ def empty(
 ) -> pd.DataFrame:  # no rows, every column with its dtype
     "An event log in which nothing has happened yet."
     ints, floats = buffers(0, 0)
-    return frame("gap", ("born",), (), ints, floats, pd.DatetimeIndex([], tz="UTC").as_unit("ns"), timeframe)
+    return merge(frame("gap", ("born",), (), ints, floats, pd.DatetimeIndex([], tz="UTC").as_unit("ns"), timeframe))
 
 # %% ../../nbs/16_events.ipynb #baf1a769
 def known_by(

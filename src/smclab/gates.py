@@ -10,7 +10,9 @@ __all__ = ['DATA_QUALITIES', 'GATES', 'GATE_NAMES', 'V1_GATES', 'Verdict', 'Cont
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -142,12 +144,18 @@ class Gate(NamedTuple):
     words: Callable  # (passed, numbers, question) -> (reason, next), for one candidate
 
 
+@cache
+def _digits(tick: float) -> int:
+    "How many decimals a tick has."
+    return max(0, -Decimal(repr(tick)).normalize().as_tuple().exponent)
+
+
 def price_words(
     instrument: Instrument,
     price: float,
 ) -> str:  # such as "1.10230"
     "A price with as many digits as the instrument is quoted in."
-    return f"{price:.{max(0, -Decimal(repr(instrument.tick)).normalize().as_tuple().exponent)}f}"
+    return f"{price:.{_digits(instrument.tick)}f}"
 
 
 def distance_words(
@@ -256,15 +264,12 @@ def _news_words(passed, n: Mapping, q: Question) -> tuple[str, str]:
         )
     if n["event"] < 0:
         return f"no event in {', '.join(q.w.instrument.news_currencies) or 'its currencies'} on the calendar", ""
-    due = pd.Timestamp(book.times[n["event"]])
+    due = datetime.fromtimestamp(book.times[n["event"]] // 1_000_000_000, UTC)
     what = f"{book.currencies[n['event']]} {book.titles[n['event']]} at {due:%H:%M} UTC"
     far = f"{round(abs(n['minutes']), 1):g} min {'away' if n['minutes'] >= 0 else 'ago'}"
     if passed:
         return f"nearest event: {book.currencies[n['event']]} {book.titles[n['event']]}, {due:%Y-%m-%d %H:%M} UTC", ""
-    return (
-        f"{what}, {far}; limit {g.block_minutes}",
-        f"re-check after {due + pd.Timedelta(minutes=g.block_minutes):%H:%M}",
-    )
+    return f"{what}, {far}; limit {g.block_minutes}", f"re-check after {due + timedelta(minutes=g.block_minutes):%H:%M}"
 
 # %% ../../nbs/44_gates.ipynb #788f9321
 def _htf_poi(q: Question):
@@ -456,8 +461,9 @@ def enforced(
 
 def _plain(value):
     "A number or word that JSON has; what is not finite becomes None."
-    value = value.item() if isinstance(value, np.generic) else value
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if type(value) is float and not math.isfinite(value) else value
 
 
 def judge(

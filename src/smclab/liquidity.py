@@ -32,6 +32,7 @@ from smclab.events import (
     grown,
     inlined,
     kernel,
+    merge,
 )
 from .sessions import F_HIGH_BAR, F_LOW_BAR, F_POOL, SessionConfig, sessions_counts, sessions_of
 from smclab.structure import (
@@ -398,8 +399,9 @@ def liquidity_advance(
     stop: int,  # read up to, not including, this bar
 ):
     "Read on from where the state stopped."
-    for name in ("cols_i", "cols_f"):
-        state[name] = grown(state[name], max(stop, 1), axis=1)
+    if state["cols_i"].shape[1] < stop:
+        for name in ("cols_i", "cols_f"):
+            state[name] = grown(state[name], stop, axis=1)
     external = 0, *_NO_ROWS, 0, *_NO_ROWS
     if sessions is not None:
         counts = sessions_counts(sessions)
@@ -495,4 +497,4 @@ def liquidity_events(
     timeframe = timeframe or infer_timeframe(bars)
     bars = check(bars, timeframe=timeframe)
     state = liquidity_of(bars, config, structure, sessions, external=external, zone=zone, roll_hour=roll_hour)
-    return liquidity_frame(state, bars.index, timeframe)
+    return merge(liquidity_frame(state, bars.index, timeframe))

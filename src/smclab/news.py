@@ -93,12 +93,13 @@ def _from_frame(
 NewsCalendar.from_frame = classmethod(_from_frame)
 
 # %% ../../nbs/32_news.ipynb #7be81466
-def _of(calendar: NewsCalendar, currencies: tuple) -> tuple[np.ndarray, np.ndarray]:
-    "Times and positions of the events that concern some currencies; sought once."
+def _of(calendar: NewsCalendar, currencies: tuple) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    "Times and positions of the events of some currencies, and twice the moments halfway between; sought once."
     if currencies not in calendar._found:
         wanted = {*currencies, "ALL"} if currencies else set()
         at = np.array([i for i, c in enumerate(calendar.currencies) if c in wanted], dtype=np.int64)
-        calendar._found[currencies] = np.array(calendar.times, dtype=np.int64)[at], at
+        times = np.array(calendar.times, dtype=np.int64)[at]
+        calendar._found[currencies] = times, at, times[1:] + times[:-1]
     return calendar._found[currencies]
 
 
@@ -109,13 +110,10 @@ def _nearest_event(
 ) -> tuple[np.ndarray, np.ndarray]:  # minutes to the event (+ ahead, - past, inf none), its position (-1 none)
     "How far the nearest event is from each moment, and which one it is."
     times = np.atleast_1d(np.asarray(times_ns, dtype=np.int64))
-    events, at = _of(self, tuple(currencies))
+    events, at, halves = _of(self, currencies)
     if not len(events):
         return np.full(len(times), np.inf), np.full(len(times), -1, dtype=np.int64)
-    after = np.searchsorted(events, times)
-    before = np.maximum(after - 1, 0)
-    after = np.minimum(after, len(events) - 1)
-    best = np.where(np.abs(events[after] - times) <= np.abs(times - events[before]), after, before)
+    best = halves.searchsorted(2 * times, side="right")
     return (events[best] - times) / MINUTE_NS, at[best]
 
 

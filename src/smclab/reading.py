@@ -11,6 +11,7 @@ import io
 import json
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -70,6 +71,7 @@ from smclab.zones import (
     in_ote,
     premium_discount,
     zones_advance,
+    zones_columns,
     zones_counts,
     zones_frames,
     zones_state,
@@ -148,6 +150,9 @@ def _roll_nb(times, prices, start, stop, base_ns, horizon, steps, table, i, f, o
     return stop
 
 # %% ../../nbs/30_reading.ipynb #bddd47b9
+_WORTH_A_THREAD = 5_000  # bars: fewer are read sooner than a thread is started
+
+
 class _Track:
     "One timeframe: its bars so far and what each detector remembers."
 
@@ -174,35 +179,36 @@ class _Track:
         for name, keys in (
             ("structure", ("cols_i", "cols_f")),
             ("liquidity", ("cols_i", "cols_f")),
-            ("sessions", ("cols_i", "cols_f")),
+            ("sessions", ("cols_i",)),
         ):
             for key in keys if name in self.states else ():
                 self.states[name][key] = grown(self.states[name][key], size, axis=1)
-        self.states["zones"]["cols"] = grown(self.states["zones"]["cols"], size)
+        for key in ("gap_near", "block_near", "range_cols"):
+            self.states["zones"][key] = grown(self.states["zones"][key], size)
 
     def advance(self, config: Config, stop: int, zone: str, roll_hour: int):
-        "Run every detector up to bar `stop`, in the order in which a bar is read."
+        "Run every detector up to bar `stop`: structure first, then zones beside the clock and its pools."
         s, (open_, high, low, close, volume) = self.states, self.prices
         structure_advance(s["structure"], config.structure, open_, high, low, close, stop)
-        sessions = s.get("sessions")
-        if sessions is not None:
-            sessions_advance(
-                sessions, config.sessions, self.times, open_, high, low, close, stop, zone=zone, roll_hour=roll_hour
-            )
-        zones_advance(
-            s["zones"],
-            config.gap,
-            config.order_block,
-            config.range,
-            open_,
-            high,
-            low,
-            close,
-            volume,
-            s["structure"],
-            stop,
-        )
-        liquidity_advance(s["liquidity"], config.liquidity, open_, high, low, close, s["structure"], sessions, stop)
+
+        def zones():
+            settings = config.gap, config.order_block, config.range
+            zones_advance(s["zones"], *settings, open_, high, low, close, volume, s["structure"], stop)
+
+        def clock_and_pools():
+            sessions, roll = s.get("sessions"), {"zone": zone, "roll_hour": roll_hour}
+            if sessions is not None:
+                sessions_advance(sessions, config.sessions, self.times, open_, high, low, close, stop, **roll)
+            liquidity_advance(s["liquidity"], config.liquidity, open_, high, low, close, s["structure"], sessions, stop)
+
+        if stop - self.n < _WORTH_A_THREAD:
+            zones()
+            clock_and_pools()
+        else:
+            with ThreadPoolExecutor(1) as beside:
+                done = beside.submit(zones)
+                clock_and_pools()
+                done.result()
         self.n, self.counts = stop, _counts(self)
 
 # %% ../../nbs/30_reading.ipynb #b7921380
@@ -527,14 +533,14 @@ def _events(track: _Track, old: dict[str, int], new: dict[str, int], now: int, s
 # %% ../../nbs/30_reading.ipynb #2e573d23
 _PLACES = [f"{side}_{edge}" for side in ("below", "above") for edge in ("top", "bottom")]
 _ZONES = ("gap", "order_block", "breaker")
+_NEAREST = [f"{zone}_{place}" for zone in _ZONES for place in _PLACES]
 
 
-def _zone_cols(track: _Track) -> dict[str, np.ndarray]:
-    "A timeframe's nearest zones and pools by its own bars."
-    cols = track.states["zones"]["cols"][: track.n]
-    names = [f"{zone}_{place}" for zone in _ZONES for place in _PLACES]
+def _zone_cols(track: _Track) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    "A timeframe's nearest zones and pools by its own bars, and its dealing range."
+    zones = zones_columns(track.states["zones"], *track.prices[1:4])
     pools = {c: v for c, v in liquidity_columns(track.states["liquidity"]).items() if c in ("pool_above", "pool_below")}
-    return {c: cols[:, ZONE_COLUMNS.index(c)].copy() for c in names} | pools
+    return {c: zones[c] for c in _NEAREST} | pools, {c: zones[c] for c in ZONE_COLUMNS if c not in _NEAREST}
 
 
 def _own_columns(reader: Reader) -> dict[str, np.ndarray]:
@@ -553,13 +559,13 @@ def _own_columns(reader: Reader) -> dict[str, np.ndarray]:
             ("protected", C_PROTECTED),
         )
     }
-    out |= _zone_cols(track)
+    nearest, span = _zone_cols(track)
+    out |= nearest
     with np.errstate(invalid="ignore", divide="ignore"):
         for zone in _ZONES:
             out[f"{zone}_below_distance_atr"] = np.maximum(close - out[f"{zone}_below_top"], 0.0) / atr
             out[f"{zone}_above_distance_atr"] = np.maximum(out[f"{zone}_above_bottom"] - close, 0.0) / atr
-    span = track.states["zones"]["cols"][:n, -4:]
-    out |= dict(zip(("range_high", "range_low", "range_position", "range_side"), span.T.copy(), strict=True))
+    out |= span
     out["range_zone"] = premium_discount(out["range_position"], reader.config.range).astype(np.int8)
     out["in_ote"] = in_ote(out["range_position"], out["range_side"], reader.config.range)
     out |= liquidity_columns(track.states["liquidity"])
@@ -590,7 +596,7 @@ def _higher_columns(reader: Reader) -> dict[str, np.ndarray]:
         out[f"{tf}_trend"] = _seen(trend.astype(np.int8), at, np.int8(0))
         out[f"{tf}_bias"] = out[f"{tf}_trend"] * (w / weights.sum())
         bias = bias + out[f"{tf}_bias"]
-        out |= {f"{tf}_{c}": _seen(v, at, np.nan) for c, v in _zone_cols(track).items()}
+        out |= {f"{tf}_{c}": _seen(v, at, np.nan) for c, v in _zone_cols(track)[0].items()}
     agreed = np.abs(bias) >= reader.config.bias.neutral - 1e-12
     out |= {"bias": bias, "bias_side": np.where(agreed & (bias != 0), np.sign(bias), 0).astype(np.int8)}
     high, low = reader._base.prices[1, :n], reader._base.prices[2, :n]
@@ -715,7 +721,7 @@ class Reading:
     def anchored(self) -> pd.DataFrame:  # the log with known_at = time; attrs["lookahead"] is True
         "The log as charts with hindsight show it: every event known where it sits. Never trade or train on it."
         out = self.events.assign(known_at=self.events["time"])
-        out = out.iloc[np.argsort(out["time"].to_numpy(), kind="stable")].reset_index(drop=True)
+        out = out.iloc[np.argsort(out["time"].array.asi8, kind="stable")].reset_index(drop=True)
         out.attrs["lookahead"] = True
         return out
 

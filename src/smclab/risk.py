@@ -464,6 +464,7 @@ def _stops(table, instrument: Instrument, policy: Policy) -> tuple[np.ndarray, n
 
 # %% ../../nbs/42_risk.ipynb #4addeba7
 RR_DUST = 1e-6  # two ratios nearer than this are the same
+_POOLS = tuple(f"pool_{k}" for k in range(1, N_POOLS + 1))
 
 
 def _targets(table, instrument: Instrument, policy: Policy, stop_distance, need, paid) -> tuple:
@@ -473,7 +474,7 @@ def _targets(table, instrument: Instrument, policy: Policy, stop_distance, need,
     if policy.in_force.risk.target == "fixed_rr":
         target = _to_tick(entry + side * (paid + need * loss), instrument.tick, side)
         return target, np.round((side * (target - entry) - paid) / loss, 6)
-    pools = np.stack([_numbers(table, f"pool_{k}") for k in range(1, N_POOLS + 1)], axis=1)
+    pools = np.array([table[name] for name in _POOLS], dtype=np.float64).reshape(N_POOLS, -1).T
     pools = _to_tick(pools, instrument.tick, -side[:, None])
     reach = side[:, None] * (pools - entry[:, None])
     rr = np.round((reach - paid[:, None]) / loss[:, None], 6)

@@ -4,10 +4,9 @@
 
 # %% auto #0
 __all__ = ['PERIODS', 'SESSIONS', 'PERIOD_KINDS', 'SESSION_KINDS', 'PERIOD_ATTRS', 'SESSION_ATTRS', 'F_HIGH_BAR', 'F_LOW_BAR',
-           'F_POOL', 'C_INSIDE', 'C_OPENED', 'C_CLOSED', 'C_HIGH_TAKEN', 'C_LOW_TAKEN', 'C_OPEN', 'C_HIGH', 'C_LOW',
-           'C_PREV_HIGH', 'C_PREV_LOW', 'Session', 'SessionConfig', 'source_bit', 'sessions_state', 'sessions_advance',
-           'sessions_counts', 'sessions_frames', 'sessions_events', 'sessions_of', 'roll_table', 'sessions_inside',
-           'sessions_columns', 'killzone', 'shade', 'in_window']
+           'F_POOL', 'C_INSIDE', 'C_OPENED', 'C_CLOSED', 'C_HIGH_TAKEN', 'C_LOW_TAKEN', 'Session', 'SessionConfig',
+           'source_bit', 'sessions_state', 'sessions_advance', 'sessions_counts', 'sessions_frames', 'sessions_events',
+           'sessions_of', 'roll_table', 'sessions_inside', 'sessions_columns', 'killzone', 'shade', 'in_window']
 
 # %% ../../nbs/22_sessions.ipynb #794f3f3b
 import re
@@ -202,11 +201,9 @@ F_HIGH_BAR, F_LOW_BAR, F_POOL = F_ATTR + 1, F_ATTR + 2, F_ATTR + 3  # of a close
 _OPENED, _CLOSED = range(2)
 _N_PERIODS = len(PERIODS)
 _N_PERIOD, _N_SESSION, _NEXT, _HORIZON, _FIRST_YEAR, _AT, _INSIDE, _HIGH_TAKEN, _LOW_TAKEN = range(9)
-_S_BEGUN, _S_WHOLE, _S_OPENED_ROW, _S_CLOSED_ROW, _S_HIGH_BAR, _S_LOW_BAR, _S_POOL = range(7)
-_V_OPEN, _V_HIGH, _V_LOW, _V_PREV_HIGH, _V_PREV_LOW = range(5)
-_FENCE_HIGH, _FENCE_LOW, _FENCE_PREV_HIGH, _FENCE_PREV_LOW = range(4)  # in the last row of `src_f`
+_S_BEGUN, _S_WHOLE, _S_OPENED_ROW, _S_CLOSED_ROW, _S_FIRST_BAR, _S_POOL = range(6)
+_V_PREV_HIGH, _V_PREV_LOW = range(2)  # in the last row of `src_f`: the fences
 C_INSIDE, C_OPENED, C_CLOSED, C_HIGH_TAKEN, C_LOW_TAKEN = range(5)  # rows of cols_i, one bit a source
-C_OPEN, C_HIGH, C_LOW, C_PREV_HIGH, C_PREV_LOW = range(5)  # rows of cols_f: 5 * period + this
 
 
 def source_bit(
@@ -232,62 +229,45 @@ def _emit_nb(ints, floats, n, kind, k, anchor, known, parent, level, top, bottom
 
 
 @inlined
-def _close_nb(close, t, k, i, src_i, src_f, out_i, out_f, count):
+def _leftmost_nb(price, start, stop, sign):
+    "The highest (sign +1) or lowest (-1) price of bars [start, stop), and the first bar that has it."
+    best, bar = price[start], start
+    for j in range(start + 1, stop):
+        if sign * price[j] > sign * best:
+            best, bar = price[j], j
+    return best, bar
+
+
+@inlined
+def _close_nb(high, low, close, t, k, i, src_i, src_f, out_i, out_f, count):
     "The whole occurrence of source k that ran is over: at bar t its extremes are final."
     n = i[count]
     i[count] = n + 1
-    opened, top, bottom = src_i[k, _S_OPENED_ROW], src_f[k, _V_HIGH], src_f[k, _V_LOW]
+    opened, first = src_i[k, _S_OPENED_ROW], src_i[k, _S_FIRST_BAR]
+    (top, high_bar), (bottom, low_bar) = _leftmost_nb(high, first, t, 1), _leftmost_nb(low, first, t, -1)
     _emit_nb(out_i, out_f, n, _CLOSED, k, t - 1, t, opened, close[t - 1], top, bottom)
-    out_f[n, F_HIGH_BAR] = src_i[k, _S_HIGH_BAR]
-    out_f[n, F_LOW_BAR] = src_i[k, _S_LOW_BAR]
+    out_f[n, F_HIGH_BAR], out_f[n, F_LOW_BAR] = high_bar, low_bar
     out_f[n, F_POOL] = src_i[k, _S_POOL]
     src_i[k, _S_CLOSED_ROW] = n
     src_f[k, _V_PREV_HIGH], src_f[k, _V_PREV_LOW] = top, bottom
     i[_HIGH_TAKEN] &= ~(1 << k)
     i[_LOW_TAKEN] &= ~(1 << k)
     fences = len(src_i)
-    src_f[fences, _FENCE_PREV_HIGH] = min(src_f[fences, _FENCE_PREV_HIGH], top)
-    src_f[fences, _FENCE_PREV_LOW] = max(src_f[fences, _FENCE_PREV_LOW], bottom)
+    src_f[fences, _V_PREV_HIGH] = min(src_f[fences, _V_PREV_HIGH], top)
+    src_f[fences, _V_PREV_LOW] = max(src_f[fences, _V_PREV_LOW], bottom)
 
 
 @inlined
-def _open_nb(open_, high, low, t, k, i, src_i, src_f, out_i, out_f, count):
+def _open_nb(open_, t, k, i, src_i, src_f, out_i, out_f, count):
     "Bar t is the first of a whole occurrence of source k."
     n = i[count]
     i[count] = n + 1
     closed, top, bottom = src_i[k, _S_CLOSED_ROW], src_f[k, _V_PREV_HIGH], src_f[k, _V_PREV_LOW]
     _emit_nb(out_i, out_f, n, _OPENED, k, t, t, closed, open_[t], top, bottom)
     src_i[k, _S_OPENED_ROW] = n
-    src_i[k, _S_HIGH_BAR] = src_i[k, _S_LOW_BAR] = t
-    src_f[k, _V_OPEN] = open_[t]
-    src_f[k, _V_HIGH] = high[t]
-    src_f[k, _V_LOW] = low[t]
-    fences = len(src_i)
-    src_f[fences, _FENCE_HIGH] = min(src_f[fences, _FENCE_HIGH], high[t])
-    src_f[fences, _FENCE_LOW] = max(src_f[fences, _FENCE_LOW], low[t])
+    src_i[k, _S_FIRST_BAR] = t
 
 # %% ../../nbs/22_sessions.ipynb #749edacb
-@inlined
-def _running_extremes_nb(high, low, t, i, src_i, src_f):
-    "Bar t has passed a fence: carry its extremes into the running occurrences."
-    top, bottom, k, bits = np.inf, -np.inf, 0, i[_INSIDE]
-    while bits > 0:
-        if bits & 1:
-            if high[t] > src_f[k, _V_HIGH]:
-                src_f[k, _V_HIGH] = high[t]
-                src_i[k, _S_HIGH_BAR] = t
-            if low[t] < src_f[k, _V_LOW]:
-                src_f[k, _V_LOW] = low[t]
-                src_i[k, _S_LOW_BAR] = t
-            if src_f[k, _V_HIGH] < top:
-                top = src_f[k, _V_HIGH]
-            if src_f[k, _V_LOW] > bottom:
-                bottom = src_f[k, _V_LOW]
-        bits >>= 1
-        k += 1
-    src_f[len(src_i), _FENCE_HIGH], src_f[len(src_i), _FENCE_LOW] = top, bottom
-
-
 @inlined
 def _taken_nb(high, low, t, i, src_i, src_f):
     "Bar t has passed a fence: mark every previous extreme it took."
@@ -301,7 +281,7 @@ def _taken_nb(high, low, t, i, src_i, src_f):
             i[_LOW_TAKEN] |= 1 << k
         elif not i[_LOW_TAKEN] >> k & 1 and src_f[k, _V_PREV_LOW] > bottom:
             bottom = src_f[k, _V_PREV_LOW]
-    src_f[len(src_i), _FENCE_PREV_HIGH], src_f[len(src_i), _FENCE_PREV_LOW] = top, bottom
+    src_f[len(src_i), _V_PREV_HIGH], src_f[len(src_i), _V_PREV_LOW] = top, bottom
 
 # %% ../../nbs/22_sessions.ipynb #412e87e2
 @inlined
@@ -321,9 +301,9 @@ def _turn_nb(
                 i[_INSIDE] &= ~(1 << k)
                 cols_i[C_CLOSED, t] |= src_i[k, _S_WHOLE] << k
                 if src_i[k, _S_WHOLE] == 1 and k < _N_PERIODS:
-                    _close_nb(close, t, k, i, src_i, src_f, period_i, period_f, _N_PERIOD)
+                    _close_nb(high, low, close, t, k, i, src_i, src_f, period_i, period_f, _N_PERIOD)
                 elif src_i[k, _S_WHOLE] == 1:
-                    _close_nb(close, t, k, i, src_i, src_f, session_i, session_f, _N_SESSION)
+                    _close_nb(high, low, close, t, k, i, src_i, src_f, session_i, session_f, _N_SESSION)
         at += 1
     i[_AT], i[_INSIDE] = at, i[_INSIDE] | begun
     i[_NEXT] = min(calendar[0, at], i[_HORIZON])
@@ -333,36 +313,32 @@ def _turn_nb(
             src_i[k, _S_WHOLE] = times[0] <= src_i[k, _S_BEGUN]
             cols_i[C_OPENED, t] |= src_i[k, _S_WHOLE] << k
             if src_i[k, _S_WHOLE] == 1 and k < _N_PERIODS:
-                _open_nb(open_, high, low, t, k, i, src_i, src_f, period_i, period_f, _N_PERIOD)
+                _open_nb(open_, t, k, i, src_i, src_f, period_i, period_f, _N_PERIOD)
             elif src_i[k, _S_WHOLE] == 1:
-                _open_nb(open_, high, low, t, k, i, src_i, src_f, session_i, session_f, _N_SESSION)
+                _open_nb(open_, t, k, i, src_i, src_f, session_i, session_f, _N_SESSION)
         begun >>= 1
         k += 1
 
 
 @kernel
-def _sessions_nb(times, open_, high, low, close, start, stop, calendar, i, src_i, src_f, cols_i, cols_f,
-                 period_i, period_f, session_i, session_f):  # fmt: skip
+def _sessions_nb(
+    times, open_, high, low, close, start, stop, calendar, i, src_i, src_f, cols_i, period_i, period_f, session_i,
+    session_f,
+):  # fmt: skip
     "Read periods and sessions over bars [start, stop); returns the bar reached."
     n = len(src_i)
     most_periods, most_sessions = len(period_i) - 2 * n, len(session_i) - 2 * n
     for t in range(start, stop):
-        cols_i[C_OPENED, t] = cols_i[C_CLOSED, t] = 0
         if times[t] >= i[_NEXT]:
             if times[t] >= i[_HORIZON] or i[_N_PERIOD] > most_periods or i[_N_SESSION] > most_sessions:
                 return t
             _turn_nb(times, open_, high, low, close, t, calendar, i, src_i, src_f, cols_i, period_i, period_f,
                      session_i, session_f)  # fmt: skip
-        if high[t] > src_f[n, _FENCE_HIGH] or low[t] < src_f[n, _FENCE_LOW]:
-            _running_extremes_nb(high, low, t, i, src_i, src_f)
-        if high[t] > src_f[n, _FENCE_PREV_HIGH] or low[t] < src_f[n, _FENCE_PREV_LOW]:
+        if high[t] > src_f[n, _V_PREV_HIGH] or low[t] < src_f[n, _V_PREV_LOW]:
             _taken_nb(high, low, t, i, src_i, src_f)
         cols_i[C_INSIDE, t] = i[_INSIDE]
         cols_i[C_HIGH_TAKEN, t] = i[_HIGH_TAKEN]
         cols_i[C_LOW_TAKEN, t] = i[_LOW_TAKEN]
-        for k in range(_N_PERIODS):
-            for v in range(5):
-                cols_f[5 * k + v, t] = src_f[k, v]
     return stop
 
 # %% ../../nbs/22_sessions.ipynb #35613b2d
@@ -375,9 +351,9 @@ def sessions_state(
     n = _N_PERIODS + len(config.sessions)
     i = np.zeros(_LOW_TAKEN + 2, np.int64)
     i[[_NEXT, _HORIZON]] = np.iinfo(np.int64).min
-    src_i, src_f = np.zeros((n, 7), np.int64), np.full((n + 1, 5), np.nan)
-    src_f[n, :4] = np.inf, -np.inf, np.inf, -np.inf
-    src_i[:, [_S_OPENED_ROW, _S_CLOSED_ROW, _S_HIGH_BAR, _S_LOW_BAR]] = -1
+    src_i, src_f = np.zeros((n, 6), np.int64), np.full((n + 1, 2), np.nan)
+    src_f[n] = np.inf, -np.inf
+    src_i[:, [_S_OPENED_ROW, _S_CLOSED_ROW, _S_FIRST_BAR]] = -1
     src_i[:, _S_POOL] = [1] * _N_PERIODS + [s.pool for s in config.sessions]
     state = {
         "i": i,
@@ -385,7 +361,6 @@ def sessions_state(
         "src_f": src_f,
         "calendar": np.array([[_NEVER], [0]]),
         "cols_i": np.zeros((5, capacity), np.int64),
-        "cols_f": np.full((5 * _N_PERIODS, capacity), np.nan),
     }
     for name in ("period", "session"):
         state[f"{name}_i"], state[f"{name}_f"] = buffers(capacity // 8 + 4 * n, 4)
@@ -416,16 +391,15 @@ def sessions_advance(
     roll_hour: int = 0,  # 0..23, where the trading day begins on that zone's clock
 ):
     "Read on from where the state stopped."
-    for name in ("cols_i", "cols_f"):
-        state[name] = grown(state[name], max(stop, 1), axis=1)
+    if state["cols_i"].shape[1] < stop:
+        state["cols_i"] = grown(state["cols_i"], stop, axis=1)
     i = state["i"]
     while i[-1] < stop:
         if times[i[-1]] >= i[_HORIZON]:
             _extend(state, config, zone, roll_hour, times[0], times[stop - 1])
         i[-1] = _sessions_nb(
             times, open_, high, low, close, i[-1], stop, state["calendar"], i, state["src_i"], state["src_f"],
-            state["cols_i"], state["cols_f"], state["period_i"], state["period_f"], state["session_i"],
-            state["session_f"],
+            state["cols_i"], state["period_i"], state["period_f"], state["session_i"], state["session_f"],
         )  # fmt: skip
         if i[-1] < stop:
             for name in ("period_i", "period_f", "session_i", "session_f"):
@@ -516,9 +490,9 @@ def _running_nb(open_, high, low, bit, cols_i, out):
 
 
 def _previous(state: dict, source: int, n: int) -> np.ndarray:
-    "(2, n) high and low of the last completed occurrence of a session."
-    count = state["i"][_N_SESSION]
-    ints, floats = state["session_i"][:count], state["session_f"][:count]
+    "(2, n) high and low of the last completed occurrence of a source."
+    family, count = ("period", _N_PERIOD) if source < 10 else ("session", _N_SESSION)
+    ints, floats = (state[f"{family}_{half}"][: state["i"][count]] for half in "if")
     rows = np.flatnonzero((ints[:, I_KIND] == _CLOSED) & (floats[:, F_ATTR] == source))
     last = np.searchsorted(ints[rows, I_KNOWN], np.arange(n), side="right") - 1
     values = np.vstack([floats[rows][:, [F_TOP, F_BOTTOM]], [[np.nan, np.nan]]])  # row -1: nothing completed yet
@@ -547,17 +521,13 @@ def sessions_columns(
     n, out = int(state["i"][-1]), {}
     for name in names:
         source = config.source(name)
-        bit, k = source_bit(source), source - 1
-        if source < 10:
-            running, previous = state["cols_f"][5 * k : 5 * k + 3, :n], state["cols_f"][5 * k + 3 : 5 * k + 5, :n]
-        else:
-            running, previous = np.full((3, n), np.nan), _previous(state, source, n)
-            if n:
-                _running_nb(open_, high, low, bit, state["cols_i"], running)
-        words = dict(zip(("open", "high", "low"), running.copy(), strict=True)) | {"mid": (running[1] + running[2]) / 2}
+        bit, running = source_bit(source), np.empty((3, n))
+        if n:
+            _running_nb(open_, high, low, bit, state["cols_i"], running)
+        words = dict(zip(("open", "high", "low"), running, strict=True)) | {"mid": (running[1] + running[2]) / 2}
         out |= {f"in_{name}": state["cols_i"][C_INSIDE, :n] & bit != 0}
         out |= {f"{name}_{word}": values for word, values in words.items()}
-        out |= dict(zip((f"prev_{name}_high", f"prev_{name}_low"), previous.copy(), strict=True))
+        out |= dict(zip((f"prev_{name}_high", f"prev_{name}_low"), _previous(state, source, n), strict=True))
         out |= {f"prev_{name}_{word}_taken": state["cols_i"][row, :n] & bit != 0
                 for word, row in (("high", C_HIGH_TAKEN), ("low", C_LOW_TAKEN))}  # fmt: skip
     return out

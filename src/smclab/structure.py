@@ -395,8 +395,9 @@ def structure_advance(
     stop: int,  # read up to, not including, this bar
 ):
     "Read on from where the state stopped."
-    for name in ("cols_i", "cols_f"):
-        state[name] = grown(state[name], max(stop, 1), axis=1)
+    if state["cols_i"].shape[1] < stop:
+        for name in ("cols_i", "cols_f"):
+            state[name] = grown(state[name], stop, axis=1)
     while state["i"][-1] < stop:
         state["i"][-1] = _structure_nb(
             open_, high, low, close, state["i"][-1], stop, *config.numbers, state["i"], state["cols_i"],

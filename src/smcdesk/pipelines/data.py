@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Mapping
 from functools import partial, update_wrapper
 from typing import Any
 
@@ -26,15 +26,19 @@ def inspected(bars: pd.DataFrame, instrument: Instrument, provenance: dict[str, 
     return quality(bars, week=instrument.week, symbol=provenance["symbol"])
 
 
-def traded(profile: str, symbol: str) -> Instrument:
-    "The profile under the name conf trades it by: two symbols may share one, and are told apart in the store."
-    return dataclasses.replace(instrument(profile), symbol=symbol)
+def traded(
+    profile: str,  # a shipped profile's name
+    changes: Mapping[str, Mapping[str, Any]],  # conf's profiles: symbol -> field -> value
+    symbol: str,
+) -> Instrument:
+    "The profile with conf's changes, under the name conf trades it by: two symbols may share one shipped profile."
+    return Instrument.from_dict({**instrument(profile).to_dict(), **(changes.get(symbol) or {}), "symbol": symbol})
 
 
 def profile(symbol: str):
     "The node that looks up a symbol's instrument; every stage that needs it brings it along."
     looked_up = update_wrapper(partial(traded, symbol=symbol), traded)
-    return node(looked_up, f"params:symbols.{symbol}.instrument", "instrument", name="profile")
+    return node(looked_up, [f"params:symbols.{symbol}.instrument", "params:profiles"], "instrument", name="profile")
 
 
 def create_pipeline(symbol: str) -> Pipeline:

@@ -12,7 +12,7 @@ from kedro.pipeline import Pipeline, node
 from smcdesk.evaluated import evaluated, outcome_rows
 from smcdesk.pipelines import stage
 from smcdesk.pipelines.data import profile
-from smclab.candles import BadConfig, Quality, infer_timeframe, resample, timeframe_ns
+from smclab.candles import BadConfig, Quality, infer_timeframe, nearest, resample, timeframe_ns
 from smclab.decision import Decision, decide_all
 from smclab.execution import Costs, Rules
 from smclab.gates import Context
@@ -45,8 +45,13 @@ def at_timeframe(
 
 
 def higher_timeframes(said: list[str], htf: str) -> tuple[str, ...]:
-    "The timeframes to read above the candles' own, shortest first."
-    return tuple(sorted({*said, htf}, key=timeframe_ns))
+    "The timeframes to read above the candles' own; the confluence pair's is one of them."
+    if htf not in said:
+        raise BadConfig(
+            f"confluence.htf must be one of timeframes ({', '.join(said)}), each with its weight in "
+            f"reading.bias.weights; found {htf!r}{nearest(htf, said)}"
+        )
+    return tuple(said)
 
 
 def trading_costs(
