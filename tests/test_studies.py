@@ -339,6 +339,9 @@ def test_newest_runs_are_told_apart_by_what_differs(house, walked):
     assert {"replay, equity 5000.0", "replay, equity 10000.0"} <= set(told.table["what"])
     assert told.table["what"].str.startswith("walkforward").sum() == 1
     assert len(told.returns) == len(walk_story.load(SYMBOL, "test").returns)
+    assert "Not all runs cover the same days" in comparison.omitted(told)
+    ends = 100 * ((1 + told.returns).prod() - 1)
+    assert np.allclose(told.table["total_return_pct"], ends[told.table["label"]])
 
 
 # A run made again

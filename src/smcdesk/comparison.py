@@ -12,7 +12,7 @@ import pandas as pd
 
 from smcdesk import session, tracking
 from smclab.candles import BadConfig, nearest
-from smclab.scorecard import days_per_year
+from smclab.scorecard import days_per_year, sharpes
 from smclab.walkforward import plateau
 
 FEW_DAYS = 60  # common days under which nothing is compared
@@ -105,15 +105,30 @@ def _told_apart(runs: pd.DataFrame) -> dict[str, str]:
     return found
 
 
-def _row(run: pd.Series, symbol: str, daily: pd.Series) -> dict[str, Any]:
-    "One run of the ranking; a walk-forward's figures are those of its test days."
-    study = run.get("tags.study") == "walkforward"
-    row = {"run_id": run["run_id"], "days_n": len(daily)}
-    row |= {k: run.get(f"metrics.{symbol}.{k}", np.nan) for k in RANKED}
-    if study:
-        row["sharpe_annual"] = run.get(f"metrics.{symbol}.study.test_sharpe_annual", np.nan)
-        row["total_return_pct"] = 100 * (np.prod(1 + daily.to_numpy()) - 1)
-    return row
+def _made(run: pd.Series, symbol: str) -> Any:
+    "The hash of what came out of a run."
+    kind = "folds" if run.get("tags.study") == "walkforward" else "ledger"
+    return run.get(f"tags.{kind}_hash.{symbol}")
+
+
+def _on_common_days(table: pd.DataFrame, common: pd.DataFrame) -> pd.DataFrame:
+    "The ranking with what returns tell, worked out anew where runs cover different days or kept no figures."
+    same = (table["days_n"] == len(common)).all() and table["sharpe_annual"].notna().all()
+    if len(common) < 2 or same:
+        return table
+    x = common[list(table["run_id"])].to_numpy(float).T
+    grown = np.cumprod(1 + x, axis=1)
+    peak = np.maximum.accumulate(np.maximum(grown, 1.0), axis=1)
+    return table.assign(
+        sharpe_annual=sharpes(x) * _year(common) ** 0.5,
+        total_return_pct=100 * (grown[:, -1] - 1),
+        max_drawdown_pct=100 * (1 - grown / peak).max(axis=1),
+    )
+
+
+def _row(run: pd.Series, symbol: str) -> dict[str, Any]:
+    "One run of the ranking."
+    return {"run_id": run["run_id"]} | {k: run.get(f"metrics.{symbol}.{k}", np.nan) for k in RANKED}
 
 
 def load(
@@ -140,8 +155,8 @@ def load(
         if daily is None:
             left_out.append(f"Run {run['run_id'][:6]} kept no daily returns of {symbol}.")
             continue
-        row, made = _row(run, symbol, daily), run.get(f"tags.ledger_hash.{symbol}")
-        row["what"] = what[run["run_id"]]
+        row, made = _row(run, symbol), _made(run, symbol)
+        row |= {"what": what[run["run_id"]], "days_n": len(daily)}
         if isinstance(made, str) and made in seen:
             left_out.append(f"Run {run['run_id'][:6]}, {row['what']}, has the same ledger as {seen[made]}.")
             continue
@@ -150,11 +165,12 @@ def load(
         returns[run["run_id"]] = daily
     if not rows:
         raise BadConfig(f"no run of {symbol} in {env} keeps daily returns yet: run smcdesk sweep --env {env} first")
-    rising = rank_by == "max_drawdown_pct"
-    table = pd.DataFrame(rows).sort_values(rank_by, ascending=rising, kind="stable", ignore_index=True)
+    common, rising = pd.DataFrame(returns).dropna(), rank_by == "max_drawdown_pct"
+    table = _on_common_days(pd.DataFrame(rows), common)
+    table = table.sort_values(rank_by, ascending=rising, kind="stable", ignore_index=True)
     table = table[["run_id", "what", "days_n", *RANKED]]
     table.insert(0, "label", [_label(k) for k in range(len(table))])
-    common = pd.DataFrame(returns).dropna()[list(table["run_id"])].set_axis(table["label"], axis=1)
+    common = common[list(table["run_id"])].set_axis(table["label"], axis=1)
     tests = differences(common, year=_year(common), n_boot=n_boot, seed=seed)
     return Comparison(symbol, env, rank_by, table, common, tests, tuple(left_out))
 
@@ -314,7 +330,11 @@ def pairs(c: Comparison) -> pd.DataFrame:
 
 def omitted(c: Comparison) -> str:
     "What could not be shown."
-    return " ".join(c.left_out)
+    days = (
+        f"Not all runs cover the same days: Sharpe ratio, return and fall are those of the {len(c.returns):,} days all "
+        "of them have, by daily closes; the other figures are of each run's own days."
+    )
+    return " ".join([*([days] if (c.table["days_n"] != len(c.returns)).any() else []), *c.left_out])
 
 
 def _studies(c: Comparison, study: str) -> Iterator[str]:
