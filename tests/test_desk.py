@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from smcdesk import disk, project, reports, session, sources, story, tracking
 from smcdesk.__main__ import STAGES, _pairs, app
 from smclab.candles import BadConfig
+from smclab.scorecard import positions
 from smclab.tapes import market
 
 SYMBOL = "MADEUP"
@@ -74,7 +75,7 @@ def test_run_is_tracked_with_what_it_was_made_from(told, run_id, house):
     assert tags[f"ledger_hash.{SYMBOL}"] == told.ledger.hash()
     assert len(tags["config_hash"]) == len(tags[f"data_fingerprint.{SYMBOL}"]) == 16
     assert {"git_commit", "git_dirty"} <= tags.keys()
-    assert metrics[f"{SYMBOL}.trades_n"] == len(told.ledger.closed)
+    assert metrics[f"{SYMBOL}.trades_n"] == len(positions(told.ledger.closed))
     assert f"{SYMBOL}.model.n_test" in metrics
     assert run.data.params["policy.risk.risk_pct"] == "0.5"
     stored = {a.path for a in tracking.client().list_artifacts(run_id, SYMBOL)}

@@ -44,6 +44,7 @@ class Tape:
     spread_price: pd.Series  # ask minus bid by bar
     policy: Mapping[str, Any]  # as conf says it
     rules: Mapping[str, Any]
+    orders: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # modes, legs, zone_exit, as conf says it
 
     @property
     def symbol(self) -> str:
@@ -169,7 +170,7 @@ def play(
 ) -> Ledger:
     "The tape replayed by one combination, from flat."
     policy, rules, exits = settings(tape, combination)
-    orders = intents(live_tickets(tape, policy), tape.bars)
+    orders = intents(live_tickets(tape, policy), tape.bars, **tape.orders)
     return replay(tape.bars, shaped(orders, exits) if exits else orders, **_game(tape, policy, rules))
 
 
@@ -215,7 +216,8 @@ def _block(tape: Tape, combinations: list[Combination]) -> tuple[pd.DataFrame, p
     figures, returns = [], []
     for asked, rows, shapes in _alike(combinations):
         policy, rules, _ = settings(tape, asked)
-        orders, table = intents(live_tickets(tape, policy), tape.bars), pd.DataFrame(shapes, index=rows)
+        orders = intents(live_tickets(tape, policy), tape.bars, **tape.orders)
+        table = pd.DataFrame(shapes, index=rows)
         told, earned = play_all(tape.bars, orders, table, **_game(tape, policy, rules))
         limits = [int(exits.get("time_limit_bars", policy.in_force.time_limit_bars)) for exits in shapes]
         longest = {limit: _longest_days(tape, limit) for limit in set(limits)}

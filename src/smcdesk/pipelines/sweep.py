@@ -15,9 +15,9 @@ from smcdesk.studies import Chosen, Sweep, Tape
 from smclab.walkforward import plateau
 
 
-def tape(bars, candidates, context, costs, spread_price, policy, rules) -> Tape:
+def tape(bars, candidates, context, costs, spread_price, policy, rules, orders) -> Tape:
     "What all combinations share."
-    return Tape(bars, candidates, context, costs, spread_price, policy, rules)
+    return Tape(bars, candidates, context, costs, spread_price, policy, rules, orders)
 
 
 def swept(tape: Tape, space: Mapping[str, list], work: Mapping[str, Any]) -> Sweep:
@@ -56,7 +56,8 @@ def chosen(tape: Tape, sweep: Sweep, keep_n: int, n_boot: int, seed: int, work: 
 
 def gridded(symbol: str) -> list:
     "The nodes from a reading to its swept grid; the walk-forward begins with them."
-    shared = ["entry_bars", "candidates", "context", "costs", "spread_price", "params:policy", "params:rules"]
+    shared = ["entry_bars", "candidates", "context", "costs", "spread_price"]
+    shared += ["params:policy", "params:rules", "params:orders"]
     return [
         *surrounded(symbol),
         node(tape, shared, "tape", name="tape"),
