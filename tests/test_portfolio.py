@@ -220,3 +220,32 @@ def test_the_order_of_the_mapping_does_not_matter():
     one, other = (replay_portfolio(m, PURSE, TIGHT) for m in (markets, dict(reversed(markets.items()))))
     assert list(one.ledgers) == list(other.ledgers) == ["AAA", "BBB", "CCC"]
     assert one.equity.equals(other.equity) and one.orders.equals(other.orders)
+
+
+def test_shared_equity_is_the_sum_of_every_trade_at_every_instant():
+    yen = tapes.market(900, seed=4, price=150.0, tick=0.001)
+    terms = Costs(spread_price=0.01, commission_per_unit=0.00003)
+    markets = desk() | {"USDJPY": Market(yen, flips(yen, 4), instrument("USDJPY"), terms)}
+    whole = replay_portfolio(markets, replace(PURSE, rates=(("JPY", 1 / 150),)), FREE)
+    total = pd.Series(PURSE.equity, whole.equity.index)
+    for t in whole.trades.itertuples():
+        m, worth = markets[t.symbol], 1 / 150 if t.symbol == "USDJPY" else 1.0
+        mark = m.bars["close"] + (m.costs.bid_offset if t.side > 0 else m.costs.ask_offset)
+        won = worth * t.side * t.size * (mark - t.entry_price) - t.size * m.costs.commission_per_unit
+        if t.exit_reason != "open_at_end":
+            won.iloc[t.exit_bar :] = t.pnl
+        won.iloc[: t.entry_bar] = 0.0
+        total += won.reindex(total.index, method="ffill").fillna(0.0)
+    assert len(whole.trades) > 200
+    np.testing.assert_allclose(whole.equity["equity"], total, rtol=1e-9)
+
+
+def test_an_account_that_has_lost_everything_is_refused_and_the_clock_goes_on():
+    markets = desk()
+    long = replay_portfolio(markets, PURSE, FREE).ledgers["AAA"].trades.query("side > 0 and bars_held > 3").iloc[0]
+    bars = markets["AAA"].bars.copy()
+    bars.iloc[long["entry_bar"] + 1 :, :4] = 0.00001  # gone overnight, far beyond the stop
+    whole = replay_portfolio(markets | {"AAA": replace(markets["AAA"], bars=bars)}, PURSE, FREE)
+    after = whole.orders[whole.orders["time"] > bars.index[long["entry_bar"] + 1]]
+    assert whole.equity["equity"].iloc[-1] < 0 and "no_equity" in set(after["reason"])
+    assert after.query("status == 'filled' and order_type == 'market' and order_id.str.endswith(':entry')").empty

@@ -89,13 +89,10 @@ def _held(seat: _Seat) -> list[Position]:
     side, entry = state[_SIDE], state[_ENTRY]
     blocks = [state[_LEG0 + k * _N_LEG :][:_N_LEG] for k in range(_LEGS)]
     lots = [(side, leg[_UNITS], entry, leg[_STOP]) for leg in blocks if side and leg[_UNITS] > 0]
-    if not lots:
+    if not side and state[_N_WAIT]:
         waiting = seat.player._waiting[: int(state[_N_WAIT])]
-        asked = [
-            (row[_I_SIDE], row[_W_UNITS], _to_tick_nb(row[_I_ENTRY], tick), _to_tick_nb(row[_I_STOP], tick))
-            for row in waiting
-        ]
-        lots = sorted(asked, key=lambda lot: lot[1] * abs(lot[2] - lot[3]))[-1:]
+        row = max(waiting, key=lambda w: w[_W_UNITS] * abs(w[_I_ENTRY] - w[_I_STOP]))
+        lots = [(row[_I_SIDE], row[_W_UNITS], _to_tick_nb(row[_I_ENTRY], tick), _to_tick_nb(row[_I_STOP], tick))]
     return [Position(seat.symbol, int(lot[0]), *(float(x) for x in lot[1:]), seat.quote) for lot in lots]
 
 # %% ../../nbs/55_portfolio.ipynb #5a172ce9
