@@ -469,7 +469,7 @@ def test_spread_of_a_bar_is_the_widest_of_its_candles_and_the_usual_one_where_no
 
 def test_round_trip_is_two_commissions_and_two_slips():
     costs = Costs(slippage_price=0.1, commission_per_unit=0.05, commission_pct=0.1)
-    assert round_trip(costs, 200.0) == pytest.approx(2 * (0.1 + 0.05 + 0.2))
+    assert round_trip(costs) == pytest.approx({"cost_price": 2 * (0.1 + 0.05), "cost_pct": 0.2})
 
 
 def test_noise_of_a_finer_timeframe_is_known_at_its_own_closes():

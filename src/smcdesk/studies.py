@@ -132,7 +132,9 @@ def live_tickets(tape: Tape, policy: Policy) -> list[SimpleNamespace]:  # setup_
     table, context = tape.candidates, tape.context
     table = table.assign(**stop_atr_at(table["known_close"], context, policy))
     spread = spread_at(tape.spread_price, table["time"])
-    plans = plan_all(table, context.instrument, policy, spread_price=spread, cost_price=context.cost_price)
+    plans = plan_all(
+        table, context.instrument, policy, spread_price=spread, cost_price=context.cost_at(table["entry_price"])
+    )
     yes = _passing(table, plans, spread, context, policy)
     rows = zip(table["setup_id"][yes], table["time"][yes], tickets({k: v[yes] for k, v in plans.items()}), strict=True)
     found = [SimpleNamespace(setup_id=i, outcome="live", time=t.value, ticket=ticket) for i, t, ticket in rows]

@@ -235,7 +235,11 @@ def _judged(columns: Mapping, spread_price, context: Context, policy: Policy, or
     columns = dict(columns) | stop_atr_at(columns["known_close"], context, policy)
     bars = pd.DatetimeIndex(columns["time"]).tz_localize("UTC") if spread_price is not None else columns["time"]
     spread = spread_at(context.spread_price if spread_price is None else spread_price, bars)
-    plans = tickets(plan_all(columns, context.instrument, policy, spread_price=spread, cost_price=context.cost_price))
+    plans = tickets(
+        plan_all(
+            columns, context.instrument, policy, spread_price=spread, cost_price=context.cost_at(columns["entry_price"])
+        )
+    )
     rows = zip(*(_values(name, v) for name, v in columns.items()), strict=True)
     out = []
     for row, ticket, s in zip(rows, plans, spread.tolist(), strict=True):

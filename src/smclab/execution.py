@@ -174,8 +174,9 @@ def intents(
     modes: Iterable[str] = ("candle_close",),  # candle_close enters at the next open, limit waits in the zone
     legs: bool = False,  # half out at the ticket's first target, the rest trailed; False: all of it at stop or target
     zone_exit: bool = False,  # a close beyond the zone closes the position too
+    looks: Iterable | None = None,  # every later look at waiting limits too: decide_all(pending=True)
 ) -> pd.DataFrame:  # (n, INTENT_DTYPES), in order of decision_bar
-    "The live decisions of some modes as a tape of intents."
+    "The live decisions of some modes as a tape of intents; with `looks`, a limit ends when a gate turns or its wait."
     for mode in modes:
         if mode not in _ENTRY_OF:
             raise BadConfig(f"modes must be some of {', '.join(_ENTRY_OF)}; found {mode!r}{nearest(mode, _ENTRY_OF)}")
@@ -187,18 +188,37 @@ def intents(
     for d, bar, time in zip(live, at, times, strict=True):
         if bar < 0:
             raise BadConfig(f"decision {d.setup_id} was made on the bar {time}, which these bars do not have")
-    rows = (_intent_row(d, int(bar)) for d, bar in zip(live, at, strict=True))
+    ends = {} if looks is None else _ends(looks, bars)
+    rows = (_intent_row(d, int(bar), ends) for d, bar in zip(live, at, strict=True))
     exits = (_legs(d.ticket) if legs else {} for d in live)
     return intent_table({**row, **leg, "zone_exit": zone_exit} for row, leg in zip(rows, exits, strict=True))
 
 
-def _intent_row(decision, bar: int) -> dict:
+def _ends(looks: Iterable, bars: pd.DataFrame) -> dict[str, int]:
+    "Setup -> the last bar its limit may fill on: of the first look that is not live, else the one after the last look."
+    seen: dict[str, list] = {}
+    for d in looks:
+        if d.mode == "limit":
+            seen.setdefault(d.setup_id, []).append((d.time, d.outcome == "live"))
+    at = dict(zip(bars.index.as_unit("ns").asi8.tolist(), range(len(bars)), strict=True))
+    last = {}
+    for setup, told in seen.items():
+        told.sort()
+        turned = next((time for time, live in told if not live), None)
+        last[setup] = at[told[-1][0]] + 1 if turned is None else at[turned]
+    return last
+
+
+def _intent_row(decision, bar: int, ends: Mapping[str, int]) -> dict:
     "One decision as one intent's row."
     t = decision.ticket
+    expiry = bar + t.expiry_bars
+    if t.entry_type == "limit":
+        expiry = min(expiry, ends.get(decision.setup_id, expiry))
     return {
         "setup_id": decision.setup_id, "decision_bar": bar, "side": t.side, "entry_type": t.entry_type,
         "entry_price": t.entry_price, "stop_price": t.stop_price, "target_price": t.target_price,
-        "risk_pct": t.risk_pct, "expiry_bar": bar + t.expiry_bars, "time_limit_bars": t.time_limit_bars,
+        "risk_pct": t.risk_pct, "expiry_bar": expiry, "time_limit_bars": t.time_limit_bars,
         "zone_low": t.zone_low or np.nan, "zone_high": t.zone_high or np.nan,
     }  # fmt: skip
 

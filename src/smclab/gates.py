@@ -66,6 +66,7 @@ class Context:
     spread_price: float  # ask minus bid now, price, >= 0
     data_quality: str = "ok"  # one of DATA_QUALITIES, from candles.quality
     cost_price: float = 0.0  # commission and slippage of a round trip, price, >= 0
+    cost_pct: float = 0.0  # commission of a round trip, % of the entry price, >= 0
     news: NewsCalendar | None = None  # None: nobody brought a calendar
     now_ns: int | None = None  # the clock, ns UTC; None on tapes
     last_bar_ns: int | None = None  # open label of the newest bar, ns UTC; None: not checked
@@ -81,9 +82,16 @@ class Context:
             hint = nearest(str(self.data_quality), DATA_QUALITIES)
             expected = ", ".join(DATA_QUALITIES)
             raise BadConfig(f"Context.data_quality must be one of {expected}; found {self.data_quality!r}{hint}")
-        for name in ("spread_price", "cost_price"):
+        for name in ("spread_price", "cost_price", "cost_pct"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise BadConfig(f"Context.{name} must be >= 0 price; found {getattr(self, name)!r}")
+
+    def cost_at(
+        self,
+        entry_price,  # a number or an array
+    ):  # price, likewise
+        "Commission and slippage of a round trip at this entry."
+        return self.cost_price + self.cost_pct / 100 * np.asarray(entry_price, dtype=np.float64)
 
 # %% ../../nbs/44_gates.ipynb #ce450b4c
 class Rating(NamedTuple):
@@ -170,15 +178,17 @@ def distance_words(
 # %% ../../nbs/44_gates.ipynb #7efd9440
 def _bars_late(q: Question) -> float:
     "Bars that should have closed since the newest one; 0 where there is no clock."
-    if q.w.now_ns is None or q.w.last_bar_ns is None:
+    if q.w.now_ns is None:
         return 0.0
+    if q.w.last_bar_ns is None:
+        return math.inf  # a clock without a newest bar: nobody knows how old the data is
     step = timeframe_ns(str(q.c["timeframe"] if isinstance(q.c["timeframe"], str) else np.asarray(q.c["timeframe"])[0]))
     return (q.w.now_ns - q.w.last_bar_ns) / step - 1
 
 
 def _pre_filters(q: Question):
     late, limit = _bars_late(q), q.p.pre_filters.max_spread_atr * q.c["atr_price"]
-    fresh = (q.w.data_quality == "ok") & (late <= q.p.pre_filters.max_stale_bars)
+    fresh = (q.w.data_quality == "ok") & (late >= -1) & (late <= q.p.pre_filters.max_stale_bars)
     return fresh & (q.w.spread_price <= limit), {
         "data_ok": fresh, "data_quality": q.w.data_quality, "bars_late": late, "spread_price": q.w.spread_price,
         "limit_price": limit, "atr_price": q.c["atr_price"],
@@ -189,6 +199,8 @@ def _pre_filters_words(passed, n: Mapping, q: Question) -> tuple[str, str]:
     spread, limit = (distance_words(q.w.instrument, n[k]) for k in ("spread_price", "limit_price"))
     if n["data_quality"] != "ok":
         return f"the data is {n['data_quality']}", "read the quality report, fix or refetch the bars"
+    if q.w.now_ns is not None and q.w.last_bar_ns is None:
+        return "nobody said how old the newest bar is", "give the newest bar's time beside the clock"
     if not n["data_ok"]:
         return (
             f"the newest bar is {n['bars_late']:.1f} bars late; limit {q.p.pre_filters.max_stale_bars}",
@@ -246,7 +258,8 @@ def _news(q: Question):
         minutes, event = minutes.item(), event.item()
     covered = book.covers(at - block) & book.covers(at + block)
     age = 0.0 if q.w.now_ns is None else (q.w.now_ns - book.fetched_at_ns) / (60 * MINUTE_NS)
-    passed = covered & (age <= g.max_age_hours) & (abs(minutes) > g.block_minutes)
+    known = covered & bool(q.w.instrument.news_currencies) & (age >= 0) & (age <= g.max_age_hours)
+    passed = known & (abs(minutes) > g.block_minutes)
     return passed, {"event": event, "minutes": minutes, "covered": covered, "age_hours": age}
 
 
@@ -254,9 +267,16 @@ def _news_words(passed, n: Mapping, q: Question) -> tuple[str, str]:
     g, book = q.p.news_gate, q.w.news
     if book is None:
         return "there is no news calendar", "load a calendar of high-impact events"
+    if not q.w.instrument.news_currencies:
+        return f"{q.w.instrument.symbol} names no news currencies", "name them in its profile: news_currencies"
     if not n["covered"]:
         spans = " to ".join(f"{pd.Timestamp(x):%Y-%m-%d %H:%M}" for x in (book.covered_from_ns, book.covered_until_ns))
         return f"the news calendar reaches from {spans} UTC and does not cover this moment", "load a calendar that does"
+    if n["age_hours"] < 0:
+        return (
+            f"the news calendar was fetched {-n['age_hours']:.1f} h from now",
+            "set the clock right, or fetch it again",
+        )
     if not n["age_hours"] <= g.max_age_hours:
         return (
             f"the news calendar is {n['age_hours']:.1f} h old; limit {g.max_age_hours:g} h",
@@ -572,7 +592,9 @@ def gate_table(
     "What the account-free gates say about every candidate of a tape."
     spread = spread_at(context.spread_price if spread_price is None else spread_price, table["time"])
     table = table.assign(**stop_atr_at(table["known_close"], context, policy))
-    plans = plan_all(table, context.instrument, policy, spread_price=spread, cost_price=context.cost_price)
+    plans = plan_all(
+        table, context.instrument, policy, spread_price=spread, cost_price=context.cost_at(table["entry_price"])
+    )
     q = Question(_columns(table), SimpleNamespace(**plans), context, policy, _ratings(table, plans, context, policy))
     said = {name: gate.ask(q)[0] for name, gate in GATES.items() if name != "pre_filters"}
     words = np.array(GRADES, dtype=object)[q.r.code] if policy.enabled else np.full(len(table), "", dtype=object)

@@ -36,6 +36,11 @@ class Position(Settings):
     stop_price: float = setting(ge=0.0, unit="price")
     quote_currency: str = setting("")  # "" is the shipped profile's
 
+    def __post_init__(self):
+        super().__post_init__()
+        if self.side == 0:
+            raise BadConfig(f"Position.side of {self.symbol} must be +1 or -1; found 0")
+
 
 @dataclass(frozen=True)
 class Account(Settings):
@@ -646,7 +651,8 @@ def _at_stop(p: Position, account: Account) -> tuple[float, float]:
     "(what its stop would lose, what it is worth with its side's sign), account currency."
     quote = p.quote_currency or instrument(p.symbol).quote_currency
     worth = p.units * rate(quote, account, p.symbol)
-    return max(p.side * (p.entry_price - p.stop_price), 0.0) * worth, p.side * p.entry_price * worth
+    at_risk = max(p.side * (p.entry_price - p.stop_price), 0.0) if p.stop_price else p.entry_price  # no stop: all of it
+    return at_risk * worth, p.side * p.entry_price * worth
 
 
 def _common_days(returns: pd.DataFrame | None, symbols: list[str], least: int) -> np.ndarray | None:
@@ -690,16 +696,18 @@ class Admission(NamedTuple):
     text: str  # a sentence a trader reads
 
 
-def _exposure(ticket: Ticket, units: float, account: Account, instrument: Instrument, policy: Policy, returns) -> dict:
-    "The portfolio's figures with this trade in it, in % of equity; None where not known."
+def _exposure(
+    ticket: Ticket, units: float, entry: float, account: Account, instrument: Instrument, policy: Policy, returns
+) -> dict:
+    "The portfolio's figures with this trade, entered at `entry`, in it, in % of equity; None where not known."
     g, symbol, worth = (
         policy.portfolio_gate,
         instrument.symbol,
         rate(instrument.quote_currency, account, instrument.symbol),
     )
     held = [(p, *_at_stop(p, account)) for p in account.positions]
-    new = units * ticket.stop_distance * worth
-    values = {symbol: ticket.side * units * ticket.entry_price * worth}
+    new = units * ticket.side * (entry - ticket.stop_price) * worth
+    values = {symbol: ticket.side * units * entry * worth}
     together = new
     for p, loss, value in held:
         values[p.symbol] = values.get(p.symbol, 0.0) + value
@@ -712,6 +720,7 @@ def _exposure(ticket: Ticket, units: float, account: Account, instrument: Instru
         "day_pnl_pct": 100 * account.day_pnl / start if start > 0 else -100.0,
         "open_risk_pct": (new + sum(loss for _, loss, _ in held)) * pct, "correlated_risk_pct": together * pct,
         "var_pct": None if math.isnan(var) else var * pct, "trade_risk_pct": new * pct,
+        "no_returns_of": "" if returns is None else ", ".join(s for s in values if s not in returns.columns),
     }  # fmt: skip
 
 
@@ -727,6 +736,7 @@ def _limits(exposure: Mapping, policy: Policy) -> list[tuple[str, bool, str]]:
         ("correlated_risk", e["correlated_risk_pct"] <= g.max_correlated_risk_pct + 1e-9,
          f"risk that moves together would be {e['correlated_risk_pct']:.2f} % of equity; "
          f"limit {g.max_correlated_risk_pct:g} %"),
+        ("var", not e["no_returns_of"], f"value at risk cannot be measured: no daily returns of {e['no_returns_of']}"),
         ("var", var is None or var <= g.max_var_pct + 1e-9,
          f"one-day 95 % value at risk would be {var or 0.0:.2f} % of equity; limit {g.max_var_pct:g} %"),
     ]  # fmt: skip
@@ -778,7 +788,8 @@ def afford(
     evidence = {"units": units, "equity": account.equity, "admit": reason or "as_asked"}
     if not units:
         return Admission(0.0, reason, evidence, REASONS[reason])
-    evidence |= _exposure(ticket, units, account, instrument, policy, returns)
+    entry = ticket.entry_price if fill_price is None else fill_price
+    evidence |= _exposure(ticket, units, entry, account, instrument, policy, returns)
     for name, kept, text in (*_pays(ticket, policy), *_limits(evidence, policy)):
         if not kept:
             return Admission(0.0, name, evidence | {"admit": name}, text)

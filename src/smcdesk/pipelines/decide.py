@@ -75,10 +75,10 @@ def trading_rules(rules: Mapping[str, Any], policy: Policy) -> Rules:
 
 def round_trip(
     costs: Costs,
-    price: float,  # at which a commission in percent is counted
-) -> float:  # price
+) -> dict[str, float]:  # cost_price, cost_pct
     "Commission and slippage from entry to exit, the spread apart."
-    return 2 * (costs.slippage_price + costs.commission_per_unit + costs.commission_pct / 100 * price)
+    fixed = 2 * (costs.slippage_price + costs.commission_per_unit)
+    return {"cost_price": fixed, "cost_pct": 2 * costs.commission_pct}
 
 
 def stop_noise(
@@ -107,10 +107,9 @@ def conditions(
     policy: Policy,
     config: Config,
 ) -> Context:
-    "The world around every decision of the tape; a commission in percent is counted at the tape's first price."
+    "The world around every decision of the tape."
     return Context(
-        instrument, account, costs.spread_price, quality.verdict, news=news,
-        cost_price=round_trip(costs, float(entry_bars["close"].iloc[0])),
+        instrument, account, costs.spread_price, quality.verdict, news=news, **round_trip(costs),
         stop_atr=stop_noise(bars, entry_bars, instrument, config, policy.in_force.risk.stop_atr_timeframe),
     )  # fmt: skip
 

@@ -12,13 +12,16 @@ from kedro.pipeline import Pipeline, node
 from smcdesk import pictures
 from smcdesk.pipelines import stage
 from smcdesk.pipelines.decide import decided
-from smclab.decision import Decision
+from smclab.decision import Decision, decide_all
 from smclab.execution import Costs, Rules, intents
+from smclab.gates import Context
 from smclab.instruments import Instrument
 from smclab.parity import verify
+from smclab.reading import Reading
 from smclab.replay import Ledger, honesty, replay
 from smclab.risk import Account, Policy
 from smclab.scorecard import daily_returns, scorecard
+from smclab.setups import SetupConfig
 
 
 def max_risk(policy: Policy) -> float:  # % of equity
@@ -26,13 +29,26 @@ def max_risk(policy: Policy) -> float:  # % of equity
     return policy.in_force.risk.max_risk_pct
 
 
-def orders(decisions: tuple[Decision, ...], bars: pd.DataFrame, how: Mapping[str, Any]) -> pd.DataFrame:
+def looked_again(
+    reading: Reading, context: Context, policy: Policy, setups: SetupConfig, spread_price: pd.Series
+) -> tuple[Decision, ...]:
+    "The decisions about limits that wait, bar after bar: where an enforced gate turns, the order is taken back."
+    return decide_all(reading, context, policy, setups=setups, spread_price=spread_price, pending=True)
+
+
+def orders(
+    decisions: tuple[Decision, ...],
+    looks: tuple[Decision, ...],
+    bars: pd.DataFrame,
+    how: Mapping[str, Any],
+) -> pd.DataFrame:
     "The live decisions as intents, in the modes and with the exits conf asks for."
-    return intents(decisions, bars, **how)
+    return intents(decisions, bars, looks=looks, **how)
 
 
 def ways_in(
     decisions: tuple[Decision, ...],
+    looks: tuple[Decision, ...],
     bars: pd.DataFrame,
     how: Mapping[str, Any],  # conf's orders
     instrument: Instrument,
@@ -51,7 +67,7 @@ def ways_in(
         "limit": ["limit"],
         "both": ["candle_close", "limit"],
     }.items():
-        sent = orders(decisions, bars, {**how, "modes": modes})
+        sent = orders(decisions, looks, bars, {**how, "modes": modes})
         found = card(replay(bars, sent, **game), bars, instrument, n_boot, seed)
         r, value = found.loc["expectancy_r"], found["value"]
         rows[name] = {
@@ -88,6 +104,8 @@ def create_pipeline(symbol: str) -> Pipeline:
     "A reading to a ledger, and what it is worth."
     game = {name: name for name in ("intents", "instrument", "account", "costs", "rules", "max_risk_pct")}
     game["bars"] = "entry_bars"
+    asked = ["reading", "context", "policy", "setup_config", "spread_price"]
+    sent = ["decisions", "looks", "entry_bars", "params:orders"]
     played = ["instrument", "account", "costs", "rules", "max_risk_pct"]
     tuned = ["params:scorecard.n_boot", "params:seed"]
     counted = ["ledger", "entry_bars", "instrument", "params:scorecard.n_boot", "params:seed"]
@@ -95,10 +113,13 @@ def create_pipeline(symbol: str) -> Pipeline:
     nodes = [
         *decided(symbol),
         node(max_risk, "policy", "max_risk_pct", name="max_risk"),
-        node(orders, ["decisions", "entry_bars", "params:orders"], "intents", name="intents"),
+        node(looked_again, asked, "looks", name="look_again"),
+        node(orders, sent, "intents", name="intents"),
         node(replay, game, "ledger", name="replay"),
         node(honesty, game, "honesty", name="honesty"),
-        node(ways_in, ["decisions", "entry_bars", "params:orders", *played, *tuned], "ways_in", name="ways_in"),
+        node(
+            ways_in, ["decisions", "looks", "entry_bars", "params:orders", *played, *tuned], "ways_in", name="ways_in"
+        ),
         node(proof, ["ledger", "entry_bars", "intents", "instrument", "costs"], "proof", name="verify"),
         node(card, counted, "scorecard", name="scorecard"),
         node(metrics, "scorecard", "metrics", name="metrics"),
