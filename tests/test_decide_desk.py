@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 
 import numpy as np
 import pandas as pd
@@ -305,22 +304,6 @@ def test_baseline_of_nothing_is_refused_and_a_rollout_without_a_store_says_how_t
 
 
 # The rollout report
-
-
-@pytest.fixture(scope="module")
-def house(root, tmp_path_factory):
-    """A copy of the project's conf and templates, with nothing run in it yet."""
-    folder = tmp_path_factory.mktemp("house")
-    for name in ("pyproject.toml", ".telemetry"):
-        shutil.copy(root / name, folder)
-    shutil.copytree(root / "conf", folder / "conf")
-    shutil.copytree(root / "nbs/reports", folder / "nbs/reports")
-    (folder / "src").mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SMCLAB_ROOT", str(folder))
-        patch.delenv("SMCLAB_MLFLOW_URI", raising=False)
-        patch.delenv("SMCDESK_STORE_URL", raising=False)
-        yield folder
 
 
 def test_rollout_report_runs_on_hand_made_labels_and_on_none(house, store, monkeypatch):

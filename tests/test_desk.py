@@ -3,7 +3,6 @@
 import ast
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,21 +20,6 @@ from smclab.scorecard import positions
 from smclab.tapes import market
 
 SYMBOL = "MADEUP"
-
-
-@pytest.fixture(scope="module")
-def house(root, tmp_path_factory):
-    """A copy of the project's conf and templates, with nothing run in it yet."""
-    folder = tmp_path_factory.mktemp("house")
-    for name in ("pyproject.toml", ".telemetry"):
-        shutil.copy(root / name, folder)
-    shutil.copytree(root / "conf", folder / "conf")
-    shutil.copytree(root / "nbs/reports", folder / "nbs/reports")
-    (folder / "src").mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SMCLAB_ROOT", str(folder))
-        patch.delenv("SMCLAB_MLFLOW_URI", raising=False)
-        yield folder
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +171,8 @@ def test_conf_values_build_what_they_configure(house, env):
         trading_costs(instrument(found.instrument), p["costs"], found.bars_side)
     for profile in ("default_fx", "default_metal", "default_crypto", "default_equity"):
         assert trading_costs(instrument(profile), p["costs"], "bid").spread_price > 0
+    with pytest.raises(BadConfig, match=r"costs\.fx has no setting 'comission_pct'; did you mean 'commission_pct'"):
+        trading_costs(instrument("EURUSD"), {"fx": {**p["costs"]["fx"], "comission_pct": 0.9}}, "bid")
     assert p["send"] is False
 
 

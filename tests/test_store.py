@@ -249,9 +249,9 @@ def test_signals_have_versions_and_expire(store):
     def held(at):
         return store.signals(at=at)["version"].tolist()
 
-    assert held(T0 + BAR - 1) == []  # not told yet
-    assert held(T0 + BAR) == [1] and held(T0 + 2 * BAR) == [2]
-    assert held(T0 + 3 * BAR) == []  # cancelled
+    assert held(T0 + BAR) == held(T0 + 2 * BAR - 1) == []  # its bar has not closed yet
+    assert held(T0 + 2 * BAR) == [1] and held(T0 + 3 * BAR) == [2]
+    assert held(T0 + 4 * BAR) == []  # cancelled
     store.record_signals([signal(1, setup_id="bb")])
     end = T0 + 5 * BAR
     assert held(end - 1) == [1] and held(end) == []  # expired

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import shutil
 import subprocess
 
 import mlflow
@@ -27,21 +26,6 @@ SYMBOL = "MADEUP"
 WIDE = {"preset": "v1", "stop_cap": {"instrument_cap": False}}
 GATES = ("news_gate", "killzone_gate", "htf_poi_gate", "strict_sweep", "strict_fvg")
 OPEN = {name: {"enabled": False} for name in GATES} | {"stop_cap": {"instrument_cap": False}}
-
-
-@pytest.fixture(scope="module")
-def house(root, tmp_path_factory):
-    """A copy of the project's conf and templates, with its own empty SQLite store of runs."""
-    folder = tmp_path_factory.mktemp("house")
-    for name in ("pyproject.toml", ".telemetry"):
-        shutil.copy(root / name, folder)
-    shutil.copytree(root / "conf", folder / "conf")
-    shutil.copytree(root / "nbs/reports", folder / "nbs/reports")
-    (folder / "src").mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SMCLAB_ROOT", str(folder))
-        patch.delenv("SMCLAB_MLFLOW_URI", raising=False)
-        yield folder
 
 
 def smcdesk(*words):

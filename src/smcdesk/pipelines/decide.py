@@ -54,6 +54,9 @@ def higher_timeframes(said: list[str], htf: str) -> tuple[str, ...]:
     return tuple(said)
 
 
+COSTS = ("spread_typical_x", "slippage_spread_x", "commission_per_unit", "commission_pct")
+
+
 def trading_costs(
     instrument: Instrument,
     by_class: Mapping[str, Mapping[str, float]],  # conf's costs: asset class -> figures
@@ -61,6 +64,9 @@ def trading_costs(
 ) -> Costs:
     "What trading this instrument costs."
     said = by_class[instrument.asset_class]
+    for name in said:
+        if name not in COSTS:
+            raise BadConfig(f"costs.{instrument.asset_class} has no setting {name!r}{nearest(name, COSTS)}")
     spread = said["spread_typical_x"] * instrument.typical_spread
     return Costs.from_dict({
         "spread_price": spread, "slippage_price": said["slippage_spread_x"] * spread, "bars_side": bars_side,

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock
 from filelock import Timeout as LockTimeout
-from sqlalchemy import Connection, Table, and_, bindparam, delete, func, or_, select, tuple_, update
+from sqlalchemy import Connection, Table, and_, bindparam, delete, false, func, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from smcdesk.store import engine as engines
@@ -38,7 +38,7 @@ from smcdesk.store.rows import (
     value,
     without_repeats,
 )
-from smclab.candles import BadConfig, nearest
+from smclab.candles import BadConfig, nearest, timeframe_ns
 from smclab.decision import Decision
 from smclab.instruments import Instrument
 
@@ -332,7 +332,7 @@ class Store:
     def signals(
         self,
         *,
-        at: int | pd.Timestamp | None = None,  # only what held at this moment; None: every version
+        at: int | pd.Timestamp | None = None,  # only what held at this instant; None: every version
         since=None,
         until=None,
         **where: Any,  # as in `labels`
@@ -342,7 +342,10 @@ class Store:
             return self._frame(SIGNALS, since, until, where)
         moment = _moment("at", at)
         key = [SIGNALS.c.setup_id, SIGNALS.c.policy_hash]
-        newest = select(*key, func.max(SIGNALS.c.version)).where(SIGNALS.c.time <= moment).group_by(*key)
+        with self._read() as connection:
+            kept = connection.scalars(select(SIGNALS.c.timeframe).distinct()).all()
+        told = [and_(SIGNALS.c.timeframe == tf, SIGNALS.c.time <= moment - timeframe_ns(tf)) for tf in kept]
+        newest = select(*key, func.max(SIGNALS.c.version)).where(or_(false(), *told)).group_by(*key)
         holds = and_(SIGNALS.c.expires_at > moment, SIGNALS.c.status != "cancelled")
         extra = [tuple_(*key, SIGNALS.c.version).in_(newest), holds]
         return self._frame(SIGNALS, since, until, where, extra)
