@@ -417,14 +417,19 @@ def quality(
 
 # %% ../../nbs/10_candles.ipynb #ca90a5f1
 def _holes_known(index: pd.DatetimeIndex, step: int, week: str) -> np.ndarray:
-    "Before each bar, the missing open times that the four weeks before it had."
-    t, days = index.asi8, 7 * 86_400_000_000_000
-    out = np.zeros(len(t), np.int64)
-    for i in np.flatnonzero(np.diff(t) > step):
-        times = np.arange(t[i] + step, t[i + 1], step)
-        seen = sum(np.isin(times - k * days, t[: i + 1]).astype(np.int64) for k in range(1, 5))
-        out[i + 1] = len(times) if week == "24/7" else int((seen >= 2).sum())
-    return out
+    "Before each bar, the missing open times that two of the four weeks before it had."
+    t, week_ns = index.asi8, 7 * 86_400_000_000_000
+    missing = (np.diff(t) // step - 1).clip(min=0)
+    if week != "24/7":
+        at = np.repeat(np.arange(len(missing)), missing)
+        within = np.arange(len(at)) - np.repeat(np.cumsum(missing) - missing, missing)
+        slots = t[at] + step * (within + 1)
+        weeks_seen = np.zeros(len(slots), np.int64)
+        for k in range(1, 5):
+            found = t.searchsorted(slots - k * week_ns)
+            weeks_seen += t[found] == slots - k * week_ns
+        missing = np.bincount(at, weeks_seen >= 2, minlength=len(missing)).astype(np.int64)
+    return np.r_[0, missing]
 
 
 def quality_known(

@@ -17,18 +17,8 @@ import numpy as np
 import pandas as pd
 
 from .candles import timeframe_ns
-from smclab.gates import (
-    Context,
-    Rating,
-    Verdict,
-    ask_admit,
-    judge,
-    price_words,
-    quality_at,
-    rated,
-    spread_at,
-    stop_atr_at,
-)
+from .gates import Context, Rating, Verdict, ask_admit, judge
+from .gates import price_words, quality_at, rated, spread_at, stop_atr_at
 from .instruments import Instrument
 from .reading import Reading, ReadingAt
 from .risk import GRADES, SIZELESS, Policy, Ticket, plan_all, tickets
