@@ -129,7 +129,7 @@ def data(s: Story) -> str:
         _count(len(q.spikes), "lonely spike") if len(q.spikes) else "",
     ]
     lacks = ", ".join(x for x in lacks if x) or "nothing missing, stale, flat or spiking"
-    shut = "" if q.verdict == "ok" else "No setup is taken on such data."
+    shut = "" if q.verdict == "ok" else "Setups are refused where the 500 bars before them show it."
     why = "".join(f" {r}." for r in q.reasons)
     return _sentences(*s.provenance["notes"], f"The data is **{q.verdict}**: {lacks}.{why}", shut)
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from smclab.candles import BadConfig, nearest
 from smclab.execution import Costs, Rules, intents
-from smclab.gates import GATES, Context, enforced, gate_table, spread_at, stop_atr_at
+from smclab.gates import GATES, Context, enforced, gate_table, quality_at, spread_at, stop_atr_at
 from smclab.replay import GRID, Ledger, replay, shaped
 from smclab.replay import sweep as play_all
 from smclab.risk import GRADES, SIZELESS, Policy, afford, occupied, plan_all, tickets
@@ -130,7 +130,8 @@ def words(combination: Combination) -> str:
 def live_tickets(tape: Tape, policy: Policy) -> list[SimpleNamespace]:  # setup_id, outcome, time, ticket
     "What `decide_all` would let trade, worked out for all candidates at once."
     table, context = tape.candidates, tape.context
-    table = table.assign(**stop_atr_at(table["known_close"], context, policy))
+    closes = table["known_close"]
+    table = table.assign(**stop_atr_at(closes, context, policy), **quality_at(closes, context))
     spread = spread_at(tape.spread_price, table["time"])
     plans = plan_all(
         table, context.instrument, policy, spread_price=spread, cost_price=context.cost_at(table["entry_price"])
@@ -145,7 +146,9 @@ def _passing(table, plans, spread, context: Context, policy: Policy) -> np.ndarr
     "Whether nothing but the account could stand in the way."
     said = gate_table(table, context, policy, spread)
     prices = np.column_stack([plans[k] for k in ("entry_price", "stop_price", "stop_distance", "target_price")])
-    yes = (np.isfinite(prices) & (prices > 0)).all(axis=1) & (context.data_quality == "ok")
+    yes = (np.isfinite(prices) & (prices > 0)).all(axis=1) & (
+        np.asarray(table.get("data_quality", context.data_quality)) == "ok"
+    )
     if policy.in_force.shadow_mode:
         yes &= False
     if enforced("pre_filters", policy):

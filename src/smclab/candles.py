@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['COLUMNS', 'TIMEFRAMES', 'WEEKS', 'BadBars', 'BadConfig', 'nearest', 'timeframe_ns', 'check', 'infer_timeframe',
-           'resample', 'last_closed', 'asof', 'Quality', 'quality', 'fingerprint']
+           'resample', 'last_closed', 'asof', 'Quality', 'quality', 'quality_known', 'fingerprint']
 
 # %% ../../nbs/10_candles.ipynb #c5cf2d98
 import hashlib
@@ -414,6 +414,49 @@ def quality(
             reasons.append(f"{symbol} {timeframe}: {share_pct:.3g} % of bars {name} ({count}); limit {bound} %")
     verdict = ("ok", "degraded", "bad")[worst]
     return Quality(n, gaps, stale, flat, spikes, float((frame["volume"] == 0).mean()), verdict, tuple(reasons))
+
+# %% ../../nbs/10_candles.ipynb #ca90a5f1
+def _holes_known(index: pd.DatetimeIndex, step: int, week: str) -> np.ndarray:
+    "Before each bar, the missing open times that two of the four weeks before it had."
+    t, week_ns = index.asi8, 7 * 86_400_000_000_000
+    missing = (np.diff(t) // step - 1).clip(min=0)
+    if week != "24/7":
+        at = np.repeat(np.arange(len(missing)), missing)
+        within = np.arange(len(at)) - np.repeat(np.cumsum(missing) - missing, missing)
+        slots = t[at] + step * (within + 1)
+        weeks_seen = np.zeros(len(slots), np.int64)
+        for k in range(1, 5):
+            found = t.searchsorted(slots - k * week_ns)
+            weeks_seen += t[found] == slots - k * week_ns
+        missing = np.bincount(at, weeks_seen >= 2, minlength=len(missing)).astype(np.int64)
+    return np.r_[0, missing]
+
+
+def quality_known(
+    bars: pd.DataFrame,  # (n, OHLCV) checked bars
+    *,
+    timeframe: str | None = None,  # None: inferred
+    week: str = "fx",  # fx, 24/7, sessions
+    window_bars: int = 500,  # the bars that count, up to and with each bar
+) -> pd.Series:  # ok, degraded or bad at each bar's close
+    "The verdict of `quality` as it was known bar by bar."
+    step = timeframe_ns(timeframe or infer_timeframe(bars))
+    prices = bars[["open", "high", "low", "close"]].to_numpy()
+    new = np.r_[True, (prices[1:] != prices[:-1]).any(axis=1)]
+    run = np.arange(len(bars)) - np.maximum.accumulate(np.where(new, np.arange(len(bars)), 0)) + 1
+    spiky = bars.index.isin(_spikes(bars).index)  # which the next bar shows
+    found = {
+        "missing": _holes_known(bars.index, step, week), "flat": bars["high"].to_numpy() == bars["low"].to_numpy(),
+        "stale": np.where(run == 4, 4, run > 4), "spikes": np.r_[False, spiky[:-1]],
+    }  # fmt: skip
+    level = np.zeros(len(bars), np.int64)
+    for name, counts in found.items():
+        total = np.cumsum(counts)
+        recent = total - np.concatenate([np.zeros(min(window_bars, len(bars)), np.int64), total[:-window_bars]])
+        recent = recent * (recent > 1) if name == "spikes" else recent
+        share_pct = 100 * recent / (window_bars + (recent if name == "missing" else 0))
+        level = np.maximum(level, sum((share_pct >= bound).astype(np.int64) for bound in _BOUNDS_PCT[name]))
+    return pd.Series(np.array(["ok", "degraded", "bad"], dtype=object)[level], bars.index, dtype="str")
 
 # %% ../../nbs/10_candles.ipynb #3b3319f0
 def fingerprint(

@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from .candles import timeframe_ns
-from .gates import Context, Rating, Verdict, ask_admit, judge, price_words, rated, spread_at, stop_atr_at
+from .gates import Context, Rating, Verdict, ask_admit, judge
+from .gates import price_words, quality_at, rated, spread_at, stop_atr_at
 from .instruments import Instrument
 from .reading import Reading, ReadingAt
 from .risk import GRADES, SIZELESS, Policy, Ticket, plan_all, tickets
@@ -232,7 +233,8 @@ _MOMENTS = ("time", "known_at", "known_close")
 
 def _judged(columns: Mapping, spread_price, context: Context, policy: Policy, origin: Origin) -> tuple[Decision, ...]:
     "The decision about each row."
-    columns = dict(columns) | stop_atr_at(columns["known_close"], context, policy)
+    closes = columns["known_close"]
+    columns = dict(columns) | stop_atr_at(closes, context, policy) | quality_at(closes, context)
     bars = pd.DatetimeIndex(columns["time"]).tz_localize("UTC") if spread_price is not None else columns["time"]
     spread = spread_at(context.spread_price if spread_price is None else spread_price, bars)
     plans = tickets(

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['DATA_QUALITIES', 'GATES', 'GATE_NAMES', 'V1_GATES', 'Verdict', 'Context', 'Rating', 'rated', 'Question', 'Gate',
-           'price_words', 'distance_words', 'enforced', 'judge', 'ask_admit', 'stop_atr_at', 'spread_at', 'gate_table']
+           'price_words', 'distance_words', 'enforced', 'judge', 'ask_admit', 'stop_atr_at', 'quality_at', 'spread_at',
+           'gate_table']
 
 # %% ../../nbs/44_gates.ipynb #0aedf5b2
 import math
@@ -64,7 +65,7 @@ class Context:
     instrument: Instrument
     account: Account
     spread_price: float  # ask minus bid now, price, >= 0
-    data_quality: str = "ok"  # one of DATA_QUALITIES, from candles.quality
+    data_quality: str = "ok"  # one of DATA_QUALITIES
     cost_price: float = 0.0  # commission and slippage of a round trip, price, >= 0
     cost_pct: float = 0.0  # commission of a round trip, % of the entry price, >= 0
     news: NewsCalendar | None = None  # None: nobody brought a calendar
@@ -73,6 +74,7 @@ class Context:
     returns: pd.DataFrame | None = field(default=None, compare=False)  # daily returns, one column per symbol
     regime: str = ""  # a word for the market's state, kept for the statistics
     scorer: Callable | None = field(default=None, compare=False)  # candidate -> (probability, percentile 0 to 100)
+    quality: pd.Series | None = field(default=None, compare=False)  # DATA_QUALITIES by when known; instead of the above
     stop_atr: pd.Series | None = field(
         default=None, compare=False
     )  # ATR14 of the stop's timeframe, by when it was known
@@ -188,9 +190,10 @@ def _bars_late(q: Question) -> float:
 
 def _pre_filters(q: Question):
     late, limit = _bars_late(q), q.p.pre_filters.max_spread_atr * q.c["atr_price"]
-    fresh = (q.w.data_quality == "ok") & (late >= -1) & (late <= q.p.pre_filters.max_stale_bars)
+    words = q.c.get("data_quality", q.w.data_quality)
+    fresh = (words == "ok") & (late >= -1) & (late <= q.p.pre_filters.max_stale_bars)
     return fresh & (q.w.spread_price <= limit), {
-        "data_ok": fresh, "data_quality": q.w.data_quality, "bars_late": late, "spread_price": q.w.spread_price,
+        "data_ok": fresh, "data_quality": words, "bars_late": late, "spread_price": q.w.spread_price,
         "limit_price": limit, "atr_price": q.c["atr_price"],
     }  # fmt: skip
 
@@ -547,6 +550,18 @@ def stop_atr_at(
         return {"stop_atr_price": np.full(len(times), np.nan)}
     at = known.index.as_unit("ns").asi8.searchsorted(_ns(times), side="right") - 1
     return {"stop_atr_price": np.where(at >= 0, known.to_numpy(dtype=np.float64)[at], np.nan)}
+
+
+def quality_at(
+    times: pd.DatetimeIndex,  # known_close of candidates
+    context: Context,
+) -> dict[str, np.ndarray]:  # {"data_quality": one per row}; empty where the context has one word for all
+    "The quality of the data as it was known at each candidate's close; bad before anything was."
+    known = context.quality
+    if known is None:
+        return {}
+    at = known.index.as_unit("ns").asi8.searchsorted(_ns(times), side="right")
+    return {"data_quality": np.append("bad", known.to_numpy(dtype=object))[at]}
 
 
 def spread_at(

@@ -12,7 +12,7 @@ from kedro.pipeline import Pipeline, node
 from smcdesk.evaluated import evaluated, outcome_rows
 from smcdesk.pipelines import stage
 from smcdesk.pipelines.data import profile
-from smclab.candles import BadConfig, Quality, infer_timeframe, nearest, resample, timeframe_ns
+from smclab.candles import BadConfig, infer_timeframe, nearest, quality_known, resample, timeframe_ns
 from smclab.decision import Decision, decide_all
 from smclab.execution import Costs, Rules
 from smclab.gates import Context
@@ -102,20 +102,26 @@ def stop_noise(
     return atr.set_axis(atr.index + pd.Timedelta(timeframe_ns(timeframe), "ns"))
 
 
+def quality_by_close(bars: pd.DataFrame, instrument: Instrument) -> pd.Series:
+    "The quality of the data by the instant from which it is known."
+    known, step = quality_known(bars, week=instrument.week), timeframe_ns(infer_timeframe(bars))
+    return known.set_axis(known.index + pd.Timedelta(step, "ns"))
+
+
 def conditions(
     bars: pd.DataFrame,
     entry_bars: pd.DataFrame,
     instrument: Instrument,
     account: Account,
     costs: Costs,
-    quality: Quality,
     news: NewsCalendar | None,
     policy: Policy,
     config: Config,
 ) -> Context:
     "The world around every decision of the tape."
     return Context(
-        instrument, account, costs.spread_price, quality.verdict, news=news, **round_trip(costs),
+        instrument, account, costs.spread_price, news=news, **round_trip(costs),
+        quality=quality_by_close(bars, instrument),
         stop_atr=stop_noise(bars, entry_bars, instrument, config, policy.in_force.risk.stop_atr_timeframe),
     )  # fmt: skip
 
@@ -180,7 +186,7 @@ def priced(symbol: str) -> list:
 
 def surrounded(symbol: str) -> list:
     "The nodes from a reading to its candidates and to the world around their decisions."
-    world = ("bars", "entry_bars", "instrument", "account", "costs", "quality", "news", "policy")
+    world = ("bars", "entry_bars", "instrument", "account", "costs", "news", "policy")
     around = {name: name for name in world} | {"config": "reading_config"}
     return [
         *found(symbol), *priced(symbol),
