@@ -175,7 +175,7 @@ def play(
 ) -> Ledger:
     "The tape replayed by one combination, from flat."
     policy, rules, exits = settings(tape, combination)
-    orders = intents(live_tickets(tape, policy), tape.bars, **tape.orders)
+    orders = intents(live_tickets(tape, policy), tape.bars, policy=policy, **tape.orders)
     return replay(tape.bars, shaped(orders, exits) if exits else orders, **_game(tape, policy, rules))
 
 
@@ -221,7 +221,7 @@ def _block(tape: Tape, combinations: list[Combination]) -> tuple[pd.DataFrame, p
     figures, returns = [], []
     for asked, rows, shapes in _alike(combinations):
         policy, rules, _ = settings(tape, asked)
-        orders = intents(live_tickets(tape, policy), tape.bars, **tape.orders)
+        orders = intents(live_tickets(tape, policy), tape.bars, policy=policy, **tape.orders)
         table = pd.DataFrame(shapes, index=rows)
         told, earned = play_all(tape.bars, orders, table, **_game(tape, policy, rules))
         limits = [int(exits.get("time_limit_bars", policy.in_force.time_limit_bars)) for exits in shapes]
