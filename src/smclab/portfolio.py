@@ -179,9 +179,8 @@ def _equity(table: _Table) -> float:
     return total
 
 # %% ../../nbs/55_portfolio.ipynb #aa897cfe
-def _account_at(table: _Table, seat: _Seat, k: int) -> Account:
+def _account_at(table: _Table, seat: _Seat, k: int, others: tuple) -> Account:
     "The account at the k-th instant, as it is to one seat."
-    others = tuple(p for other in table.seats if other is not seat for p in _held(other))
     day_pnl = table.equity[k] - table.equity[table.day_start[seat.symbol][k]]
     return replace(table.account, equity=float(table.equity[k]), positions=others, day_pnl=float(day_pnl))
 
@@ -208,12 +207,14 @@ def _ask_one(table: _Table, seat: _Seat, k: int):
     player, row = seat.player, seat.rows[seat.asked]
     state, waiting, n, tick = player._state, player._waiting, player.n_bars, seat.instrument.tick
     was, event = (state.copy(), waiting.copy()), np.zeros((1, _N_EVENT))
-    account = _account_at(table, seat, k)
-    state[_CASH], state[_HELD] = table.equity[k] / seat.worth, notional(account) / seat.worth
+    others = tuple(p for other in table.seats if other is not seat for p in _held(other))
+    state[_CASH] = table.equity[k] / seat.worth
+    state[_HELD] = notional(replace(table.account, positions=others)) / seat.worth
     told = _admit_nb(state, n, *seat.prices[n, :3], row, waiting, player._params, event, 0)
     if not told or event[0, _E_STATUS] == 0:
         fill = float(event[0, _E_FILL] if told else _to_tick_nb(row[_I_ENTRY], tick))
-        policy, known = _meant(row, table.policy), table.past.at(table.clock[k])
+        account, known = _account_at(table, seat, k, others), table.past.at(table.clock[k])
+        policy = _meant(row, table.policy)
         answer = admit(_ticket(row, tick), account, seat.instrument, policy, fill_price=fill, returns=known)
         if not answer.units:
             (state[:], waiting[:]), told = was, True

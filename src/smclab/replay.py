@@ -1288,11 +1288,16 @@ def honesty(
     costs: Costs,
     rules: Rules = STRICT,  # its `tie` is replaced by both
     max_risk_pct: float = 1.0,  # % of equity
-) -> pd.DataFrame:  # index stop_first, target_first; counts, win_rate_pct, expectancy_r, total_r, pnl, end_equity
-    "The same tape with every doubtful bar booked against you, and for you."
-    rest = {"instrument": instrument, "account": account, "costs": costs, "max_risk_pct": max_risk_pct}
+    sub_bars: pd.DataFrame | None = None,  # lower-timeframe bars of the same tape: one row more
+) -> (
+    pd.DataFrame
+):  # index stop_first, target_first, sub_bar; counts, win_rate_pct, expectancy_r, total_r, pnl, end_equity
+    "The same tape with every doubtful bar booked against you, and for you, and as the bars inside it say."
+    tape, rest = reel(bars, intents, instrument, sub_bars), {"account": account, "costs": costs}
+    ties = {"stop_first": "stop", "target_first": "target"} | ({} if sub_bars is None else {"sub_bar": "sub_bar"})
     ledgers = {
-        f"{tie}_first": replay(bars, intents, rules=replace(rules, tie=tie), **rest) for tie in ("stop", "target")
+        name: tape.run(rules=replace(rules, tie=tie), max_risk_pct=max_risk_pct, **rest).ledger
+        for name, tie in ties.items()
     }
     return pd.DataFrame.from_dict({name: _summary(ledger) for name, ledger in ledgers.items()}, orient="index")
 
