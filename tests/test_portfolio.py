@@ -253,7 +253,7 @@ def test_an_account_that_has_lost_everything_is_refused_and_the_clock_goes_on():
 
 @pytest.mark.parametrize("sizing", [{"risk_pct": 1.0}, {"capital_pct": 40.0, "leverage": 20.0}])
 def test_leverage_is_the_accounts_and_not_each_trades(sizing):
-    """Three wishes of eight times the equity each, with room for ten: what the first two leave is what the last gets."""
+    """Three wishes of eight times the equity each, with room for ten in all."""
     quiet = tapes.market(60, seed=1, start="2024-01-02")
     quiet.loc[:, list(COLUMNS[:4])] = 1.0
     wish = {"side": 1, "entry_price": 1.0, "stop_price": 0.99875, "target_price": 1.1, "decision_bar": 5, **sizing}
