@@ -1,33 +1,39 @@
-"""How long replaying takes, alone and beside backtesting.py and backtrader: `python benchmarks/bench_replay.py`.
+"""How long replaying takes, alone and beside others: `python benchmarks/bench_replay.py [--road] [--peers PYTHON]`.
 
-One run, one table: the same orders on the same bars, so the ratios may be quoted. backtrader comes with the extra `dev`;
-backtesting.py 0.6.6 is measured where it is installed (`pip install backtesting==0.6.6`). `--quick` leaves the peers out.
+One run, one table: the same orders on the same bars, so the ratios may be quoted. Our figures are CPU time of the
+process, warm, the least of several runs; the peers' too, once each. backtrader comes with the extra `dev`;
+backtesting.py 0.6.6 and vectorbt are measured where `--peers` names an interpreter that has them and numpy and pandas.
+`--road` walks a million bars from the reader to the ledger. `--quick` leaves everybody else out.
 """
 
 import argparse
-import importlib.util
 import itertools
 import os
 import platform
 import resource
-import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 
 import numpy as np
 import pandas as pd
 
-from smclab.execution import BACKTRADER_OCO, Costs, intent_table
+from smcdesk.studies import Tape, live_tickets
+from smclab.execution import BACKTRADER_OCO, Costs, Rules, intent_table, intents
+from smclab.gates import Context
 from smclab.instruments import instrument
 from smclab.parity import verify
-from smclab.replay import replay, sweep
-from smclab.risk import Account
+from smclab.reading import read
+from smclab.replay import reel, replay, sweep
+from smclab.risk import Account, preset
+from smclab.setups import candidates
 from smclab.tapes import market
 
 EURUSD, PURSE, FREE = instrument("EURUSD"), Account(equity=10_000.0), Costs()
-DESK = {"instrument": EURUSD, "account": PURSE, "costs": FREE}
+GAME = {"account": PURSE, "costs": FREE}
+DESK = {"instrument": EURUSD, **GAME}
 UNITS = 1000
 FIRST_CALL = """
 import time
@@ -48,12 +54,63 @@ print(time.perf_counter() - start)
 """
 MEMORY = """
 import resource
-from bench_replay import DESK, coin_flips, grid, sweep
+import numpy, pandas, numba
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+import smclab.replay
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+from bench_replay import GAME, EURUSD, coin_flips, grid, reel
 from smclab.tapes import market
 bars = market(20_000, seed=1)
-orders = coin_flips(bars, 20)
-sweep(bars, orders, grid(), **DESK)
+tape = reel(bars, coin_flips(bars, 20), EURUSD)
+tape.search(grid().iloc[:1], **GAME)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+tape.search(grid(), **GAME)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+BACKTESTING = """
+import sys, time, warnings
+import numpy as np, pandas as pd
+from backtesting import Backtest, Strategy
+warnings.simplefilter("ignore")
+held = np.load(sys.argv[1])
+bars = pd.DataFrame(held["bars"], columns=["Open", "High", "Low", "Close", "Volume"], index=pd.to_datetime(held["ns"]))
+
+class Flips(Strategy):
+    def init(self):
+        pass
+    def next(self):
+        i = due.get(len(self.data) - 1)
+        if i is not None and not self.position:
+            (self.buy if i[1] > 0 else self.sell)(size=1000, sl=i[2], tp=i[3])
+
+for part in (bars.iloc[:2000], bars):
+    due = {int(i[0]): i for i in held["orders"] if i[0] < len(part)}
+    start = time.process_time()
+    done = Backtest(part, Flips, cash=1e6, margin=0.01).run()
+    took = time.process_time() - start
+print(took, done["# Trades"])
+"""
+VECTORBT = """
+import sys, time, warnings
+import numpy as np, pandas as pd
+import vectorbt as vbt
+warnings.simplefilter("ignore")
+held = np.load(sys.argv[1])
+bars = pd.DataFrame(held["bars"], columns=["open", "high", "low", "close", "volume"], index=pd.to_datetime(held["ns"]))
+at, side = held["orders"][:, 0].astype(int), held["orders"][:, 1]
+enter, short = np.zeros(len(bars), bool), np.zeros(len(bars), bool)
+enter[at[side > 0] + 1], short[at[side < 0] + 1] = True, True
+best = []
+for _ in range(5):
+    start = time.process_time()
+    done = vbt.Portfolio.from_signals(
+        bars["close"], entries=enter, short_entries=short, price=bars["open"], open=bars["open"], high=bars["high"],
+        low=bars["low"], sl_stop=0.0015 / 1.1, tp_stop=0.0030 / 1.1, size=1000, init_cash=1e6, accumulate=False,
+        upon_opposite_entry="ignore", freq="15min")
+    told = done.trades.records, done.value(), done.total_return(), done.max_drawdown(), done.sharpe_ratio(), \
+        done.trades.win_rate(), done.trades.profit_factor(), done.trades.expectancy()
+    best.append(time.process_time() - start)
+print(min(best), len(told[0]))
 """
 
 
@@ -73,41 +130,34 @@ def grid() -> pd.DataFrame:
     return pd.DataFrame(pairs, columns=["stop_scale", "target_r"])
 
 
-def median_s(work, repeat: int = 7) -> float:
-    """Median seconds of `work()`, warm."""
+def cpu_ms(work, repeat: int = 9) -> float:
+    """The least CPU milliseconds of `work()`, warm."""
     work()
-    times = []
-    for _ in range(repeat):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+    return min(once_s(work)[0] for _ in range(repeat)) * 1e3
 
 
 def once_s(work) -> tuple[float, object]:
-    """Seconds of one call, and what it returned."""
-    start = time.perf_counter()
+    """CPU seconds of one call, and what it returned."""
+    start = time.process_time()
     done = work()
-    return time.perf_counter() - start, done
+    return time.process_time() - start, done
 
 
-def with_backtesting(bars: pd.DataFrame, orders: pd.DataFrame):
-    """The same orders through backtesting.py; returns its statistics."""
-    from backtesting import Backtest, Strategy
+def wall_ms(work, repeat: int = 9) -> float:
+    """The least milliseconds of `work()` on the clock of the wall, warm."""
+    work()
+    took = []
+    for _ in range(repeat):
+        start = time.perf_counter()
+        work()
+        took.append(time.perf_counter() - start)
+    return min(took) * 1e3
 
-    due = {i.decision_bar: i for i in orders.itertuples()}
 
-    class Flips(Strategy):
-        def init(self):
-            pass
-
-        def next(self):
-            i = due.get(len(self.data) - 1)
-            if i is not None and not self.position:
-                (self.buy if i.side > 0 else self.sell)(size=UNITS, sl=i.stop_price, tp=i.target_price)
-
-    tape = bars.rename(columns=str.title).set_axis(bars.index.tz_localize(None))
-    return Backtest(tape, Flips, cash=1e6, margin=0.01).run()
+def all_of_a_run(tape) -> tuple:
+    """Trades, equity and figures of one play."""
+    done = tape.run(**GAME)
+    return done.trades, done.equity, done.figures
 
 
 def with_backtrader(bars: pd.DataFrame, orders: pd.DataFrame):
@@ -141,52 +191,123 @@ def process(script: str) -> list[float]:
 
 
 def own() -> float:
-    """Print our figures; returns the seconds of trades, equity and metrics of one run."""
+    """Print our figures; returns the CPU seconds of trades, equity and metrics of one run."""
     bars, short = market(100_000, seed=1), market(20_000, seed=1)
-    orders, few, one = coin_flips(bars, 40), coin_flips(short, 20), grid().iloc[:1]
-    tables = median_s(lambda: replay(bars, orders, **DESK))
-    figures = median_s(lambda: sweep(bars, orders, one, **DESK))
-    trades = len(replay(bars, orders, **DESK).trades)
-    print(f"100,000 bars, {len(orders):,} intents, {trades:,} trades")
-    print(f"  trades, equity and metrics, as figures (sweep of one)   {figures * 1e3:8.1f} ms")
-    print(f"  every table of the ledger (replay)                      {tables * 1e3:8.1f} ms")
-    many = median_s(lambda: sweep(short, few, grid(), **DESK))
-    print(f"200 combinations x 20,000 bars                            {many * 1e3:8.1f} ms")
-    print(f"  peak memory of a process that does only that            {process(MEMORY)[0]:8.0f} MiB")
-    walk = median_s(lambda: sweep(bars, orders, grid(), **DESK), 3)
-    print(f"200 combinations x 100,000 bars, the matrix of a walk-forward {walk:6.2f} s")
+    orders, few = coin_flips(bars, 40), coin_flips(short, 20)
+    tape = reel(bars, orders, EURUSD)
+    ready = cpu_ms(lambda: all_of_a_run(tape))
+    print(f"100,000 bars, {len(orders):,} intents, {len(replay(bars, orders, **DESK).trades):,} trades; CPU ms")
+    print(f"  Reel.run: the kernel alone                              {cpu_ms(lambda: tape.run(**GAME)):8.2f}")
+    print(f"  Reel.run with trades, equity and figures, tape ready    {ready:8.2f}")
+    cold = cpu_ms(lambda: all_of_a_run(reel(bars, orders, EURUSD)))
+    print(f"  the same from bars and intents, nothing ready           {cold:8.2f}")
+    print(
+        f"  replay: every table, from bars and intents              {cpu_ms(lambda: replay(bars, orders, **DESK)):8.2f}"
+    )
+    few_tape = reel(short, few, EURUSD)
+
+    def search():
+        return few_tape.search(grid(), **GAME)
+
+    print(
+        f"200 combinations x 20,000 bars, CPU ms of all threads     {cpu_ms(search):8.1f}, wall {wall_ms(search):.1f} ms"
+    )
+    print(
+        f"  from bars and intents                                   {cpu_ms(lambda: sweep(short, few, grid(), **DESK)):8.1f}"
+    )
+    base, imported, one, many = process(MEMORY)
+    print(
+        f"  peak MiB: numpy, pandas, numba {base:.0f}; smclab {imported:.0f}; one combination {one:.0f}; all 200 {many:.0f}"
+    )
+    walk = cpu_ms(lambda: tape.search(grid(), **GAME), 3)
+    print(f"200 combinations x 100,000 bars, the matrix of a walk-forward {walk:6.0f} ms CPU")
     first, second = process(FIRST_CALL)
-    print(f"first replay in a new process, imports included           {first:8.2f} s, first sweep {second:.2f} s")
-    return figures
+    print(f"first replay in a new process, imports included, wall     {first:8.2f} s, first sweep {second:.2f} s")
+    return ready / 1e3
 
 
-def peers(ours: float):
+def with_peer(python: str, script: str, tape: str) -> list[str]:
+    """What a peer's script prints about the job, or why it does not run."""
+    done = subprocess.run([python, "-c", script, tape], capture_output=True, text=True, check=False)
+    return done.stdout.split() or ["", (done.stderr.strip().splitlines() or ["nothing was printed"])[-1]]
+
+
+def peers(ours: float, python: str | None):
     """Print what the others take for the first job."""
     bars = market(100_000, seed=1)
     orders = coin_flips(bars, 40)
-    if importlib.util.find_spec("backtesting"):
-        with_backtesting(bars.iloc[:2000], coin_flips(bars.iloc[:2000], 40))
-        took, stats = once_s(lambda: with_backtesting(bars, orders))
-        print(f"backtesting.py, {stats['# Trades']:,} trades: {took:.2f} s, {took / ours:,.0f} x")
-    else:
-        print("backtesting.py is not installed")
+    with tempfile.TemporaryDirectory() as folder:
+        tape = os.path.join(folder, "job.npz")
+        columns = ["decision_bar", "side", "stop_price", "target_price"]
+        job = {"bars": bars[["open", "high", "low", "close", "volume"]], "orders": orders[columns].to_numpy(float)}
+        np.savez(tape, ns=bars.index.as_unit("ns").asi8, **job)
+        for name, script in (("backtesting.py", BACKTESTING), ("vectorbt", VECTORBT)):
+            took, said = with_peer(python, script, tape) if python else ("", "no --peers interpreter")
+            told = (
+                f"{float(took):.4f} s CPU, {said} trades, {float(took) / ours:,.0f} x"
+                if took
+                else f"not measured: {said}"
+            )
+            print(f"{name}: {told}")
     took, _done = once_s(lambda: with_backtrader(bars, orders))
-    print(f"backtrader with PandasData: {took:.1f} s, {took / ours:,.0f} x")
+    print(f"backtrader with PandasData: {took:.1f} s CPU, {took / ours:,.0f} x")
     ledger = replay(bars, orders, rules=BACKTRADER_OCO, **DESK)
     took, said = once_s(lambda: verify(ledger, bars, orders, instrument=EURUSD, costs=FREE))
-    print(f"backtrader with our feed and player: {took:.1f} s, {said}")
+    print(f"backtrader with our feed and player: {took:.1f} s CPU, {said}")
+
+
+def road(n: int):
+    """Print where the time goes from a million bars to a ledger, with warm kernels."""
+    policy, costs = preset("v1"), Costs(spread_price=0.00008)
+    context = Context(EURUSD, PURSE, spread_price=0.00008)
+
+    def walk(bars: pd.DataFrame) -> list[tuple[str, float, float]]:
+        times = [("", time.process_time(), time.perf_counter())]
+
+        def lap(what: str):
+            times.append((what, time.process_time(), time.perf_counter()))
+
+        reading = read(bars, timeframes=("1h", "4h"), instrument="EURUSD")
+        lap("read: kernels and state")
+        found = candidates(reading, EURUSD)
+        lap(f"candidates, the events they need included: {len(found):,}")
+        tape = Tape(bars, found, context, costs, pd.Series(0.00008, bars.index), policy.to_dict(), {})
+        live = live_tickets(tape, policy)
+        lap(f"decide in bulk: {len(live):,} live")
+        orders = intents(live, bars, policy=policy)
+        lap("intents")
+        ready = reel(bars, orders, EURUSD)
+        lap("reel")
+        done = ready.run(account=PURSE, costs=costs, rules=Rules())
+        told = done.trades, done.equity, done.figures
+        lap(f"run, with trades, equity and figures: {len(told[0]):,} trades")
+        return [(b[0], b[1] - a[1], b[2] - a[2]) for a, b in itertools.pairwise(times)]
+
+    walk(market(20_000, seed=2))
+    bars = market(n, seed=2)
+    runs = [walk(bars) for _ in range(2)]
+    best = min(runs, key=lambda run: sum(cpu for _, cpu, _ in run))
+    print(f"the whole road, {n:,} bars, the better of two, s: CPU, wall")
+    for what, cpu, wall in best:
+        print(f"  {what:62s} {cpu:7.3f} {wall:7.3f}")
+    print(f"  {'together':62s} {sum(x[1] for x in best):7.3f} {sum(x[2] for x in best):7.3f}")
 
 
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--quick", action="store_true", help="no peers")
-    quick = options.parse_args().quick
+    options.add_argument("--peers", metavar="PYTHON", help="an interpreter with backtesting.py and vectorbt")
+    options.add_argument("--road", type=int, nargs="?", const=1_000_000, metavar="BARS", help="only the whole road")
+    asked = options.parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, numpy {np.__version__}\n")
-    ours = own()
-    if not quick:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            peers(ours)
+    if asked.road:
+        road(asked.road)
+    else:
+        ours = own()
+        if not asked.quick:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                peers(ours, asked.peers)
     print(f"\npeak memory of this run: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB")
 
 

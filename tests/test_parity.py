@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from smclab.candles import BadConfig
 from smclab.execution import PRESETS, Costs, Rules
 from smclab.instruments import instrument
 from smclab.parity import random_orders, verify
@@ -75,3 +76,10 @@ def test_backtrader_under_other_rules_finds_the_difference(switch):
     lie = {"tie": "target", "through_ticks": 0, "entry_bar_exits": False, "gap_target_first": False}[switch]
     said = verify(replace(ledger, rules=replace(rules, **{switch: lie})), bars, orders, instrument=coin, costs=costs)
     assert not said.passed and "kernel" in said.difference and "open" in said.difference
+
+
+def test_backtrader_is_not_asked_what_it_cannot_see():
+    bars, orders, coin, costs, rules = game(2, Rules())
+    ledger = replay(bars, orders, instrument=coin, account=Account(equity=1e6), costs=costs, rules=rules)
+    with pytest.raises(BadConfig, match="no bar inside a bar"):
+        verify(replace(ledger, rules=replace(rules, tie="sub_bar")), bars, orders, instrument=coin, costs=costs)

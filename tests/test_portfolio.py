@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from smclab import portfolio, tapes
-from smclab.candles import COLUMNS
+from smclab.candles import COLUMNS, BadConfig
 from smclab.execution import BACKTRADER_OCO, STRICT, Costs, Rules, intent_table
 from smclab.instruments import instrument
 from smclab.portfolio import Market, replay_portfolio
@@ -249,3 +249,28 @@ def test_an_account_that_has_lost_everything_is_refused_and_the_clock_goes_on():
     after = whole.orders[whole.orders["time"] > bars.index[long["entry_bar"] + 1]]
     assert whole.equity["equity"].iloc[-1] < 0 and "no_equity" in set(after["reason"])
     assert after.query("status == 'filled' and order_type == 'market' and order_id.str.endswith(':entry')").empty
+
+
+@pytest.mark.parametrize("sizing", [{"risk_pct": 1.0}, {"capital_pct": 40.0, "leverage": 20.0}])
+def test_leverage_is_the_accounts_and_not_each_trades(sizing):
+    """Three wishes of eight times the equity each, with room for ten in all."""
+    quiet = tapes.market(60, seed=1, start="2024-01-02")
+    quiet.loc[:, list(COLUMNS[:4])] = 1.0
+    wish = {"side": 1, "entry_price": 1.0, "stop_price": 0.99875, "target_price": 1.1, "decision_bar": 5, **sizing}
+    profile = replace(instrument("EURUSD"), max_leverage=10.0)
+    markets = {
+        s: Market(quiet, intent_table([{**wish, "setup_id": s}]), replace(profile, symbol=s), Costs())
+        for s in ("AAA", "BBB", "CCC")
+    }
+    whole = replay_portfolio(markets, replace(PURSE, equity=1e5), FREE)
+    entries = whole.orders[whole.orders["order_id"].str.endswith(":entry")]
+    assert entries["size"].tolist() == [800_000.0, 200_000.0, 0.0]
+    assert entries["reason"].tolist() == ["", "capped_by_leverage", "leverage"]
+    alone_each = [replay(m.bars, m.intents, instrument=m.instrument, account=replace(PURSE, equity=1e5), costs=m.costs)
+                  for m in markets.values()]  # fmt: skip
+    assert [ledger.trades["size"].tolist() for ledger in alone_each] == [[800_000.0]] * 3
+
+
+def test_a_portfolio_does_not_look_inside_its_bars():
+    with pytest.raises(BadConfig, match="replay each symbol alone"):
+        replay_portfolio(desk(200), PURSE, FREE, rules=Rules(tie="sub_bar"))

@@ -165,7 +165,7 @@ def last_looks(
 def orders(tape: Tape, policy: Policy) -> pd.DataFrame:  # INTENT_DTYPES
     "What the policy would have sent, in conf's modes; a limit is taken back when an enforced gate turns."
     live = live_tickets(tape, policy)
-    return intents(live, tape.bars, looks=last_looks(tape, policy, live), **tape.orders)
+    return intents(live, tape.bars, looks=last_looks(tape, policy, live), policy=policy, **tape.orders)
 
 
 def _live(tape: Tape, table: pd.DataFrame, policy: Policy) -> tuple[np.ndarray, dict[str, np.ndarray]]:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['STRICT', 'BACKTRADER_OCO', 'BACKTRADER_BRACKET', 'BACKTESTING_PY', 'PRESETS', 'INTENT_DTYPES', 'ENTRY_TYPES',
-           'TRAIL_TYPES', 'Costs', 'Rules', 'intent_id', 'intent_table', 'check_intents', 'intents']
+           'TRAIL_TYPES', 'Costs', 'Rules', 'intent_id', 'intent_table', 'check_intents', 'intents', 'capital']
 
 # %% ../../nbs/50_execution.ipynb #38fbcfb9
 import hashlib
@@ -16,6 +16,7 @@ import pandas as pd
 
 from .candles import BadConfig, nearest
 from .config import Settings, setting
+from .risk import Policy, Ticket, fraction_of
 
 # %% ../../nbs/50_execution.ipynb #3de7b22a
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ class Costs(Settings):
 class Rules(Settings):
     "How a replay fills orders where the candles leave a choice."
 
-    tie: str = setting("stop", choices=("stop", "target", "path", "nearest"))  # what a bar books that holds both
+    tie: str = setting(
+        "stop", choices=("stop", "target", "path", "nearest", "sub_bar")
+    )  # what a bar books that holds both
     through_ticks: int = setting(
         1, ge=0, unit="ticks"
     )  # how far beyond a limit the market must trade; 0: a touch fills
@@ -82,7 +85,7 @@ INTENT_DTYPES = {
     "expiry_bar": "int64", "time_limit_bars": "int64", "fraction": "float64", "trail_type": "str",
     "trail_price": "float64", "activate_price": "float64", "stop2_price": "float64", "target2_price": "float64",
     "trail2_type": "str", "trail2_price": "float64", "activate2_price": "float64", "zone_low": "float64",
-    "zone_high": "float64", "zone_exit": "bool",
+    "zone_high": "float64", "zone_exit": "bool", "capital_pct": "float64", "leverage": "float64",
 }  # fmt: skip
 ENTRY_TYPES = ("market", "limit", "stop")
 TRAIL_TYPES = ("", "close", "extreme")
@@ -90,7 +93,7 @@ _OPTIONAL = {
     "entry_type": "market", "target_price": np.nan, "risk_pct": 0.5, "expiry_bar": -1, "time_limit_bars": -1,
     "fraction": 1.0, "trail_type": "", "trail_price": np.nan, "activate_price": 0.0, "stop2_price": np.nan,
     "target2_price": np.nan, "trail2_type": "", "trail2_price": np.nan, "activate2_price": 0.0, "zone_low": np.nan,
-    "zone_high": np.nan, "zone_exit": False,
+    "zone_high": np.nan, "zone_exit": False, "capital_pct": np.nan, "leverage": np.nan,
 }  # fmt: skip
 
 
@@ -157,6 +160,9 @@ def check_intents(
     for column in ("entry_price", "stop_price"):
         _refuse(~np.isfinite(number[column]), table, column, "a price")
     _refuse(~(number["risk_pct"] > 0), table, "risk_pct", "above 0 %")
+    capital, leverage = number["capital_pct"], number["leverage"]
+    _refuse(~((capital > 0) | np.isnan(capital)), table, "capital_pct", "above 0 %, or NaN where risk_pct sizes")
+    _refuse((capital > 0) & ~(leverage >= 1), table, "leverage", ">= 1 where capital_pct is given")
     limit = number["time_limit_bars"]
     _refuse((limit < 1) & (limit != -1), table, "time_limit_bars", ">= 1, or -1 for none")
     _refuse(table["intent_id"].duplicated().to_numpy(), table, "intent_id", "unique")
@@ -175,6 +181,7 @@ def intents(
     legs: bool = False,  # half out at the ticket's first target, the rest trailed; False: all of it at stop or target
     zone_exit: bool = False,  # a close beyond the zone closes the position too
     looks: Iterable | None = None,  # every later look at waiting limits too: decide_all(pending=True)
+    policy: Policy | None = None,  # whose capital fractions a ticket sized by `capital_fraction` asks for
 ) -> pd.DataFrame:  # (n, INTENT_DTYPES), in order of decision_bar
     "The live decisions of some modes as a tape of intents; with `looks`, a limit ends when a gate turns or its wait."
     for mode in modes:
@@ -189,7 +196,7 @@ def intents(
         if bar < 0:
             raise BadConfig(f"decision {d.setup_id} was made on the bar {time}, which these bars do not have")
     ends = {} if looks is None else _ends(looks, bars)
-    rows = (_intent_row(d, int(bar), ends) for d, bar in zip(live, at, strict=True))
+    rows = (_intent_row(d, int(bar), ends, policy) for d, bar in zip(live, at, strict=True))
     exits = (_legs(d.ticket) if legs else {} for d in live)
     return intent_table({**row, **leg, "zone_exit": zone_exit} for row, leg in zip(rows, exits, strict=True))
 
@@ -209,9 +216,22 @@ def _ends(looks: Iterable, bars: pd.DataFrame) -> dict[str, int]:
     return last
 
 
-def _intent_row(decision, bar: int, ends: Mapping[str, int]) -> dict:
+def capital(
+    ticket: Ticket,
+    policy: Policy | None,
+) -> tuple[float, float]:  # (% of equity, leverage); NaN where the risk sizes
+    "What share of the capital a ticket may use, if that is how it is sized."
+    if ticket.sizing != "capital_fraction":
+        return np.nan, np.nan
+    if policy is None:
+        raise BadConfig("a ticket is sized by capital_fraction: give intents(...) the policy it was decided by")
+    return fraction_of(ticket, policy)
+
+
+def _intent_row(decision, bar: int, ends: Mapping[str, int], policy: Policy | None) -> dict:
     "One decision as one intent's row."
     t = decision.ticket
+    share, leverage = capital(t, policy)
     expiry = bar + t.expiry_bars
     if t.entry_type == "limit":
         expiry = min(expiry, ends.get(decision.setup_id, expiry))
@@ -220,6 +240,7 @@ def _intent_row(decision, bar: int, ends: Mapping[str, int]) -> dict:
         "entry_price": t.entry_price, "stop_price": t.stop_price, "target_price": t.target_price,
         "risk_pct": t.risk_pct, "expiry_bar": expiry, "time_limit_bars": t.time_limit_bars,
         "zone_low": t.zone_low or np.nan, "zone_high": t.zone_high or np.nan,
+        "capital_pct": share, "leverage": leverage,
     }  # fmt: skip
 
 

@@ -450,6 +450,8 @@ def verify(
     leverage: float = 1e6,  # of backtrader's account: margin was the kernel's question already
 ) -> Verified:
     "The ledger's positions played through backtrader under the ledger's rules, and every trade compared."
+    if ledger.rules.tie == "sub_bar":
+        raise BadConfig("backtrader sees no bar inside a bar: verify a replay under tie='stop', not 'sub_bar'")
     plays = _plays(ledger, intents, instrument.tick)
     theirs = _play_through(plays, bars, ledger.start_equity, ledger.rules, costs, instrument.tick, leverage)
     done = ledger.trades[~ledger.trades["exit_reason"].isin(["open_at_end", "end_of_data"])]

@@ -18,12 +18,12 @@ from .candles import BadBars, BadConfig, infer_timeframe, timeframe_ns
 from .execution import STRICT, Costs, Rules, check_intents
 from .instruments import Instrument
 from smclab.replay import (
-    _ASK, _BID, _CASH, _COMMISSION, _E_FILL, _E_STATUS, _ENTRY, _ENTRY_BAR, _I_BAR, _I_ENTRY, _I_FRACTION, _I_RISK,
-    _I_SIDE, _I_STOP, _I_TARGET, _I_TARGET2, _LEG0, _LEGS, _N_EVENT, _N_LEG, _N_WAIT, _NEXT, _SIDE, _SIZE, _STOP, _TICK,
-    _UNITS, _W_UNITS, Ledger, Player, _admit_nb, _advance, _day_numbers, _entry_event_nb, _prices, _queue_of,
-    _to_tick_nb,
+    _ASK, _BID, _CASH, _COMMISSION, _ENTRY, _ENTRY_BAR, _E_FILL, _E_STATUS, _HELD, _I_BAR, _I_CAPITAL, _I_ENTRY,
+    _I_FRACTION, _I_LEVERAGE, _I_RISK, _I_SIDE, _I_STOP, _I_TARGET, _I_TARGET2, _LEG0, _LEGS, _NEXT, _NO_SUBS,
+    _N_EVENT, _N_LEG, _N_WAIT, _SIDE, _SIZE, _STOP, _TICK, _UNITS, _W_UNITS, Ledger, Player, _admit_nb, _advance,
+    _day_numbers, _entry_event_nb, _prices, _queue_of, _to_tick_nb,
 )  # fmt: skip
-from .risk import Account, Policy, Position, Ticket, admit, rate
+from .risk import Account, Policy, Position, Ticket, admit, notional, rate
 
 # %% ../../nbs/55_portfolio.ipynb #2898e54c
 @dataclass(frozen=True, eq=False)
@@ -166,7 +166,7 @@ def _settle(table: _Table, now: int):
     for seat in sorted(over, key=lambda s: s.closes[s.player.n_bars]):
         n, state = seat.player.n_bars, seat.player._state
         state[_CASH] = before = table.purse / seat.worth
-        _advance(seat.player, seat.opens[n : n + 1], seat.prices[n : n + 1])
+        _advance(seat.player, seat.opens[n : n + 1], seat.prices[n : n + 1], _NO_SUBS)
         if state[_CASH] != before:
             table.purse = state[_CASH] * seat.worth
 
@@ -179,9 +179,8 @@ def _equity(table: _Table) -> float:
     return total
 
 # %% ../../nbs/55_portfolio.ipynb #aa897cfe
-def _account_at(table: _Table, seat: _Seat, k: int) -> Account:
+def _account_at(table: _Table, seat: _Seat, k: int, others: tuple) -> Account:
     "The account at the k-th instant, as it is to one seat."
-    others = tuple(p for other in table.seats if other is not seat for p in _held(other))
     day_pnl = table.equity[k] - table.equity[table.day_start[seat.symbol][k]]
     return replace(table.account, equity=float(table.equity[k]), positions=others, day_pnl=float(day_pnl))
 
@@ -191,7 +190,16 @@ def _ticket(row: np.ndarray, tick: float) -> Ticket:
     side, entry, stop = int(row[_I_SIDE]), float(row[_I_ENTRY]), float(_to_tick_nb(row[_I_STOP], tick))
     target = float(row[_I_TARGET if row[_I_FRACTION] == 1 else _I_TARGET2])
     target = target if np.isfinite(target) else entry * 2.0**side
-    return Ticket(side, entry, stop, target, abs(entry - stop), np.nan, float(row[_I_RISK]))
+    sizing = "capital_fraction" if row[_I_CAPITAL] > 0 else "fixed_risk"
+    return Ticket(side, entry, stop, target, abs(entry - stop), np.nan, float(row[_I_RISK]), sizing=sizing)
+
+
+def _meant(row: np.ndarray, policy: Policy) -> Policy:
+    "The policy, with the share of the capital that an intent carries."
+    if not row[_I_CAPITAL] > 0:
+        return policy
+    share = {"fresh_capital_pct": float(row[_I_CAPITAL]), "fresh_leverage": float(row[_I_LEVERAGE])}
+    return replace(policy, risk=replace(policy.risk, **share))
 
 
 def _ask_one(table: _Table, seat: _Seat, k: int):
@@ -199,12 +207,15 @@ def _ask_one(table: _Table, seat: _Seat, k: int):
     player, row = seat.player, seat.rows[seat.asked]
     state, waiting, n, tick = player._state, player._waiting, player.n_bars, seat.instrument.tick
     was, event = (state.copy(), waiting.copy()), np.zeros((1, _N_EVENT))
+    others = tuple(p for other in table.seats if other is not seat for p in _held(other))
     state[_CASH] = table.equity[k] / seat.worth
+    state[_HELD] = notional(replace(table.account, positions=others)) / seat.worth
     told = _admit_nb(state, n, *seat.prices[n, :3], row, waiting, player._params, event, 0)
     if not told or event[0, _E_STATUS] == 0:
         fill = float(event[0, _E_FILL] if told else _to_tick_nb(row[_I_ENTRY], tick))
-        account, known = _account_at(table, seat, k), table.past.at(table.clock[k])
-        answer = admit(_ticket(row, tick), account, seat.instrument, table.policy, fill_price=fill, returns=known)
+        account, known = _account_at(table, seat, k, others), table.past.at(table.clock[k])
+        policy = _meant(row, table.policy)
+        answer = admit(_ticket(row, tick), account, seat.instrument, policy, fill_price=fill, returns=known)
         if not answer.units:
             (state[:], waiting[:]), told = was, True
             _entry_event_nb(event, 0, n, seat.asked, row, 1, 0, 0.0, np.nan, 0.0, 0.0, player._params)
@@ -298,6 +309,8 @@ def _check(markets: Mapping[str, Market], account: Account, rules: Rules):
         raise BadConfig("a portfolio needs at least one market; found none")
     if account.symbols or account.exits or account.day_pnl:
         raise BadConfig("a replay starts flat on a fresh day: give an Account without positions, exits and day_pnl")
+    if rules.tie == "sub_bar":
+        raise BadConfig("a portfolio does not look inside its bars: use tie='stop', or replay each symbol alone")
     if rules.end_of_data != "mark":
         raise BadConfig(
             f"rules.end_of_data must be 'mark' in a portfolio, whose tapes end at different times; "

@@ -6,8 +6,8 @@
 __all__ = ['PRESETS', 'GRADES', 'RR_DUST', 'REASONS', 'SIZELESS', 'Position', 'Account', 'rate', 'check_currency',
            'GradeExecution', 'PreFilters', 'VolatilityGate', 'KillzoneGate', 'NewsGate', 'HtfPoiGate', 'StrictSweep',
            'StrictFvg', 'DirectionGate', 'StopCap', 'RrGate', 'PortfolioGate', 'Risk', 'LimitEntry', 'Policy', 'preset',
-           'grade_code', 'min_rr', 'Ticket', 'stop_caps', 'plan_all', 'tickets', 'plan', 'units_of', 'size',
-           'correlation', 'value_at_risk', 'Admission', 'occupied', 'afford', 'admit']
+           'grade_code', 'min_rr', 'Ticket', 'stop_caps', 'plan_all', 'tickets', 'plan', 'units_of', 'notional',
+           'fraction_of', 'size', 'correlation', 'value_at_risk', 'Admission', 'occupied', 'afford', 'admit']
 
 # %% ../../nbs/42_risk.ipynb #15e8a1a0
 import math
@@ -572,7 +572,7 @@ def plan(
 REASONS = {
     "": "sized by the risk rule",
     "capped_by_max_risk": "cut so that the real distance to the stop risks no more than max_risk_pct",
-    "capped_by_leverage": "cut to the instrument's leverage",
+    "capped_by_leverage": "cut to the instrument's leverage, what is open already counted",
     "capped_by_max_size": "cut to the instrument's largest size",
     "size_zero": "the risk rule buys less than the smallest size; it needs more equity, more risk_pct or a nearer stop",
     "leverage": "the leverage cap leaves less than the smallest size",
@@ -601,16 +601,32 @@ def units_of(
     return instrument.lot_step * lot, instrument.min_size * lot, instrument.max_size * lot
 
 
+def notional(
+    account: Account,
+) -> float:  # account currency, >= 0
+    "What all open positions are worth at their entries, whatever their side."
+    return sum(
+        p.units * p.entry_price * rate(p.quote_currency or instrument(p.symbol).quote_currency, account, p.symbol)
+        for p in account.positions
+    )
+
+
+def fraction_of(
+    ticket: Ticket,
+    policy: Policy,
+) -> tuple[float, float]:  # (% of equity, leverage)
+    "The share of the capital that `capital_fraction` gives this ticket's zone."
+    r = policy.in_force.risk
+    if ticket.zone_kind == "breaker":
+        return r.breaker_capital_pct, r.breaker_leverage
+    return r.fresh_capital_pct, r.fresh_leverage
+
+
 def _wish(ticket: Ticket, equity: float, policy: Policy, worth: float) -> float:
     "Units the sizing rule asks for, before any bound."
-    r = policy.in_force.risk
     if ticket.sizing == "fixed_risk":
-        return equity * min(ticket.risk_pct, r.max_risk_pct) / 100 / (ticket.stop_distance * worth)
-    pct, leverage = (
-        (r.breaker_capital_pct, r.breaker_leverage)
-        if ticket.zone_kind == "breaker"
-        else (r.fresh_capital_pct, r.fresh_leverage)
-    )
+        return equity * min(ticket.risk_pct, policy.in_force.risk.max_risk_pct) / 100 / (ticket.stop_distance * worth)
+    pct, leverage = fraction_of(ticket, policy)
     return equity * pct / 100 * leverage / (ticket.entry_price * worth)
 
 
@@ -636,7 +652,7 @@ def size(
     wish = _wish(ticket, account.equity, policy, worth)
     bounds = {
         "capped_by_max_risk": account.equity * policy.risk.max_risk_pct / 100 / (real * worth),
-        "capped_by_leverage": account.equity * instrument.max_leverage / (fill * worth),
+        "capped_by_leverage": max(account.equity * instrument.max_leverage - notional(account), 0.0) / (fill * worth),
         "capped_by_max_size": largest,
     }
     reason = min(bounds, key=bounds.get) if min(bounds.values()) < wish else ""

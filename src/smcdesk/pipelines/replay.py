@@ -40,16 +40,18 @@ def orders(
     decisions: tuple[Decision, ...],
     looks: tuple[Decision, ...],
     bars: pd.DataFrame,
+    policy: Policy,
     how: Mapping[str, Any],
 ) -> pd.DataFrame:
     "The live decisions as intents, in the modes and with the exits conf asks for."
-    return intents(decisions, bars, looks=looks, **how)
+    return intents(decisions, bars, looks=looks, policy=policy, **how)
 
 
 def ways_in(
     decisions: tuple[Decision, ...],
     looks: tuple[Decision, ...],
     bars: pd.DataFrame,
+    policy: Policy,
     how: Mapping[str, Any],  # conf's orders
     instrument: Instrument,
     account: Account,
@@ -67,7 +69,7 @@ def ways_in(
         "limit": ["limit"],
         "both": ["candle_close", "limit"],
     }.items():
-        sent = orders(decisions, looks, bars, {**how, "modes": modes})
+        sent = orders(decisions, looks, bars, policy, {**how, "modes": modes})
         found = card(replay(bars, sent, **game), bars, instrument, n_boot, seed)
         r, value = found.loc["expectancy_r"], found["value"]
         rows[name] = {
@@ -105,7 +107,7 @@ def create_pipeline(symbol: str) -> Pipeline:
     game = {name: name for name in ("intents", "instrument", "account", "costs", "rules", "max_risk_pct")}
     game["bars"] = "entry_bars"
     asked = ["reading", "context", "policy", "setup_config", "spread_price"]
-    sent = ["decisions", "looks", "entry_bars", "params:orders"]
+    sent = ["decisions", "looks", "entry_bars", "policy", "params:orders"]
     played = ["instrument", "account", "costs", "rules", "max_risk_pct"]
     tuned = ["params:scorecard.n_boot", "params:seed"]
     counted = ["ledger", "entry_bars", "instrument", "params:scorecard.n_boot", "params:seed"]
@@ -117,9 +119,7 @@ def create_pipeline(symbol: str) -> Pipeline:
         node(orders, sent, "intents", name="intents"),
         node(replay, game, "ledger", name="replay"),
         node(honesty, game, "honesty", name="honesty"),
-        node(
-            ways_in, ["decisions", "looks", "entry_bars", "params:orders", *played, *tuned], "ways_in", name="ways_in"
-        ),
+        node(ways_in, [*sent, *played, *tuned], "ways_in", name="ways_in"),
         node(proof, ["ledger", "entry_bars", "intents", "instrument", "costs"], "proof", name="verify"),
         node(card, counted, "scorecard", name="scorecard"),
         node(metrics, "scorecard", "metrics", name="metrics"),
