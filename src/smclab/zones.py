@@ -741,16 +741,17 @@ def zones_columns(
     high: np.ndarray,
     low: np.ndarray,
     close: np.ndarray,  # float64, all bars so far
+    start: int = 0,  # the first bar wanted
 ) -> dict[str, np.ndarray]:  # column name -> one value a bar, named by `ZONE_COLUMNS`
     "The nearest zones and the dealing range as each bar's close knew them."
     n, values = int(state["range_m"][-1]), []
     for name in ("gap", "block"):
-        zones = int(state[f"{name}_m"][_N_ZONE])
-        edges = np.vstack([state[f"{name}_zone_f"][:zones, [_F_TOP, _F_BOTTOM]], [[np.nan, np.nan]]])  # -1: no zone
-        values += [edge[zone] for zone in state[f"{name}_near"][:n].T for edge in edges.T]
-    top_bar, bottom_bar, side = state["range_cols"][:n].T
+        edges = state[f"{name}_zone_f"]
+        for zone in state[f"{name}_near"][start:n].T:
+            values += [np.where(zone < 0, np.nan, edges[zone, edge]) for edge in (_F_TOP, _F_BOTTOM)]
+    top_bar, bottom_bar, side = state["range_cols"][start:n].T
     top, bottom = np.where(top_bar < 0, np.nan, high[top_bar]), np.where(bottom_bar < 0, np.nan, low[bottom_bar])
-    values += [top, bottom, (close[:n] - bottom) / (top - bottom), np.where(top_bar < 0, np.nan, side)]
+    values += [top, bottom, (close[start:n] - bottom) / (top - bottom), np.where(top_bar < 0, np.nan, side)]
     return dict(zip(ZONE_COLUMNS, values, strict=True))
 
 # %% ../../nbs/26_zones.ipynb #1f35a4d3
