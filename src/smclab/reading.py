@@ -71,6 +71,7 @@ from smclab.zones import (
     RangeConfig,
     in_ote,
     premium_discount,
+    range_columns,
     zones_advance,
     zones_columns,
     zones_counts,
@@ -168,6 +169,7 @@ class _Track:
         }
         if base:
             self.states["sessions"] = sessions_state(config.sessions, capacity)
+        self.last = None  # (bars, columns of the last one), once asked for
         self.counts = self.since = _counts(self)  # events written, and how many of them before the last advance
 
     def room(self, stop: int):
@@ -278,6 +280,7 @@ class Reader:
     ):
         self.config, self.timeframe = config or Config(), None
         self._above_gaps, self._joined, self.shelf = np.full((0, 2), np.nan), 0, {}
+        self._latest = (0, {})  # (bars, columns of the last one)
         self.instrument = profile(instrument) if isinstance(instrument, str) else instrument
         self.zone, self.roll_hour = (self.instrument.zone, self.instrument.roll_hour) if instrument else ("UTC", 0)
         self._wanted, weights = tuple(sorted(dict.fromkeys(timeframes), key=timeframe_ns)), self.config.bias.weights
@@ -588,7 +591,16 @@ def _last_known(track: _Track, n: int, start: int = 0) -> np.ndarray:
 
 def _seen(values: np.ndarray, at: np.ndarray, nothing) -> np.ndarray:
     "Higher values as each base bar knows them."
-    return np.append(values, nothing)[at]
+    return values[at] if at[0] >= 0 else np.append(values, nothing)[at]
+
+
+def _zones_above(track: _Track, start: int) -> dict[str, np.ndarray]:
+    "A higher timeframe's nearest zones and pools by its bars from `start` on; those of its last bar are kept."
+    if start < track.n - 1:
+        return _zone_cols(track, start)[0]
+    if track.last is None or track.last[0] != track.n:
+        track.last = track.n, _zone_cols(track, start)[0]
+    return track.last[1]
 
 
 def _higher_columns(reader: Reader, start: int = 0) -> dict[str, np.ndarray]:
@@ -605,12 +617,24 @@ def _higher_columns(reader: Reader, start: int = 0) -> dict[str, np.ndarray]:
         out[f"{tf}_trend"] = _seen(trend.astype(np.int8), at, np.int8(0))
         out[f"{tf}_bias"] = out[f"{tf}_trend"] * (w / weights.sum())
         bias = bias + out[f"{tf}_bias"]
-        out |= {f"{tf}_{c}": _seen(v, at, np.nan) for c, v in _zone_cols(track, first)[0].items()}
+        out |= {f"{tf}_{c}": _seen(v, at, np.nan) for c, v in _zones_above(track, first).items()}
     agreed = np.abs(bias) >= reader.config.bias.neutral - 1e-12
     out |= {"bias": bias, "bias_side": np.where(agreed & (bias != 0), np.sign(bias), 0).astype(np.int8)}
-    high, low = reader._base.prices[1, start:n], reader._base.prices[2, start:n]
-    side = {1: "below", -1: "above"}
-    return out | {f"in_poi_{word}": _in_poi(reader, out, side[s], high, low) for s, word in ((1, "up"), (-1, "down"))}
+    return out
+
+
+def _latest_above(reader: Reader) -> dict[str, np.ndarray]:
+    "The higher timeframes as the last bar knows them, worked out once a bar."
+    if reader._latest[0] != reader.n:
+        reader._latest = reader.n, _higher_columns(reader, reader.n - 1)
+    return reader._latest[1]
+
+
+def _bars_in_poi(reader: Reader, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    "Whether each bar lies in a point of interest of each side."
+    high, low = reader._base.prices[1:3, : reader._base.n]
+    side = (("up", "below"), ("down", "above"))
+    return {f"in_poi_{word}": _in_poi(reader, columns, place, high, low) for word, place in side}
 
 
 def _in_poi(
@@ -636,7 +660,7 @@ def _join_gaps(reader: Reader, columns: dict[str, np.ndarray] | None = None) -> 
         ints, floats, start = zones["gap_i"][born], zones["gap_f"][born], 0
         if columns is None and len(born):
             start = int(ints[0, I_KNOWN])
-            columns = _higher_columns(reader, start)
+            columns = _latest_above(reader) if start == reader.n - 1 else _higher_columns(reader, start)
         if len(born):
             at, side, out = ints[:, I_KNOWN] - start, ints[:, I_SIDE], reader._above_gaps
             edges = floats[:, F_TOP], floats[:, F_BOTTOM], at
@@ -653,6 +677,7 @@ def _reading(reader: Reader) -> "Reading":
     base, tfs = reader._base, [t.timeframe for t in reader._tracks]
     index = pd.DatetimeIndex(base.times[: base.n].copy(), tz="UTC", name="time")
     columns = _own_columns(reader) | _higher_columns(reader)
+    columns |= _bars_in_poi(reader, columns)
     frames = []
     for k, track in enumerate(reader._tracks):
         times = index if k == 0 else pd.DatetimeIndex(track.times[: track.n], tz="UTC")
@@ -926,8 +951,8 @@ class ReadingNow:
         "This bar's value of the columns that candidates are made with."
         base = self._tracks()[0]
         trend = base.states["structure"]["cols_i"][C_TREND, self.bar : self.n].astype(np.int8)
-        own = {"trend": trend, "atr14": self.atr[self.bar : self.n]} | _zone_cols(base, self.bar)[1]
-        return own | _higher_columns(self.reader, self.bar)
+        own = {"trend": trend, "atr14": self.atr[self.bar : self.n]}
+        return own | range_columns(base.states["zones"], *base.prices[1:4], self.bar) | _latest_above(self.reader)
 
     def known(
         self,
@@ -935,7 +960,7 @@ class ReadingNow:
         at: np.ndarray,  # this bar's position, as often as it is wanted
     ) -> np.ndarray:
         "An as-known column at this bar."
-        return self._last[name][np.asarray(at) - self.bar]
+        return self._last[name][at - self.bar]
 
     def middle(
         self,

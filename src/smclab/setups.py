@@ -9,7 +9,6 @@ __all__ = ['COMPONENTS', 'VERSION', 'TYPES', 'SetupConfig', 'setup_id', 'candida
 # %% ../../nbs/40_setups.ipynb #01ef895e
 import hashlib
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -23,7 +22,7 @@ from .instruments import Instrument, in_killzone
 from .instruments import instrument as profile
 from .reading import Config as ReaderConfig
 from .reading import Reading, ReadingAt, ReadingNow
-from .sessions import PERIODS, killzone
+from .sessions import PERIODS, session_at
 from .zones import in_ote
 
 # %% ../../nbs/40_setups.ipynb #e07fd12c
@@ -130,9 +129,10 @@ def _htf(reading: Reading | ReadingNow, config: SetupConfig) -> str | None:
 def _points_of_interest(reading: Reading | ReadingNow, t, side, entry, band: np.ndarray) -> np.ndarray:
     "What point of interest each planned entry lies in, as words; empty for none."
     out = np.full(len(t), "", "U32")
+    ways = [(way, place) for way, place in ((1, "below"), (-1, "above")) if (side == way).any()]
     for tf in reading.above:
         for zone in ("pool", "gap", "breaker", "order_block"):
-            for way, place in ((1, "below"), (-1, "above")):
+            for way, place in ways:
                 if zone == "pool":
                     inside = np.abs(entry - reading.known(f"{tf}_pool_{place}", t)) <= band
                 else:
@@ -205,7 +205,6 @@ def _market_facts(
     "The state of the market at bar t, seen from a planned entry: columns, clock, higher timeframes."
     closes, htf = reading.times[t] + timeframe_ns(reading.timeframe), _htf(reading, config)
     atr = reading.known("atr14", t)
-    close_times = pd.DatetimeIndex(closes, tz="UTC")
     trend = reading.known(f"{htf}_trend", t) if htf else np.zeros(len(t), np.int8)
     poi = _points_of_interest(reading, t, side, entry, config.poi_band_atr * atr)
     low, high, bias = (reading.known(c, t) for c in ("range_low", "range_high", "bias"))
@@ -221,20 +220,11 @@ def _market_facts(
         "htf_poi": poi,
         "in_htf_poi": poi != "",
         "confluence": 40.0 * (trend == side) + 30.0 * (poi != "") + 15.0 * right + 15.0 * np.maximum(side * bias, 0.0),
-        "killzone": in_killzone(owner, close_times),
-        "session": _session(reading.config, close_times),
+        "killzone": in_killzone(owner, pd.DatetimeIndex(closes, tz="UTC")),
+        "session": session_at(closes, reading.config.sessions),
     }
 
 
-def _session(config: ReaderConfig, times: pd.DatetimeIndex) -> np.ndarray:
-    "The first of the reader's sessions that holds each instant, empty for none."
-    out = np.full(len(times), "", object)
-    for session in reversed(config.sessions.sessions):
-        out[killzone(times, session.name, config=config.sessions)] = session.name
-    return out
-
-
-@cache
 def _source_names(config: ReaderConfig) -> np.ndarray:
     "By code, where a pool comes from."
     names = np.full(64, "", "U32")
@@ -272,13 +262,13 @@ def _setup_facts(reading: Reading | ReadingNow, owner: Instrument, found: Stages
 
 
 def _evaluated(
-    reading: Reading | ReadingNow, owner: Instrument, config: SetupConfig, found: Stages
+    reading: Reading | ReadingNow, owner: Instrument, config: SetupConfig, found: Stages, names: np.ndarray
 ) -> dict[str, np.ndarray]:
     "The columns of `TYPES` for every evaluation, by bar and setup_id; moments as ns UTC, words as objects."
     looks = found.looks
     t, entry, leg = looks.bar, looks.entry, found.arms.leg[looks.arm]
     out, side = _setup_facts(reading, owner, found, looks), found.legs.side[leg]
-    out |= _sweep_facts(found, found.legs.sweep[leg], leg, looks.strict, _source_names(reading.config))
+    out |= _sweep_facts(found, found.legs.sweep[leg], leg, looks.strict, names)
     out |= dict(zip(("gap_strict_ratio", "gap_strict_poi_ratio", "gap_ratio"), looks.gaps.T, strict=True))
     out |= _market_facts(reading, owner, t, side, entry, config)
     out |= {f"pool_{k + 1}": looks.pools[:, k] for k in range(N_POOLS)}
@@ -287,8 +277,8 @@ def _evaluated(
     evidence = _evidence(out, ote, config)
     out |= {f"score_{c}": evidence[c] for c in COMPONENTS} | {"score": _score(evidence, config)}
     out["setup_id"] = _named(out, reading, owner)
-    order = np.lexsort((out["setup_id"], t))
-    return {name: out[name].astype(_PLAIN[kind], copy=False)[order] for name, kind in TYPES.items()}
+    order = np.lexsort((out["setup_id"], t)) if len(t) > 1 else slice(None)
+    return {name: out[name][order].astype(_PLAIN[kind], copy=False) for name, kind in TYPES.items()}
 
 
 _PLAIN = {"str": object, "datetime64[ns, UTC]": "int64"} | {k: k for k in ("int8", "int64", "float64", "bool")}
@@ -327,7 +317,7 @@ def evaluations(
     owner, config = _owner(instrument), config or SetupConfig()
     state = grammar_state(config.volatility_bars)
     grammar_advance(state, _terms(config, reading.config, owner.tick), reading, pending)
-    return _evaluated(reading, owner, config, grammar_stages(state))
+    return _evaluated(reading, owner, config, grammar_stages(state), _source_names(reading.config))
 
 
 class _Walk:
@@ -335,7 +325,7 @@ class _Walk:
 
     def __init__(self, reading: Reading | ReadingNow, instrument: Instrument | str, config: SetupConfig | None):
         self.owner, self.config, self.n = _owner(instrument), config or SetupConfig(), 0
-        self.terms = _terms(self.config, reading.config, self.owner.tick)
+        self.terms, self.names = _terms(self.config, reading.config, self.owner.tick), _source_names(reading.config)
         self.state, self.columns, self.first = grammar_state(self.config.volatility_bars), _NOTHING, None
 
     def on(self, reading: Reading | ReadingNow):
@@ -345,7 +335,8 @@ class _Walk:
         self.n, self.columns, live = reading.n, _NOTHING, isinstance(reading, ReadingNow)
         if grammar_looks(self.state):
             found = grammar_stages(self.state, reading.n - 1 if live else -1)
-            self.columns = _evaluated(reading, self.owner, self.config, found) if len(found.looks.bar) else _NOTHING
+            if len(found.looks.bar):
+                self.columns = _evaluated(reading, self.owner, self.config, found, self.names)
         if not live:
             self.first = np.searchsorted(self.columns["known_bar"], np.arange(reading.n + 1))
 
@@ -356,12 +347,14 @@ _NOTHING = {name: np.zeros(0, _PLAIN[kind]) for name, kind in TYPES.items()}
 def _walked(at: ReadingAt | ReadingNow, instrument: Instrument | str, config: SetupConfig | None) -> _Walk:
     "The walk of a market for an instrument and a config, up to the last bar read."
     reading = at.source
-    walks, key = reading.shelf.setdefault("walks", {}), (instrument, config)
-    if key not in walks:
-        walks[key] = _Walk(reading, instrument, config)
-    if walks[key].n < reading.n:
-        walks[key].on(reading)
-    return walks[key]
+    *asked, walk = reading.shelf.get("walk", (None, None, None))
+    if walk is None or asked[0] is not instrument or asked[1] is not config:  # quicker than to hash them
+        walks, key = reading.shelf.setdefault("walks", {}), (instrument, config)
+        walk = walks.setdefault(key, None) or _Walk(reading, instrument, config)
+        walks[key], reading.shelf["walk"] = walk, (instrument, config, walk)
+    if walk.n < reading.n:
+        walk.on(reading)
+    return walk
 
 
 def evaluations_at(
@@ -394,12 +387,12 @@ def _ago(bars: int) -> str:
     return "on this bar" if bars == 0 else f"{bars} bar{'s' * (bars > 1)} ago"
 
 
-def _last_sweep(walk: _Walk, found: Stages, s: int, side: int, bar: int, names: np.ndarray) -> tuple[int, str]:
+def _last_sweep(walk: _Walk, found: Stages, s: int, side: int, bar: int) -> tuple[int, str]:
     "The bar from which a sweep is known, and its words; -1 for none."
     if s < 0:
         return -1, ""
     source, own = found.sweeps.source[s], int(found.sweeps.own[s])
-    word = names[source] if source or "swing" in walk.config.sweep_sources else "equal"
+    word = walk.names[source] if source or "swing" in walk.config.sweep_sources else "equal"
     return int(found.sweeps.known[s]), f"{word} {'lows' if side > 0 else 'highs'} swept {_ago(bar - own)}"
 
 
@@ -439,11 +432,11 @@ def stages_at(
     config: SetupConfig | None = None,
 ) -> dict[str, dict]:  # long and short -> sweep, break, zones and text, all words; empty where there is nothing
     "How far the grammar has come on each side, for saying why there is no candidate."
-    walk, names, out = _walked(at, instrument, config), _source_names(at.source.config), {}
+    walk, out = _walked(at, instrument, config), {}
     found, within, wait = grammar_stages(walk.state), walk.config.confirm_within_bars, walk.config.max_wait_bars
     for way, side in (("long", 1), ("short", -1)):
         s, leg = standing(walk.state, side, at.bar, within, wait)
-        sweep, shift = _last_sweep(walk, found, s, side, at.bar, names), _last_break(found, leg, side, at.bar)
+        sweep, shift = _last_sweep(walk, found, s, side, at.bar), _last_break(found, leg, side, at.bar)
         zones = _waiting(walk, found, side, at.bar)
         text = _sentence(side, sweep, shift, zones, walk.config)
         out[way] = {"sweep": sweep[1], "break": shift[1], "zones": zones, "text": text}
