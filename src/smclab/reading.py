@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TIMEFRAMES_ABOVE', 'BiasConfig', 'Config', 'Event', 'Reader', 'Told', 'Rows', 'ReadingAt', 'Reading', 'ReadingNow',
-           'events_of', 'read', 'to_bytes', 'from_bytes', 'save', 'load']
+           'events_of', 'read', 'to_bytes', 'from_bytes', 'put_away', 'save', 'load']
 
 # %% ../../nbs/30_reading.ipynb #79fce4a5
 import io
@@ -1058,17 +1058,25 @@ def from_bytes(
     return reader
 
 
+def put_away(
+    path: str,
+    data: bytes,
+):
+    "Write a file beside its place and move it there whole."
+    part = f"{os.fspath(path)}.part"
+    with open(part, "wb") as out:
+        out.write(data)
+        out.flush()
+        os.fsync(out.fileno())
+    os.replace(part, path)
+
+
 def save(
     self: Reader,
     path: str,  # where the state goes
 ):
     "Put the reader away in a file."
-    part = f"{os.fspath(path)}.part"
-    with open(part, "wb") as out:
-        out.write(to_bytes(self))
-        out.flush()
-        os.fsync(out.fileno())
-    os.replace(part, path)
+    put_away(path, to_bytes(self))
 
 
 def load(
