@@ -1,5 +1,6 @@
 """Features know nothing of the future, are seen from the trade's side, and cost one bar the same on any tape."""
 
+import json
 import sys
 from dataclasses import replace
 from functools import partial
@@ -10,6 +11,7 @@ import pytest
 from test_causality import ANY, LOOSE, shuffled_future, turned_over
 
 import smclab.features as room
+from smcdesk.providers.headlines import HeadlineFile, HeadlineSource, heard, read_headlines, sentiment
 from smclab import tapes
 from smclab.candles import BadConfig
 from smclab.features import DICTIONARY, FeatureConfig, features
@@ -37,11 +39,11 @@ TAPES = {
 
 
 def world(index: pd.DatetimeIndex, now: pd.Timestamp | None = None) -> dict:
-    """A made-up calendar, headlines, spreads and regimes; what comes after `now` is another story but for the calendar."""
+    """A made-up calendar, headlines, spreads and regimes; after `now` they are others, save the calendar."""
     rng, when = np.random.default_rng(5), index[::11]
     due = index.as_unit("ns").asi8[::37]
     news = NewsCalendar(tuple(due.tolist()), ("USD",) * len(due), ("figure",) * len(due), 0, 2**62, 0)
-    words = pd.Series(rng.choice(["trend", "range", "volatile", ""], len(index)), index=index)
+    words = pd.Series(rng.choice(["trend", "range", "volatile", ""], len(index)), index=index + pd.Timedelta("15min"))
     spread = pd.Series(rng.uniform(1e-5, 3e-5, len(index)), index=index)
     score, about = rng.uniform(-1, 1, len(when)), rng.choice(["EUR", "USD", "ALL"], len(when))
     if now is not None:
@@ -217,7 +219,8 @@ def test_what_is_not_known_is_nan():
         ("no column 'atr_price'", lambda r, t: (r, t.drop(columns="atr_price"), {})),
         ("another tape", lambda r, t: (r, t.assign(time=t["time"] + pd.Timedelta("1D")), {})),
         ("this reading ends at bar", lambda r, t: (r.at(r.bars.index[t["known_bar"].max() - 1]), t, {})),
-        ("did you mean 'trend'", lambda r, t: (r, t, {"regime": pd.Series("trendy", index=r.bars.index)})),
+        ("did you mean 'trend'", lambda r, t: (r, t, {"regime": pd.Series("trendy", index=t["known_close"].unique())})),
+        ("instants from which it is known", lambda r, t: (r, t, {"regime": pd.Series("trend", index=r.bars.index)})),
     ],
 )
 def test_wrong_input_is_refused_by_name(says, change):
@@ -235,3 +238,67 @@ def test_without_talib_the_room_opens_and_says_what_to_install(monkeypatch):
     reading = read(market(seed=1), timeframe="15m")
     with pytest.raises(ImportError, match=r"install smclab\[ml\]"):
         fresh.features(reading, candidates(reading, EURUSD), instrument=EURUSD)
+
+
+# Headlines from a file
+
+SAID = [
+    {"published": "2024-03-08T13:30:00Z", "text": "Dollar rallies", "currency": "USD"},
+    {"published": "2024-03-08T09:00:00-05:00", "text": "Euro plunges", "currency": "EUR USD"},
+    {"published": "2024-03-08T09:00:00-05:00", "text": "Euro plunges", "currency": "EUR USD"},
+]
+
+
+def written(folder, name, rows=SAID):
+    """A file of headlines of the kind its name says."""
+    path = folder / name
+    if path.suffix == ".csv":
+        pd.DataFrame(rows).to_csv(path, index=False)
+    else:
+        path.write_text("\n".join(map(json.dumps, rows)) if path.suffix == ".jsonl" else json.dumps(rows))
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.json", "a.jsonl"])
+def test_headlines_are_read_once_each_and_scored(tmp_path, name):
+    source = HeadlineFile(written(tmp_path, name))
+    found = heard(source)
+    assert isinstance(source, HeadlineSource) and len(read_headlines(source.path)) == 2
+    assert found.scores.tolist() == [1.0, -1.0] and found.about[1] == {"EUR", "USD"}
+    assert pd.Timestamp(found.times[1], tz="UTC") == pd.Timestamp("2024-03-08T14:00Z")
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "said"),
+    [
+        (
+            "a.csv",
+            [{**SAID[0], "published": "2024-03-08 13:30"}],
+            r"a.csv: headlines, row 0: published must be .* zone",
+        ),
+        ("a.csv", [SAID[0], {**SAID[1], "text": " "}], r"a.csv: headlines, row 1: expected a score"),
+        ("a.json", [{"published": "2024-03-08T13:30Z", "score": 3}], r"a.json: headlines, row 0: .* found 3"),
+        ("a.csv", [{"publishd": "2024-03-08T13:30Z", "text": "x"}], r"no column .*did you mean 'publishd'"),
+        ("a.json", {"rows": SAID}, "expected a list of headlines"),
+        ("a.txt", SAID, r"expected headlines ending in .csv"),
+    ],
+)
+def test_headlines_that_cannot_be_trusted_are_refused_in_one_sentence(tmp_path, name, rows, said):
+    with pytest.raises(BadConfig, match=said):
+        heard(HeadlineFile(written(tmp_path, name, rows)))
+
+
+def test_conf_names_headlines_or_there_are_none(tmp_path):
+    written(tmp_path, "a.json")
+    conf = {"path": "a.json", "half_life_hours": 2.0, "window_hours": 12.0}
+    assert sentiment(conf, tmp_path).config.half_life_hours == 2.0
+    assert sentiment({"path": None}, tmp_path) is None and sentiment({"path": "gone.json"}, tmp_path) is None
+    with pytest.raises(BadConfig, match="did you mean 'window_hours'"):
+        sentiment({"path": "a.json", "window_hour": 1.0}, tmp_path)
+    with pytest.raises(BadConfig, match=r"no headlines b\.json .*did you mean 'a\.json'"):
+        read_headlines(tmp_path / "b.json")
+    (tmp_path / "b.json").write_text("[")
+    with pytest.raises(BadConfig, match=r"b\.json cannot be read as json"):
+        read_headlines(tmp_path / "b.json")
+    nothing = heard(HeadlineFile(written(tmp_path, "c.json", [])))
+    assert np.isnan(nothing.at(np.array([0]), ("EUR",))[0][0])

@@ -472,9 +472,11 @@ def _of_sentiment(now: np.ndarray, owner: Instrument, sentiment: Sentiment | Non
 _REGIMES = ("trend", "range", "volatile")
 
 
-def _of_regime(now: np.ndarray, regime: pd.Series | None) -> dict:
+def _of_regime(now: np.ndarray, regime: pd.Series | None, bars: pd.DatetimeIndex) -> dict:
     "The last regime known at each instant, one column a word."
     words = np.full(len(now), "", object)
+    if regime is not None and len(regime) == len(bars) and regime.index[0] == bars[0]:
+        raise BadConfig("regime stands by the bars' open: expected the instants from which it is known, their closes")
     if regime is not None and len(regime):
         at = np.searchsorted(_ns(regime.index), now, side="right") - 1
         words = np.append(regime.fillna("").to_numpy(object), "")[at]
@@ -545,6 +547,10 @@ def features(
     with np.errstate(invalid="ignore", divide="ignore"):
         found = _of_setup(c, side, entry, atr) | _of_story(c) | _of_levels(seen, side, entry, atr) | _of_clock(times)
         found |= _of_news(now, owner, news, config.news_cap_minutes) | _of_cost(spread, c, owner, entry, atr)
-        found |= _of_sentiment(now, owner, sentiment) | _of_regime(now, regime) | _of_bars(reading, bars, config)
+        found |= (
+            _of_sentiment(now, owner, sentiment)
+            | _of_regime(now, regime, reading.bars.index)
+            | _of_bars(reading, bars, config)
+        )
         values = _turned(np.array([found[name] for name in _NAMES], np.float64).T.copy(), side)
     return pd.DataFrame(values, index=pd.Index(candidates["setup_id"], name="setup_id"), columns=_INDEX)
