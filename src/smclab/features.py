@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from .candles import COLUMNS, BadConfig, nearest, timeframe_ns
+from .candles import BadConfig, nearest, timeframe_ns
 from .config import Settings, setting
-from .instruments import Instrument, price_distance_to_points
+from .instruments import Instrument
 from .instruments import instrument as profile
 from .news import MINUTE_NS, NewsCalendar
 from .reading import Reading, ReadingAt
@@ -272,10 +272,12 @@ def _candle(ta, open_, high, low, close, volume, atr) -> dict:
     }
 
 # %% ../../nbs/60_features.ipynb #a86a210e
-def _window(ta, prices: list[np.ndarray]) -> dict:
+def _window(ta, bars: pd.DataFrame) -> dict:
     "Every indicator of one window."
-    volume = prices[4]
-    open_, high, low, close = (np.ldexp(p, -np.frexp(prices[3][0])[1]) for p in prices[:4])
+    *prices, volume = np.ascontiguousarray(
+        bars.to_numpy(np.float64).T
+    )  # a reading's bars stand in the order of COLUMNS
+    open_, high, low, close = (np.ldexp(p, -np.frexp(prices[3][0])[1]) for p in prices)
     atr = ta.ATR(high, low, close, 14)
     out = _momentum(ta, high, low, close, atr) | _trend(ta, high, low, close, atr)
     return out | _averages(ta, high, low, close, atr) | _candle(ta, open_, high, low, close, volume, atr)
@@ -283,15 +285,13 @@ def _window(ta, prices: list[np.ndarray]) -> dict:
 
 def _of_bars(reading: Reading, bars: np.ndarray, config: FeatureConfig) -> dict:
     "Indicators at some bars."
-    ta, times = _talib(), _ns(reading.bars.index)
-    prices = [reading.bars[c].to_numpy(np.float64) for c in COLUMNS]
-    span = config.block_bars * timeframe_ns(reading.timeframe)
+    ta, times, span = _talib(), _ns(reading.bars.index), config.block_bars * timeframe_ns(reading.timeframe)
     block, out = times[bars] // span, {f.name: np.full(len(bars), np.nan) for f in _BARS}
     order = np.argsort(block, kind="stable")
     for rows in np.split(order, np.flatnonzero(np.diff(block[order])) + 1) if len(bars) else ():
         start = max(np.searchsorted(times, block[rows[0]] * span) - config.warmup_bars, 0)
         stop, at = bars[rows].max() + 1, bars[rows] - start
-        for name, (values, settle) in _window(ta, [np.ascontiguousarray(p[start:stop]) for p in prices]).items():
+        for name, (values, settle) in _window(ta, reading.bars.iloc[start:stop]).items():
             out[name][rows] = np.where(at >= settle, values[at], np.nan)
     return out
 
@@ -360,12 +360,10 @@ def _of_story(c: Mapping[str, np.ndarray]) -> dict:
 # %% ../../nbs/60_features.ipynb #fbfe9e63
 _OTHERS = {"day_open_atr": "day_open", "week_open_atr": "week_open", "protected_atr": "protected"}
 _TRENDS = {"major_trend": "major_trend"} | {f"trend_{tf.lower()}": f"{tf}_trend" for tf in _HIGHER}
-_COLUMNS = pd.Index(
-    list(
-        dict.fromkeys(
-            (*(p.above for p in _PAIRS), *(p.below for p in _PAIRS), *_OTHERS.values(), *_TRENDS.values(),
-             *(f"{name}_{end}_taken" for name in _TAKEN for end in ("high", "low")))
-        )
+_COLUMNS = tuple(
+    dict.fromkeys(
+        (*(p.above for p in _PAIRS), *(p.below for p in _PAIRS), *_OTHERS.values(), *_TRENDS.values(),
+         *(f"{name}_{end}_taken" for name in _TAKEN for end in ("high", "low")))
     )
 )  # fmt: skip
 _AT = {name: k for k, name in enumerate(_COLUMNS)}
@@ -374,7 +372,8 @@ _ABOVE, _BELOW = ([_AT[getattr(p, which)] for p in _PAIRS] for which in ("above"
 
 def _seen(reading: Reading, bars: np.ndarray) -> np.ndarray:
     "(n, len(_COLUMNS)) what the reading's columns say at some bars, NaN for one it does not have."
-    at = reading.columns.columns.get_indexer(_COLUMNS)
+    known = {name: k for k, name in enumerate(reading.columns.columns.tolist())}
+    at = np.array([known.get(name, -1) for name in _COLUMNS])
     return np.where(at >= 0, reading.columns.iloc[bars].to_numpy(np.float64)[:, at], np.nan)
 
 
@@ -411,10 +410,10 @@ def _moment(clock: str) -> int:
     return (60 * int(clock[:2]) + int(clock[3:])) * MINUTE_NS
 
 
-def _of_clock(times: pd.DatetimeIndex) -> dict:
+def _of_clock(times: pd.api.extensions.ExtensionArray) -> dict:
     "The instant of the decision on the clocks of its sessions."
     zones = dict.fromkeys(("America/New_York", *(s.zone for s in SESSIONS)))
-    walls = {zone: times.tz_convert(zone).tz_localize(None).as_unit("ns").asi8 for zone in zones}
+    walls = {zone: _ns(times.tz_convert(zone).tz_localize(None)) for zone in zones}
     wall, inside = walls["America/New_York"], {}
     for s in SESSIONS:
         start, end, moment = _moment(s.start), _moment(s.end), walls[s.zone] % _DAY_NS
@@ -452,8 +451,8 @@ def _spread(spread_price: pd.Series | float | None, bars: pd.Series) -> np.ndarr
 
 def _of_cost(spread: np.ndarray, c: Mapping, owner: Instrument, entry, atr) -> dict:
     "What the spread takes."
-    points = price_distance_to_points(owner, spread)
-    return {"spread_atr": spread / atr, "spread_points": points, "spread_r": spread / np.abs(entry - c["stop_price"])}
+    risk = np.abs(entry - c["stop_price"])
+    return {"spread_atr": spread / atr, "spread_points": spread / owner.point, "spread_r": spread / risk}
 
 # %% ../../nbs/60_features.ipynb #e003ed89
 def _of_sentiment(now: np.ndarray, owner: Instrument, sentiment: Sentiment | None) -> dict:
@@ -479,7 +478,10 @@ def _of_regime(now: np.ndarray, regime: pd.Series | None, bars: pd.DatetimeIndex
         raise BadConfig("regime stands by the bars' open: expected the instants from which it is known, their closes")
     if regime is not None and len(regime):
         at = np.searchsorted(_ns(regime.index), now, side="right") - 1
-        words = np.append(regime.fillna("").to_numpy(object), "")[at]
+        first = max(at.min(initial=len(regime)), 0)  # a slice is free, and most often it is one bar
+        said = regime.iloc[first : at.max(initial=first) + 1].to_list()
+        words = [said[k - first] if k >= 0 and isinstance(said[k - first], str) else "" for k in at.tolist()]
+        words = np.array(words, object)
     for word in dict.fromkeys(words):
         if word not in ("", *_REGIMES):
             raise BadConfig(
@@ -502,7 +504,7 @@ def _bars(reading: Reading | ReadingAt, c: Mapping[str, np.ndarray], times: pd.S
 
 def _ns(times) -> np.ndarray:
     "int64 ns UTC of zoned times."
-    return times.as_unit("ns").asi8
+    return (times if times.unit == "ns" else times.as_unit("ns")).asi8
 
 
 def _arrays(table: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -540,7 +542,7 @@ def features(
     c, config = _arrays(candidates), config or FeatureConfig()
     reading, bars = _bars(reading, c, candidates["time"])
     owner = profile(instrument) if isinstance(instrument, str) else instrument
-    times = pd.DatetimeIndex(candidates["known_close"])
+    times = candidates["known_close"].array
     now, side, entry = _ns(times), c["side"], c["entry_price"]
     atr = np.where(c["atr_price"] > 0, c["atr_price"], np.nan)
     seen, spread = _seen(reading, bars), _spread(spread_price, candidates["time"])
