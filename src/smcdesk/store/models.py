@@ -273,5 +273,6 @@ class DeliveryRow(Base):
     parts_sent: Mapped[int]  # of a text that is longer than the channel takes at once
     attempted_at: Mapped[Ns | None]  # the newest attempt's start
     next_attempt_at: Mapped[Ns]  # not before
+    holds_channel: Mapped[bool]  # whether the whole channel waits until then
     sent_at: Mapped[Ns | None]
     error: Mapped[str]  # of the newest attempt, one line; "" when there was none

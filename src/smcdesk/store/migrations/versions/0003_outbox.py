@@ -28,6 +28,7 @@ def upgrade() -> None:
         *(sa.Column(name, sa.BigInteger(), nullable=False) for name in ("attempts", "parts_sent")),
         sa.Column("attempted_at", sa.BigInteger(), nullable=True),
         sa.Column("next_attempt_at", sa.BigInteger(), nullable=False),
+        sa.Column("holds_channel", sa.Boolean(), nullable=False),
         sa.Column("sent_at", sa.BigInteger(), nullable=True),
         sa.Column("error", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("key", "channel", name=op.f("pk_deliveries")),
@@ -35,9 +36,7 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "status IN ('queued', 'sent', 'failed', 'expired')", name=op.f("ck_deliveries_status_known")
         ),
-        sa.CheckConstraint(
-            "(status = 'sent') = (sent_at IS NOT NULL)", name=op.f("ck_deliveries_sent_has_its_moment")
-        ),
+        sa.CheckConstraint("(status = 'sent') = (sent_at IS NOT NULL)", name=op.f("ck_deliveries_sent_has_its_moment")),
     )
     for column in ("status", "attempted_at"):
         op.create_index(op.f(f"ix_deliveries_{column}"), "deliveries", [column])
