@@ -70,7 +70,8 @@ class Ccxt(Source):
         s = self._settings
         if s.exchange not in ccxt.exchanges:
             raise BadConfig(f"providers.{self.name}.exchange: no {s.exchange!r}{nearest(s.exchange, ccxt.exchanges)}")
-        told = {"enableRateLimit": True, "timeout": int(s.timeout_s * 1000), "options": dict(s.options)}
+        told = {"enableRateLimit": True, "enableLastJsonResponse": True}
+        told |= {"timeout": int(s.timeout_s * 1000), "options": dict(s.options)}
         exchange = getattr(ccxt, s.exchange)(told)
         if s.rate_limit_ms is not None:
             exchange.rateLimit = s.rate_limit_ms
