@@ -105,7 +105,8 @@ class Ccxt(Source):
         except ccxt.OperationFailed as error:  # network, time-out, 429, 5xx
             wait_s = retry_after_s((exchange.last_response_headers or {}).get("Retry-After"))
             limited = isinstance(error, ccxt.RateLimitExceeded | ccxt.DDoSProtection)
-            raise ProviderDown(f"{self.name}: {_short(error)}", wait_s if limited else None) from error
+            what = "too many requests" if limited else "cannot be reached or does not answer"
+            raise ProviderDown(f"{self.name}: {what} ({_short(error)})", wait_s if limited else None) from error
         except ccxt.BaseError as error:
             raise ProviderRefused(f"{self.name} refused: {_short(error)}") from error
         except (BadAnswer, ProviderDown, ProviderRefused):
