@@ -158,18 +158,31 @@ def stored(
     if not here:
         have = [f"{p}/{s}/{tf}" for p, s, tf in kept.series()]
         near = nearest(f"{name}/{symbol}/{timeframe}", have)
-        raise BadConfig(
-            f"symbols.{symbol}.source: nothing of {name!r} is kept{near} "
-            f"First: smcdesk fetch {symbol} --provider {name}"
-        )
+        get = f"smcdesk fetch {symbol} --provider {name}"
+        raise BadConfig(f"no candles of {symbol} from {name!r} are kept{near or ';'} {get} gets them")
     if not timeframe and len(here) > 1:
-        raise BadConfig(f"symbols.{symbol}.source: {source} is kept in {', '.join(here)}: write {source}/{here[0]}")
+        raise BadConfig(f"{symbol} from {name} is kept in {', '.join(here)}: say which, as in {STORED}{name}/{here[0]}")
     timeframe = timeframe or here[0]
     if timeframe not in here:
-        raise BadConfig(f"symbols.{symbol}.source: {name} has no {timeframe}, only {', '.join(here)}")
+        raise BadConfig(f"{symbol} from {name} is not kept in {timeframe}, only in {', '.join(here)}")
     told = kept.manifest(name, symbol, timeframe)
     note = f"Candles fetched from {name}, {timeframe}, last on {told['fetched_at'][:16]}Z: {told['fingerprint']}."
     more = (
         (f"{told['revisions']} bars were told otherwise later: the first values count.",) if told["revisions"] else ()
     )
     return kept.bars(name, symbol, timeframe), (note, *more)
+
+
+def candles(
+    symbol: str,
+    timeframe: str | None,
+    name: str | None,  # a provider in the history; None: what conf's runs read
+    env: str | None = None,
+) -> tuple[pd.DataFrame, str | None, str]:  # bars, timeframe where it is known, and where they are from
+    "A market's candles: of a provider as kept, or of the symbol's source in conf."
+    if name is not None:
+        source = f"{STORED}{name}/{timeframe}" if timeframe else f"{STORED}{name}"
+        return stored(symbol, source, history(env))[0], timeframe, f"from {name}"
+    symbol = project.check_symbol(symbol, project.parameters(env)["symbols"])
+    found = project.catalog(env).load(f"{symbol}.candles")
+    return found.bars, timeframe, "as runs read it"

@@ -121,11 +121,11 @@ def session_offsets(
     "How far the days of a tape stand from an exchange's own, in the median."
     days = pd.Series(times.asi8, index=times.normalize()).groupby(level=0).agg(["min", "max"])
     known = _exchange(calendar, times[0].year - 1).schedule
-    known = known.set_axis(known.index.tz_localize("UTC")).reindex(days.index).dropna()
+    known = known.set_axis(known.index.tz_localize("UTC")).reindex(days.index).dropna(subset=["open"])
     days = days.loc[known.index]
     if not len(days):
         return 0, 0
     opens, closes = (pd.DatetimeIndex(known[side]).as_unit("ns").asi8 for side in ("open", "close"))
     half = HOUR_NS // 2
     early, late = np.median(days["min"] - opens), np.median(days["max"] + step - closes)
-    return tuple(int(round(x / half)) * half for x in (early, late))
+    return tuple(round(x / half) * half for x in (early, late))
