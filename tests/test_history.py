@@ -1,5 +1,5 @@
-"""What was fetched and how it is kept: first values stay, merges can be repeated, crashes lose nothing. Failover, quality
-against calendars and second sources, the calendar of news, and the commands."""
+"""What was fetched and how it is kept: first values stay, merges can be repeated, crashes lose nothing. Then failover,
+quality against calendars and second sources, the calendar of news, and the commands."""
 
 import threading
 
