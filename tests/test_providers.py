@@ -112,6 +112,20 @@ def test_the_bar_that_is_still_open_is_dropped(case):
     assert p.latest("BTC", "15m", 1).index[-1] == case.bars.index[-1]
 
 
+def test_a_clock_ahead_of_the_servers_does_not_close_the_bar(case):
+    case.venue.date = case.time.now  # seven minutes into the last bar
+    case.time.now += pd.Timedelta("10min")
+    assert case.make().latest("BTC", "15m", 2).index[-1] == case.closed.index[-1]
+    case.venue.date = case.time.now
+    assert case.make().latest("BTC", "15m", 2).index[-1] == case.bars.index[-1]
+
+
+def test_more_than_there_is_is_asked_for_once(case):
+    case.venue.bars = case.bars.iloc[-100:]
+    got = case.make().latest("BTC", "15m", 300)
+    assert list(got.index) == list(case.closed.index[-99:]) and len(case.venue.asked) < 12
+
+
 def test_an_empty_span_is_an_empty_table(case):
     p = case.make()
     got = p.history("BTC", "15m", case.bars.index[-1] + STEP)

@@ -81,6 +81,7 @@ class Alpaca(Source):
         client = cls(key, secret, raw_data=True, url_override=self._settings.base_url)
         client._retry_codes = [NEVER]  # the data clients do not pass retry_exception_codes on
         _give_up(client._session, self._settings.timeout_s)
+        client._session.hooks["response"].append(lambda answer, **_: self._heard(answer.headers))
         return client
 
     @cached_property

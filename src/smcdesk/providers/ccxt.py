@@ -96,6 +96,7 @@ class Ccxt(Source):
                 self._whole()
             answer = getattr(exchange, method)(*args, **params)
             self._whole()
+            self._heard(exchange.last_response_headers)
             return answer
         except ccxt.BadSymbol as error:
             near = nearest(args[0], exchange.symbols or ())
