@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from smcdesk.commands import notify, store, studies
+from smcdesk.commands import market, notify, store, studies
 from smcdesk.commands.console import Env, console, progress_bar, run_report, say_where
 
 STAGES = ("data", "feature", "model", "replay")
@@ -27,6 +27,10 @@ def _fixable(error: BaseException | None):
         from smcdesk.store import Contradiction, StoreDown
 
         known += (Contradiction, StoreDown)
+    if "smcdesk.providers" in sys.modules:
+        from smcdesk.providers import ProviderDown
+
+        known += (ProviderDown,)
     while error is not None and not isinstance(error, known):
         error = error.__cause__ or error.__context__
     return error
@@ -58,6 +62,7 @@ def _options(debug: Annotated[bool, typer.Option("--debug", help="Show the trace
     "Smart Money Concepts from a candle file to a replayed, honest report."
 
 
+app.add_typer(market.app)
 app.add_typer(studies.app)
 app.add_typer(store.app, name="store")
 app.add_typer(notify.app, name="outbox")
