@@ -24,6 +24,7 @@ from smclab.candles import BadConfig, nearest
 
 MESSAGES, SENDINGS = MessageRow.__table__, DeliveryRow.__table__
 LEASE_S = 300.0  # longer than any channel's time-out
+UNSURE = "it was being sent, whether it went is not known"  # what a crash leaves
 _S = 1_000_000_000
 _NEVER = 2**63 - 1
 
@@ -160,7 +161,7 @@ class _Post:
             for m in new:
                 connection.execute(insert(SENDINGS).values(self._fresh(m, "", "expired", "expired unsent")))
             for m in old:
-                why = f"expired unsent; {m.error}" if m.error else "expired unsent"
+                why = f"expired; {m.error}" if m.error else "expired unsent"
                 connection.execute(update(SENDINGS).where(_is(m.key, m.sending_channel)).values(
                     status="expired", error=why))  # fmt: skip
         return len(new) + len(old)
@@ -187,7 +188,7 @@ class _Post:
             )
             taken = {"attempts": m.attempts + 1, "attempted_at": now, "next_attempt_at": now + int(LEASE_S * _S)}
             which = _is(m.key, m.sending_channel)
-            connection.execute(update(SENDINGS).where(which).values(**taken, holds_channel=False))
+            connection.execute(update(SENDINGS).where(which).values(**taken, holds_channel=False, error=UNSURE))
             return (Message(m.key, m.kind, m.time, m.subject, m.text), row), 0
 
     def attempt(

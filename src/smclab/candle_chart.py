@@ -13,9 +13,6 @@ from .canvas import PAPER, Style, caption, decimals, finish, font_face
 from .canvas import need, place, sheet, short_name, sides, tick_of
 from .marks import CROWDED_BARS, FIRST_LAYERS, KILLZONES, LINE_BARS, PLOT_BARS, ZONES_SHOWN, Marks, marks
 
-# %% ../../nbs/92_candle_chart.ipynb #e7fc7e67
-#| export
-
 # %% ../../nbs/92_candle_chart.ipynb #09df40e6
 def _draw_candles(
     ax,
