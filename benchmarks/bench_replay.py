@@ -3,7 +3,8 @@
 One run, one table: the same orders on the same bars, so the ratios may be quoted. Our figures are CPU time of the
 process, warm, the least of several runs; the peers' too, once each. backtrader comes with the extra `dev`;
 backtesting.py 0.6.6 and vectorbt are measured where `--peers` names an interpreter that has them and numpy and pandas.
-`--road` walks a million bars from the reader to the ledger. `--quick` leaves everybody else out.
+`--road` walks a million bars from the reader to the ledger; with MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 in
+the environment the C library keeps the tables' memory between runs, as a service would. `--quick` leaves everybody else out.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from smcdesk.studies import Tape, live_tickets
-from smclab.execution import BACKTRADER_OCO, Costs, Rules, intent_table, intents
+from smclab.execution import BACKTRADER_OCO, Costs, intent_table, intents
 from smclab.gates import Context
 from smclab.instruments import instrument
 from smclab.parity import verify
@@ -37,7 +38,6 @@ DESK = {"instrument": EURUSD, **GAME}
 UNITS = 1000
 FIRST_CALL = """
 import time
-start = time.perf_counter()
 import numpy as np
 import pandas as pd
 from smclab import Account, instrument
@@ -48,24 +48,26 @@ bars = market(2_000, seed=1)
 row = {"decision_bar": 100, "side": 1, "entry_price": bars.close.iloc[100], "stop_price": bars.close.iloc[100] - 0.001}
 desk = {"instrument": instrument("EURUSD"), "account": Account(equity=10_000.0), "costs": Costs()}
 replay(bars, intent_table([row]), **desk)
-print(time.perf_counter() - start)
+print(time.process_time())
 sweep(bars, intent_table([row]), pd.DataFrame({"stop_scale": [1.0, 2.0]}), **desk)
-print(time.perf_counter() - start)
+print(time.process_time())
 """
 MEMORY = """
-import resource
 import numpy, pandas, numba
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+def peak():
+    line = next(x for x in open("/proc/self/status") if x.startswith("VmHWM"))
+    print(int(line.split()[1]) / 1024)
+peak()
 import smclab.replay
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+peak()
 from bench_replay import GAME, EURUSD, coin_flips, grid, reel
 from smclab.tapes import market
 bars = market(20_000, seed=1)
 tape = reel(bars, coin_flips(bars, 20), EURUSD)
 tape.search(grid().iloc[:1], **GAME)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+peak()
 tape.search(grid(), **GAME)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+peak()
 """
 BACKTESTING = """
 import sys, time, warnings
@@ -222,7 +224,7 @@ def own() -> float:
     walk = cpu_ms(lambda: tape.search(grid(), **GAME), 3)
     print(f"200 combinations x 100,000 bars, the matrix of a walk-forward {walk:6.0f} ms CPU")
     first, second = process(FIRST_CALL)
-    print(f"first replay in a new process, imports included, wall     {first:8.2f} s, first sweep {second:.2f} s")
+    print(f"first replay in a new process, imports included, CPU      {first:8.2f} s, first sweep {second:.2f} s")
     return ready / 1e3
 
 
@@ -256,41 +258,41 @@ def peers(ours: float, python: str | None):
     print(f"backtrader with our feed and player: {took:.1f} s CPU, {said}")
 
 
+def clocks() -> tuple[float, float, float]:
+    """User and system seconds of this process, and the wall's."""
+    spent = resource.getrusage(resource.RUSAGE_SELF)
+    return spent.ru_utime, spent.ru_stime, time.perf_counter()
+
+
 def road(n: int):
     """Print where the time goes from a million bars to a ledger, with warm kernels."""
     policy, costs = preset("v1"), Costs(spread_price=0.00008)
     context = Context(EURUSD, PURSE, spread_price=0.00008)
 
-    def walk(bars: pd.DataFrame) -> list[tuple[str, float, float]]:
-        times = [("", time.process_time(), time.perf_counter())]
-
-        def lap(what: str):
-            times.append((what, time.process_time(), time.perf_counter()))
-
+    def walk(bars: pd.DataFrame) -> list[tuple]:
+        laps = [("", *clocks())]
         reading = read(bars, timeframes=("1h", "4h"), instrument="EURUSD")
-        lap("read: kernels and state")
+        laps.append(("read: the kernels, events and columns as tables", *clocks()))
         found = candidates(reading, EURUSD)
-        lap(f"candidates, the events they need included: {len(found):,}")
+        laps.append((f"candidates: {len(found):,}", *clocks()))
         tape = Tape(bars, found, context, costs, pd.Series(0.00008, bars.index), policy.to_dict(), {})
         live = live_tickets(tape, policy)
-        lap(f"decide in bulk: {len(live):,} live")
+        laps.append((f"decide in bulk: {len(live):,} live", *clocks()))
         orders = intents(live, bars, policy=policy)
-        lap("intents")
+        laps.append(("intents", *clocks()))
         ready = reel(bars, orders, EURUSD)
-        lap("reel")
-        done = ready.run(account=PURSE, costs=costs, rules=Rules())
+        laps.append(("reel", *clocks()))
+        done = ready.run(account=PURSE, costs=costs)
         told = done.trades, done.equity, done.figures
-        lap(f"run, with trades, equity and figures: {len(told[0]):,} trades")
-        return [(b[0], b[1] - a[1], b[2] - a[2]) for a, b in itertools.pairwise(times)]
+        laps.append((f"run, with trades, equity and figures: {len(told[0]):,} trades", *clocks()))
+        return [(after[0], *np.subtract(after[1:], before[1:])) for before, after in itertools.pairwise(laps)]
 
     walk(market(20_000, seed=2))
     bars = market(n, seed=2)
-    runs = [walk(bars) for _ in range(2)]
-    best = min(runs, key=lambda run: sum(cpu for _, cpu, _ in run))
-    print(f"the whole road, {n:,} bars, the better of two, s: CPU, wall")
-    for what, cpu, wall in best:
-        print(f"  {what:62s} {cpu:7.3f} {wall:7.3f}")
-    print(f"  {'together':62s} {sum(x[1] for x in best):7.3f} {sum(x[2] for x in best):7.3f}")
+    best = min((walk(bars) for _ in range(3)), key=lambda laps: sum(lap[1] + lap[2] for lap in laps))
+    print(f"{f'the whole road, {n:,} bars, the best of three, s':62s}    user  system    wall")
+    for what, *spent in [*best, ("together", *np.sum([lap[1:] for lap in best], axis=0))]:
+        print(f"  {what:60s}" + "".join(f"{x:8.3f}" for x in spent))
 
 
 def main():

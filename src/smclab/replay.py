@@ -802,7 +802,7 @@ def _orders(events: np.ndarray, intents: pd.DataFrame, times: pd.DatetimeIndex) 
     "The order table of a block of events."
     rows, bar, kind = (events[:, c].astype(np.int64) for c in (_E_ROW, _E_BAR, _E_KIND))
     ids, entry = _taken(intents, "intent_id", rows), kind == 0
-    waits = sum(n * (intents["entry_type"] == word).to_numpy() for n, word in enumerate(ENTRY_TYPES))
+    waits = _coded(intents["entry_type"], ENTRY_TYPES)
     columns = {
         "order_id": ids + _KIND_TAILS.take(kind + len(_KINDS) * (events[:, _E_LEG] > 0)),
         "intent_id": ids, "bar": bar, "time": times.take(bar).array,
@@ -899,15 +899,18 @@ class Player:
         return _ledger(self)
 
 
+def _coded(column: pd.Series, words: tuple) -> np.ndarray:
+    "Words as their places in `words`."
+    return sum(n * (column == word).to_numpy() for n, word in enumerate(words) if n)
+
+
 def _queue_of(intents: pd.DataFrame) -> np.ndarray:
     "Intents as the kernel reads them."
     rows = np.empty((len(intents), _N_INTENT))
     for k, name in enumerate(_INTENT_COLUMNS):
         column = intents[name]
-        codes = _CODES.get(name, ())
-        rows[:, k] = (
-            sum(n * (column == word).to_numpy() for n, word in enumerate(codes)) if codes else column.to_numpy()
-        )
+        codes = _CODES.get(name)
+        rows[:, k] = column.to_numpy() if codes is None else _coded(column, codes)
     return rows
 
 
@@ -1057,16 +1060,24 @@ def _ledger(player: Player) -> Ledger:
     )  # fmt: skip
 
 # %% ../../nbs/52_replay.ipynb #2c2ba605
-_DAY_NS = 86_400_000_000_000
+def _days(index: pd.DatetimeIndex, instrument: Instrument) -> tuple[np.ndarray, pd.DatetimeIndex]:
+    "One past the last bar of each trading day, and the days; a clock that is put back never reopens yesterday."
+    if not len(index):
+        return np.empty(0, np.int64), pd.DatetimeIndex([], name="day").as_unit("ns")
+    roll = pd.Timedelta(hours=instrument.roll_hour if instrument.roll_hour < 12 else instrument.roll_hour - 24)
+    first, last = (index[[0, -1]].tz_convert(instrument.zone).tz_localize(None) - roll).normalize()
+    days = pd.date_range(first, last + pd.Timedelta(days=1), freq="D", name="day", unit="ns")
+    early = np.ones(len(days), bool)  # of two equal hours the day begins with the first
+    rolls = (days + roll).tz_localize(instrument.zone, ambiguous=early, nonexistent="shift_forward")
+    cuts = np.searchsorted(index.as_unit("ns").asi8, rolls.as_unit("ns").asi8)
+    some = np.diff(cuts) > 0
+    return cuts[1:][some], days[:-1][some]
 
 
 def _day_numbers(index: pd.DatetimeIndex, instrument: Instrument) -> tuple[np.ndarray, pd.DatetimeIndex]:
     "Which trading day each bar belongs to, and the days."
-    shift = instrument.roll_hour if instrument.roll_hour < 12 else instrument.roll_hour - 24
-    local = index.as_unit("ns").tz_convert(instrument.zone).tz_localize(None).asi8 - shift * 3_600_000_000_000
-    day = np.maximum.accumulate(local // _DAY_NS)  # a clock that is put back never reopens yesterday
-    new = np.diff(day, prepend=day[:1] - 1) > 0
-    return np.cumsum(new) - 1, pd.DatetimeIndex(day[new] * _DAY_NS, name="day")
+    ends, days = _days(index, instrument)
+    return np.repeat(np.arange(len(days)), np.diff(ends, prepend=0)), days
 
 
 _NO_SUBS = (np.empty((0, 5)), np.empty((0, 2), np.int64))
@@ -1117,8 +1128,7 @@ class Reel:
     @cached_property
     def calendar(self) -> tuple[np.ndarray, pd.DatetimeIndex]:
         "One past the last bar of each trading day, and the days."
-        day, days = _day_numbers(self.times, self.instrument)
-        return np.searchsorted(day, np.arange(len(days)), side="right"), days
+        return _days(self.times, self.instrument)
 
 
 def reel(
