@@ -235,6 +235,25 @@ class NestedRuns(AbstractDataset):
         return {"kind": self._kind}
 
 
+class TrialStorage(AbstractDataset):
+    "Where Optuna keeps its trials, so that a search goes on where it stopped; loads to a URL."
+
+    def __init__(self, filepath: str, metadata: dict | None = None):
+        self._filepath, self.metadata = Path(filepath), metadata
+
+    def load(self) -> str:
+        "The URL of an SQLite file whose folder is there."
+        self._filepath.parent.mkdir(parents=True, exist_ok=True)
+        return f"sqlite:///{self._filepath.as_posix()}"
+
+    def save(self, data: Any) -> None:
+        "Never: the search itself writes, trial by trial."
+        raise BadConfig(f"{self._filepath} is written by the search, trial by trial")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+
 class Kept(MemoryDataset):
     "A value that outlives the run that made it."
 

@@ -12,6 +12,11 @@ from kedro.framework.hooks import hook_impl
 from smcdesk import pipeline_registry, project, studies, tracking
 from smclab.candles import BadConfig, fingerprint
 
+HASHED = {  # dataset -> tag of its hash
+    "policy": "policy_hash", "ledger": "ledger_hash", "sweep": "grid_hash", "walkforward_runs": "folds_hash",
+    "tuned": "tuned_hash",
+}  # fmt: skip
+
 
 class Safety:
     "Nothing is sent anywhere in this part of the project: a conf that asks for it is refused."
@@ -85,14 +90,11 @@ class Tracking:
         "The fingerprint of bars just checked; the hash of a ledger, a grid or a policy just made."
         self._fingerprint(dataset_name, data)
         symbol, _, name = dataset_name.partition(".")
-        if name in ("ledger", "sweep"):
-            self._tag(f"{'ledger' if name == 'ledger' else 'grid'}_hash.{symbol}", data.hash())
-        if name == "policy":
-            self._tag(f"policy_hash.{symbol}", data.hash())
-        if name == "walkforward_runs":
-            self._tag(f"folds_hash.{symbol}", studies.hash_of(data))
-        if name in ("sweep_runs", "walkforward_runs"):
-            self._tag("study", "walkforward" if name == "walkforward_runs" else "sweep")
+        if name in HASHED:
+            self._tag(f"{HASHED[name]}.{symbol}", studies.hash_of(data) if isinstance(data, list) else data.hash())
+        kind, _, runs = name.partition("_")
+        if runs == "runs":
+            self._tag("study", kind)
 
     def _fingerprint(self, dataset_name: str, data: Any) -> None:
         "Tag the run with the fingerprint of a symbol's bars, once."

@@ -156,6 +156,24 @@ def curves(
     return figure
 
 
+def trials(table: pd.DataFrame):
+    "What every trial of a search came to, in order, and the best so far."
+    figure, ax = _sheet(3.8)
+    look, value = charts.PAPER, table["value"].to_numpy(float)
+    best = np.fmax.accumulate(value) if len(value) else value
+    ax.scatter(table["trial"], value, s=22, color=look.candle_down, label="trial")
+    ax.step(table["trial"], best, where="post", color=look.up, lw=1.4, label="best so far")
+    ax.axhline(0, color=look.quiet, lw=0.9, ls=(0, (1, 2)))
+    ax.grid(True, axis="y", color=look.grid, lw=0.8)
+    ax.set_axisbelow(True)
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    title = f"What {len(table)} trials came to before the holdout; {int(np.isnan(value).sum())} were given up"
+    ax.set_title(title, loc="left", fontsize=11, fontweight="bold", color=look.ink)
+    ax.legend(frameon=False, fontsize=9, labelcolor=look.ink, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    figure.tight_layout()
+    return figure
+
+
 def walk(returns: pd.DataFrame, windows: pd.DataFrame):
     "What following the choices earned on the test days, with the first day of every window."
     daily = returns["daily_return"]

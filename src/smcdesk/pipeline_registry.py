@@ -8,13 +8,13 @@ from kedro.framework.project import pipelines
 from kedro.pipeline import Pipeline
 
 from smcdesk import project
-from smcdesk.pipelines import data, decide, feature, model, replay, sweep, walkforward
+from smcdesk.pipelines import data, decide, feature, model, replay, sweep, tune, walkforward
 
 STAGES = {
     "data": data.create_pipeline, "feature": feature.create_pipeline, "decide": decide.create_pipeline,
     "outcomes": decide.create_outcomes, "model": model.create_pipeline, "replay": replay.create_pipeline,
 }  # fmt: skip
-STUDIES = {"sweep": sweep.create_pipeline, "walkforward": walkforward.create_pipeline}
+STUDIES = {"sweep": sweep.create_pipeline, "walkforward": walkforward.create_pipeline, "tune": tune.create_pipeline}
 _symbols: tuple[str, ...] = ()
 
 

@@ -10,13 +10,16 @@ from typing import Any
 from smcdesk import project, session, studies, tracking
 from smclab.candles import BadConfig, fingerprint
 
-MADE = {"ledger": "ledger_hash", "sweep": "grid_hash", "walkforward_runs": "folds_hash"}  # dataset -> tag of what came
+MADE = {  # dataset -> tag of what came
+    "ledger": "ledger_hash", "sweep": "grid_hash", "walkforward_runs": "folds_hash", "tuned": "tuned_hash",
+}  # fmt: skip
 REASONS = {
     "git_commit": "commit", "git_diff_hash": "uncommitted changes", "config_hash": "configuration",
     "policy_hash.": "policy", "data_fingerprint.": "candles", "versions": "library versions",
 }  # fmt: skip  # tags of what went in -> in a word
 RAW = ("candles", "spread")  # datasets that are read, never written
-RESULTS = ("replay", "sweep", "walkforward")  # stages that leave a ledger or a grid
+NOWHERE = "trial_storage"  # a search is made again from nothing, and keeps nothing
+RESULTS = ("replay", "sweep", "walkforward", "tune")  # stages that leave a ledger, a grid or a search
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,6 +126,8 @@ def _catalog(pipelines, env: str, conf: Mapping[str, Any]):
         value = _parameter(conf, name)
         value = _parameter(today, name) if value is None else value  # null, or not yet known to the run
         catalog[f"params:{name}"] = MemoryDataset(value, copy_mode="assign")
+    for name in {n for p in pipelines for n in p.inputs() if n.rpartition(".")[2] == NOWHERE}:
+        catalog[name] = MemoryDataset("")
     return catalog
 
 
@@ -135,7 +140,7 @@ def _again(said: list[str], stages: list[str], symbols: list[str], env: str, con
 
     whole, part = _pipeline(said, symbols), _pipeline(stages, symbols)
     catalog = _catalog((whole, part), env, conf)
-    kept = {f"{s}.{name}" for s in symbols for name in ("bars", "policy", "tape", *MADE)} & part.datasets()
+    kept = {f"{s}.{name}" for s in symbols for name in ("bars", "policy", "tape", "market", *MADE)} & part.datasets()
     for name in kept:
         catalog[name] = Kept(copy_mode="assign")
     SequentialRunner().run(part, catalog)
@@ -157,12 +162,15 @@ def _tags(made: Mapping[str, Any], symbols: list[str]) -> dict[str, str]:
     return now
 
 
-def _choice(tape: studies.Tape, tags: Mapping[str, str]) -> dict[str, str]:
-    "A combination's or a fold's own tags."
+def _choice(made: Mapping[str, Any], symbol: str, tags: Mapping[str, str]) -> dict[str, str]:
+    "A combination's or a fold's own tags; what a search chose is read again first."
     combination, bars = json.loads(tags["study.combination"]), json.loads(tags["study.bars"])
+    tape = made[f"{symbol}.tape"]
+    if f"{symbol}.market" in made:
+        tape, combination = made[f"{symbol}.market"].read(combination, bars[1]), {}
     policy, _, _ = studies.settings(tape, combination)
     ledger = studies.play(tape.between(*bars), combination)
-    return {f"ledger_hash.{tape.symbol}": ledger.hash(), f"policy_hash.{tape.symbol}": policy.hash()}
+    return {f"ledger_hash.{symbol}": ledger.hash(), f"policy_hash.{symbol}": policy.hash()}
 
 
 def reproduce(run_id: str) -> Reproduction:
@@ -182,7 +190,7 @@ def reproduce(run_id: str) -> Reproduction:
     if not results:
         raise BadConfig(f"run {run_id} ({', '.join(said)}) left no ledger and no grid: there is nothing to make again")
     made = _again(said, ["data", "feature", *results], symbols, tags["env"], conf)
-    now = _tags(made, symbols) | (_choice(made[f"{symbols[0]}.tape"], tags) if nested else {})
+    now = _tags(made, symbols) | (_choice(made, symbols[0], tags) if nested else {})
     came = {k: (v, now.get(k, "")) for k, v in tags.items() if k.startswith(tuple(MADE.values()))}
     given = {k: (tags.get(k, ""), v) for k, v in now.items() if k.startswith(tuple(REASONS))}
     given = {k: pair for k, pair in given.items() if pair[0] != pair[1]}

@@ -70,10 +70,10 @@ class Tape:
         return dataclasses.replace(self, **part, spread_price=self.spread_price.iloc[start:stop])
 
 
-def _changed(values: Mapping[str, Any], path: list[str], value: Any) -> dict[str, Any]:
+def changed(values: Mapping[str, Any], path: list[str], value: Any) -> dict[str, Any]:
     "A mapping with one value of its depths replaced."
     head, *rest = path
-    return {**values, head: _changed(values.get(head) or {}, rest, value) if rest else value}
+    return {**values, head: changed(values.get(head) or {}, rest, value) if rest else value}
 
 
 def year(tape: Tape) -> float:
@@ -88,7 +88,7 @@ def settings(
     "The policy, the rules and the exits of one combination; the cooldown is the policy's."
     conf: dict[str, Any] = {"policy": tape.policy, "rules": tape.rules, "exits": {}}
     for path, value in combination.items():
-        conf = _changed(conf, path.split("."), value)
+        conf = changed(conf, path.split("."), value)
     policy, own = Policy.from_dict(conf["policy"]), Policy.from_dict(tape.policy)
     said, known = (p.in_force.risk.stop_atr_timeframe for p in (policy, own))
     if said != known:
@@ -296,7 +296,7 @@ def listen(to: Callable[[str, int, int], None] | None) -> None:
     _listeners[:] = [to] if to else []
 
 
-def _heard(what: str, results: Iterable, total: int) -> Iterator:
+def heard(what: str, results: Iterable, total: int) -> Iterator:
     "The results as they come, counted aloud."
     for done, result in enumerate(results, 1):
         for to in _listeners:
@@ -322,11 +322,11 @@ def work(
     "A function over independent pieces of work."
     check_engine(engine)
     if engine == "serial" or len(units) < 2:
-        return list(_heard(what, (function(*unit) for unit in units), len(units)))
+        return list(heard(what, (function(*unit) for unit in units), len(units)))
     from joblib import Parallel, delayed
 
     side_by_side = Parallel(n_jobs=jobs, return_as="generator")(delayed(function)(*unit) for unit in units)
-    return list(_heard(what, side_by_side, len(units)))
+    return list(heard(what, side_by_side, len(units)))
 
 
 # A sweep

@@ -1,4 +1,4 @@
-"""`smcdesk replay`, `sweep`, `walkforward`, `reproduce`: what was earned, by which choice, and the same again."""
+"""Commands of replays and studies: what was earned, by which choice, and the same again."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ STUDIES = {  # pipeline and command -> its report, and what it does
     "sweep": (
         "compare_report",
         "Every combination of conf's sweep on one tape, the best of them kept as runs, and whether they differ.",
+    ),
+    "tune": (
+        "compare_report",
+        "Search conf's structural parameters: each trial reads the market again; the choice is judged on a holdout.",
     ),
     "walkforward": (
         "walkforward_report",
@@ -44,14 +48,13 @@ def replay(symbol: Symbol = None, env: Env = "base"):
     typer.echo(f"ledger {tracking.client().get_run(run_id).data.tags[f'ledger_hash.{symbol}'][:16]}, run {run_id}")
 
 
-def _study(kind: str, symbol: str, env: str, work: dict, bare: bool):
+def _study(kind: str, symbol: str, env: str, told: dict, bare: bool):  # told: runtime parameters
     "Run a study's pipelines, then its report, and say where everything is."
     from smcdesk import session
 
     template, _ = STUDIES[kind]
     with progress_bar() as bar:
-        told = {"runtime_params": {"work": work}} if work else {}
-        run_id = session.run(("data", "feature", kind), symbol=symbol, env=env, bar=bar, **told)
+        run_id = session.run(("data", "feature", kind), symbol=symbol, env=env, bar=bar, runtime_params=told)
         task = bar.add_task("report", total=None)
         done = None if bare else run_report(template, {"study": run_id, "symbol": symbol, "env": env}, run_id)
         bar.remove_task(task)
@@ -74,11 +77,25 @@ def _command(kind: str):
 
         work = {k: v for k, v in {"engine": engine, "jobs": jobs}.items() if v is not None}
         studies.check_engine(work.get("engine", "joblib"))
-        _study(kind, _symbol(symbol, env), env, work, no_report)
+        _study(kind, _symbol(symbol, env), env, {"work": work} if work else {}, no_report)
 
 
-for _kind in STUDIES:
+for _kind in ("sweep", "walkforward"):
     _command(_kind)
+
+
+@app.command(help=STUDIES["tune"][1])
+def tune(
+    symbol: Symbol = None,
+    env: Env = "base",
+    trials: Annotated[int | None, typer.Option(help="How many, else as conf says; a search goes on.")] = None,
+    no_report: Quiet = False,
+):
+    from smcdesk import project
+
+    symbol, told = _symbol(symbol, env), {"tune": {"n_trials": trials}} if trials else {}
+    _study("tune", symbol, env, told, no_report)
+    typer.echo(project.catalog(env).load(f"{symbol}.tune_words"))
 
 
 @app.command()
