@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from smcdesk import comparison, project, reports, reproduction, studies, tracking, tuning, walk_story
+from smcdesk import comparison, crew, project, reports, reproduction, studies, tracking, tuning, walk_story
 from smcdesk.__main__ import _pairs, app
 from smcdesk.pipelines.sweep import waiting
 from smclab.candles import BadConfig
@@ -26,6 +26,7 @@ from smclab.setups import candidates
 from smclab.tapes import market
 
 SYMBOL = "MADEUP"
+SERIAL = {"engine": "serial"}
 WIDE = {"preset": "v1", "stop_cap": {"instrument_cap": False}}
 GATES = ("news_gate", "killzone_gate", "htf_poi_gate", "strict_sweep", "strict_fvg")
 OPEN = {name: {"enabled": False} for name in GATES} | {"stop_cap": {"instrument_cap": False}}
@@ -158,9 +159,40 @@ def test_each_row_of_a_sweep_is_its_combination_played_alone(tape, played):
 def test_engines_and_blocks_give_the_same_grid_and_folds(tape, played):
     beside = studies.sweep(tape, studies.grid(SPACE), engine="joblib", jobs=2, block=16)
     assert beside.hash() == played.hash() and beside.figures.equals(played.figures)
-    chosen = [studies.chosen(tape, played, keep_n=2, n_boot=0, seed=0, engine=e) for e in studies.ENGINES]
+    chosen = [studies.chosen(tape, played, keep_n=2, n_boot=0, seed=0, engine=e) for e in ("serial", "joblib")]
     assert studies.hash_of(chosen[0]) == studies.hash_of(chosen[1])
     assert chosen[0][0].name == "conf" and len(chosen[0]) == 3
+
+
+def test_dask_gives_the_same_grid_and_ledgers_on_two_workers_found_or_started(tape, played, walked):
+    here = {"engine": "dask", "jobs": 2}
+    try:
+        beside = studies.sweep(tape, studies.grid(SPACE), block=5, **here)
+        client = crew.hire(None, 2)
+        assert len(client.scheduler_info()["workers"]) == 2 and beside.hash() == played.hash()
+        pd.testing.assert_frame_equal(beside.figures, played.figures)
+        pd.testing.assert_frame_equal(beside.returns, played.returns)
+        there = {"engine": "dask", "scheduler": client.scheduler.address}
+        alone, both = (studies.chosen(tape, played, keep_n=2, n_boot=0, seed=0, **how) for how in (there, SERIAL))
+        assert [one.ledger.hash() for one in alone] == [one.ledger.hash() for one in both]
+        code, out, _ = smcdesk("walkforward", "--env", "test", "--no-report", "--scheduler", client.scheduler.address)
+        one, two = (tracking.client().get_run(r).data.tags for r in (walked, run_in(out)))
+        same = ("config_hash", f"grid_hash.{SYMBOL}", f"folds_hash.{SYMBOL}", f"policy_hash.{SYMBOL}")
+        assert code == 0 and [one[t] for t in same] == [two[t] for t in same]
+        assert not crew._hired  # the run let go of all it had
+    finally:
+        crew.dismiss()
+
+
+def test_dask_that_is_not_there_is_named(tape, played, monkeypatch):
+    monkeypatch.setattr(crew, "WAIT_S", 0.2)
+    with pytest.raises(BadConfig, match=r"no Dask scheduler answers at 'tcp://127\.0\.0\.1:9'"):
+        studies.work("x", pow, [(1, 1)], engine="dask", scheduler="tcp://127.0.0.1:9")
+    with pytest.raises(BadConfig, match="say engine dask beside it"):
+        studies.work("x", pow, [(1, 1)], engine="serial", scheduler="tcp://127.0.0.1:9")
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(BadConfig, match=r"install smclab\[dask\]"):
+        studies.work("x", pow, [(1, 1)], engine="dask")
 
 
 def test_work_is_counted_aloud():
@@ -195,8 +227,8 @@ def test_wrong_value_is_refused_before_anything_starts(tape):
         studies.sweep(tape, [{"policy.risk.stop_atr": 1.0}, {"policy.risk.stop_art": 1.0}], engine="serial")
     with pytest.raises(BadConfig, match="cannot be swept"):
         studies.settings(tape, {"policy.enabled": True, "policy.risk.stop_atr_timeframe": "5m"})
-    with pytest.raises(BadConfig, match="Dask is not built"):
-        studies.work("x", pow, [(1, 1)], engine="dask")
+    with pytest.raises(BadConfig, match="did you mean 'dask'"):
+        studies.work("x", pow, [(1, 1)], engine="dsak")
 
 
 def test_part_of_a_tape_knows_nothing_before_or_after_it(tape):
@@ -417,7 +449,8 @@ def test_same_configuration_gives_the_same_study_whatever_the_engine(swept):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("sweep", "--env", "test", "--engine", "dask"), "Dask is not built"),
+        (("sweep", "--env", "test", "--engine", "dsak"), "did you mean 'dask'"),
+        (("sweep", "--env", "test", "--engine", "serial", "--scheduler", "tcp://a:1"), "say engine dask"),
         (("walkforward", "--env", "test", "--symbol", "MADUP"), "did you mean 'MADEUP'"),
         (("replay", "--env", "tset"), "did you mean 'test'"),
         (("reproduce", "f" * 32), "there is no run"),

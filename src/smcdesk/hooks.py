@@ -9,7 +9,7 @@ from typing import Any
 
 from kedro.framework.hooks import hook_impl
 
-from smcdesk import pipeline_registry, project, studies, tracking
+from smcdesk import crew, pipeline_registry, project, studies, tracking
 from smclab.candles import BadConfig, fingerprint
 
 HASHED = {  # dataset -> tag of its hash
@@ -116,6 +116,20 @@ def config_hash(pipeline, catalog) -> str:
     names = sorted(n for n in pipeline.inputs() if n.startswith("params:") and n != "params:work")
     text = json.dumps({n: catalog.load(n) for n in names}, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Crew:
+    "Dask's workers stay for one run."
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        "Let them go."
+        crew.dismiss()
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        "Let them go."
+        crew.dismiss()
 
 
 class Progress:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from smcdesk import crew
 from smclab.candles import BadConfig, nearest
 from smclab.execution import Costs, Rules, intents
 from smclab.gates import GATES, Context, enforced, gate_table, quality_at, spread_at, stop_atr_at
@@ -21,7 +22,7 @@ from smclab.risk import GRADES, SIZELESS, Policy, afford, occupied, plan_all, ra
 from smclab.scorecard import daily_returns, days_per_year, scorecard, trading_days
 from smclab.walkforward import Study
 
-ENGINES = ("joblib", "serial")
+ENGINES = ("joblib", "serial", "dask")
 KINDS = ("policy", "rules", "exits")  # what a path begins with; exits are columns of the replay's own grid
 FIGURES = (
     "trades_n", "ambiguous_n", "win_rate_pct", "profit_factor", "expectancy_r", "total_r", "total_return_pct",
@@ -304,11 +305,12 @@ def heard(what: str, results: Iterable, total: int) -> Iterator:
         yield result
 
 
-def check_engine(engine: str) -> None:
-    "`BadConfig` unless the engine is one of `ENGINES`."
+def check_engine(engine: str, scheduler: str | None = None) -> None:
+    "`BadConfig` unless the engine is one of `ENGINES`, and Dask where a scheduler is named."
     if engine not in ENGINES:
-        hint = nearest(str(engine), ENGINES)
-        raise BadConfig(f"engine must be one of {', '.join(ENGINES)} (Dask is not built), found {engine!r}{hint}")
+        raise BadConfig(f"engine must be one of {', '.join(ENGINES)}, found {engine!r}{nearest(str(engine), ENGINES)}")
+    if scheduler and engine != "dask":
+        raise BadConfig(f"scheduler {scheduler!r} is Dask's: say engine dask beside it, found engine {engine}")
 
 
 def work(
@@ -317,16 +319,20 @@ def work(
     units: list[tuple],  # arguments of each call
     *,
     engine: str = "joblib",  # one of ENGINES
-    jobs: int = 2,  # processes of joblib; -1: one per core
+    jobs: int = 2,  # processes on this machine; -1: one per core
+    scheduler: str | None = None,  # of Dask, such as tcp://10.0.0.5:8786; None: Dask on this machine
 ) -> list:  # results in order of `units`, the same whatever the engine
     "A function over independent pieces of work."
-    check_engine(engine)
-    if engine == "serial" or len(units) < 2:
-        return list(heard(what, (function(*unit) for unit in units), len(units)))
-    from joblib import Parallel, delayed
+    check_engine(engine, scheduler)
+    if engine == "dask":
+        done = crew.results(function, units, (Tape,), jobs=jobs, scheduler=scheduler)
+    elif engine == "serial" or len(units) < 2:
+        done = (function(*unit) for unit in units)
+    else:
+        from joblib import Parallel, delayed
 
-    side_by_side = Parallel(n_jobs=jobs, return_as="generator")(delayed(function)(*unit) for unit in units)
-    return list(heard(what, side_by_side, len(units)))
+        done = Parallel(n_jobs=jobs, return_as="generator")(delayed(function)(*unit) for unit in units)
+    return list(heard(what, done, len(units)))
 
 
 # A sweep
@@ -362,15 +368,14 @@ def sweep(
     tape: Tape,
     combinations: list[Combination],
     *,
-    engine: str = "joblib",
-    jobs: int = 2,
     block: int = 16,  # combinations per unit of work
+    **how: Any,  # as `work`: engine, jobs, scheduler
 ) -> Sweep:
     "Every combination on the whole tape; what was read and found is shared by all."
     for asked, _, _ in _alike(combinations):
         settings(tape, asked)  # a wrong value is refused before anything starts
     blocks = [(tape, combinations[i : i + block]) for i in range(0, len(combinations), block)]
-    done = work(f"{tape.symbol} sweep", _block, blocks, engine=engine, jobs=jobs)
+    done = work(f"{tape.symbol} sweep", _block, blocks, **how)
     figures, returns = (pd.concat(parts).set_axis(index(combinations)) for parts in zip(*done, strict=True))
     return Sweep(combinations, figures, returns)
 
@@ -419,13 +424,12 @@ def chosen(
     keep_n: int,  # the best of the grid
     n_boot: int,
     seed: int,
-    engine: str = "joblib",
-    jobs: int = 2,
+    **how: Any,  # as `work`: engine, jobs, scheduler
 ) -> list[Chosen]:
     "Conf's own policy and the best of the grid, each with its ledger."
     picked: list[Combination] = [{}, *(sweep.combinations[row] for row in best(sweep, keep_n))]
     units = [(tape, combination, -1, (0, len(tape.bars)), n_boot, seed) for combination in picked]
-    return work(f"{tape.symbol} chosen", _chosen, units, engine=engine, jobs=jobs)
+    return work(f"{tape.symbol} chosen", _chosen, units, **how)
 
 
 _FOLD_METRICS = (
@@ -448,8 +452,7 @@ def folds(
     *,
     n_boot: int,
     seed: int,
-    engine: str = "joblib",
-    jobs: int = 2,
+    **how: Any,  # as `work`: engine, jobs, scheduler
 ) -> list[Chosen]:
     "Every window's choice played again from flat on its test days, with the account's first equity."
     rows = [study.windows["combination_row"].iloc[k] for k in range(len(study.windows))]
@@ -458,7 +461,7 @@ def folds(
         (tape, sweep.combinations[row], fold, bars, n_boot, seed)
         for fold, (row, bars) in enumerate(zip(at, fold_bars(tape, study.windows), strict=True))
     ]
-    done = work(f"{tape.symbol} folds", _chosen, units, engine=engine, jobs=jobs)
+    done = work(f"{tape.symbol} folds", _chosen, units, **how)
     told = study.windows[list(_FOLD_METRICS)].astype(float).to_dict("records")
     return [dataclasses.replace(fold, metrics=row) for fold, row in zip(done, told, strict=True)]
 

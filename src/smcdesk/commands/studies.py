@@ -9,8 +9,13 @@ import typer
 from smcdesk.commands.console import Env, Symbol, console, progress_bar, run_report, say_where
 
 app = typer.Typer()
-Engine = Annotated[str | None, typer.Option(help="joblib or serial, else as conf says; the results are the same.")]
-Jobs = Annotated[int | None, typer.Option("--jobs", "-j", help="Processes of joblib; -1: one per core.")]
+Engine = Annotated[
+    str | None, typer.Option(help="joblib, serial or dask, else as conf says; the results are the same.")
+]
+Jobs = Annotated[int | None, typer.Option("--jobs", "-j", help="Processes on this machine; -1: one per core.")]
+Scheduler = Annotated[
+    str | None, typer.Option(help="Dask's, such as tcp://10.0.0.5:8786; without it Dask works on this machine.")
+]
 Quiet = Annotated[bool, typer.Option("--no-report", help="Leave the report out.")]
 STUDIES = {  # pipeline and command -> its report, and what it does
     "sweep": (
@@ -71,12 +76,18 @@ def _command(kind: str):
 
     @app.command(kind, help=STUDIES[kind][1])
     def study(
-        symbol: Symbol = None, env: Env = "base", engine: Engine = None, jobs: Jobs = None, no_report: Quiet = False
+        symbol: Symbol = None,
+        env: Env = "base",
+        engine: Engine = None,
+        jobs: Jobs = None,
+        scheduler: Scheduler = None,
+        no_report: Quiet = False,
     ):
         from smcdesk import studies
 
-        work = {k: v for k, v in {"engine": engine, "jobs": jobs}.items() if v is not None}
-        studies.check_engine(work.get("engine", "joblib"))
+        said = {"engine": engine or ("dask" if scheduler else None), "jobs": jobs, "scheduler": scheduler}
+        work = {k: v for k, v in said.items() if v is not None}
+        studies.check_engine(work.get("engine", "joblib"), scheduler)
         _study(kind, _symbol(symbol, env), env, {"work": work} if work else {}, no_report)
 
 
