@@ -11,7 +11,19 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from smcdesk import comparison, crew, project, reports, reproduction, studies, tracking, tuning, walk_story
+from smcdesk import (
+    comparison,
+    crew,
+    project,
+    reports,
+    reproduction,
+    rollout,
+    snapshot,
+    studies,
+    tracking,
+    tuning,
+    walk_story,
+)
 from smcdesk.__main__ import _pairs, app
 from smcdesk.pipelines.sweep import waiting
 from smclab.candles import BadConfig
@@ -555,6 +567,33 @@ def test_replay_is_reproduced_and_what_changed_is_listed(house, monkeypatch):
         catalog.write_text(said[1])
     assert code == 1 and "ledger_hash.MADEUP: differs" in out and "not reproduced" in out
     assert "changed: candles" in out and "0.1 now" in out and "account.equity 10000.0 then, 5000.0 now" in out
+
+
+def test_baseline_is_frozen_once_and_held_against_the_present(house):
+    smcdesk("replay", "--env", "test")
+    words = ("report", "baseline_snapshot", "-p", "env=test")
+    assert "Nothing is frozen as v1 yet" in smcdesk(*words)[1]
+    assert "v1 is frozen now" in smcdesk(*words, "-p", "freeze=true")[1].replace("\n", " ")
+    code, out, err = smcdesk(*words, "-p", "freeze=true")
+    assert code == 0 and "1 of 1 symbols are identical to v1" in out.replace("\n", " "), err
+    page = next((house / "notebooks_out/baseline_snapshot").rglob("env-test_freeze-True.html")).read_text()
+    assert all(said in page for said in ("identical", "expectancy_r", "nothing differs", "<img"))
+    frozen = snapshot.load("test", name="v1").frozen
+    catalog, before = house / "conf/test/catalog.yml", (house / "conf/test/catalog.yml").read_text()
+    try:
+        catalog.write_text(before.replace("seed: 7", "seed: 8"))
+        smcdesk("replay", "--env", "test")
+        told = snapshot.load("test", name="v1", freeze=True)
+    finally:
+        catalog.write_text(before)
+        smcdesk("replay", "--env", "test")
+    assert told.frozen == frozen and told.now["symbols"] != frozen["figures"]["symbols"]
+    assert "MADEUP differs: candles, decisions, ledger." in snapshot.verdict(told)
+    assert {"trades_n", "expectancy_r"} <= set(snapshot.changes(told)["figure"])
+    with pytest.raises(BadConfig, match="of ledgers: read it by baseline_snapshot"):
+        rollout.load("test", baseline="v1")
+    with pytest.raises(BadConfig, match="did you mean 'MADEUP'"):
+        snapshot.load("test", symbols="MADUP")
 
 
 def test_run_without_a_ledger_says_there_is_nothing_to_make_again(house):

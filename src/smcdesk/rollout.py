@@ -66,6 +66,8 @@ def load(
         labels = store.labels(policy_hash=chosen, **({"instrument": instrument} if instrument else {}))
         frozen = store.baseline(baseline) if baseline else None
         where = engines.shown(store.url)
+    if frozen and "classes" not in frozen["figures"]:
+        raise BadConfig(f"baseline {baseline!r} is of ledgers: read it by baseline_snapshot, or choose another name")
     return Rollout(
         env, where, chosen, dict(policies), labels,
         {"A+": grades.min_confidence_a_plus, "A": grades.min_confidence_a},
