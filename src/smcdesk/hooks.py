@@ -9,12 +9,12 @@ from typing import Any
 
 from kedro.framework.hooks import hook_impl
 
-from smcdesk import crew, pipeline_registry, project, studies, tracking
+from smcdesk import crew, pipeline_registry, project, purse, studies, tracking
 from smclab.candles import BadConfig, fingerprint
 
 HASHED = {  # dataset -> tag of its hash
     "policy": "policy_hash", "ledger": "ledger_hash", "sweep": "grid_hash", "walkforward_runs": "folds_hash",
-    "tuned": "tuned_hash",
+    "tuned": "tuned_hash", "shared": "ledgers_hash",
 }  # fmt: skip
 
 
@@ -34,7 +34,8 @@ class Symbols:
     @hook_impl(tryfirst=True)
     def after_context_created(self, context) -> None:
         "Build the pipelines for the symbols of this environment and these runtime parameters."
-        pipeline_registry.use(context.config_loader["parameters"]["symbols"])
+        said = context.config_loader["parameters"]
+        pipeline_registry.use(said["symbols"], said["portfolio"]["symbols"])
 
 
 class Tracking:
@@ -65,7 +66,7 @@ class Tracking:
         if not self._run_id:
             return
         head, dirty = tracking.commit(project.root())
-        symbols = sorted({n.namespace for n in pipeline.nodes if n.namespace})
+        symbols = sorted({n.namespace for n in pipeline.nodes if n.namespace} - {purse.NAME})
         stages = list(run_params.get("pipeline_names") or [])
         names = "+".join(stages or ["all"])
         self._tag("git_commit", head)
@@ -91,7 +92,7 @@ class Tracking:
         self._fingerprint(dataset_name, data)
         symbol, _, name = dataset_name.partition(".")
         if name in HASHED:
-            self._tag(f"{HASHED[name]}.{symbol}", studies.hash_of(data) if isinstance(data, list) else data.hash())
+            self._tag(f"{HASHED[name]}.{symbol}", studies.hash_of(data))
         kind, _, runs = name.partition("_")
         if runs == "runs":
             self._tag("study", kind)

@@ -7,11 +7,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from smcdesk import project, session, studies, tracking
+from smcdesk import project, purse, session, studies, tracking
 from smclab.candles import BadConfig, fingerprint
 
 MADE = {  # dataset -> tag of what came
     "ledger": "ledger_hash", "sweep": "grid_hash", "walkforward_runs": "folds_hash", "tuned": "tuned_hash",
+    "shared": "ledgers_hash",
 }  # fmt: skip
 REASONS = {
     "git_commit": "commit", "git_diff_hash": "uncommitted changes", "config_hash": "configuration",
@@ -19,7 +20,7 @@ REASONS = {
 }  # fmt: skip  # tags of what went in -> in a word
 RAW = ("candles", "spread")  # datasets that are read, never written
 NOWHERE = "trial_storage"  # a search is made again from nothing, and keeps nothing
-RESULTS = ("replay", "sweep", "walkforward", "tune")  # stages that leave a ledger, a grid or a search
+RESULTS = ("replay", "sweep", "walkforward", "tune", "portfolio")  # stages that leave a ledger, a grid or a search
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,9 +111,11 @@ def _pipeline(stages: Iterable[str], symbols: list[str]):
     from kedro.pipeline import Pipeline
 
     from smcdesk import pipeline_registry
+    from smcdesk.pipelines import portfolio
 
     every = {**pipeline_registry.STAGES, **pipeline_registry.STUDIES}
-    return sum((every[name](s) for name in stages for s in symbols), Pipeline([]))
+    alone = sum((every[name](s) for name in stages if name in every for s in symbols), Pipeline([]))
+    return alone + portfolio.create_pipeline(symbols) if purse.NAME in stages else alone
 
 
 def _catalog(pipelines, env: str, conf: Mapping[str, Any]):
@@ -140,7 +143,9 @@ def _again(said: list[str], stages: list[str], symbols: list[str], env: str, con
 
     whole, part = _pipeline(said, symbols), _pipeline(stages, symbols)
     catalog = _catalog((whole, part), env, conf)
-    kept = {f"{s}.{name}" for s in symbols for name in ("bars", "policy", "tape", "market", *MADE)} & part.datasets()
+    kept = {
+        f"{s}.{name}" for s in (*symbols, purse.NAME) for name in ("bars", "policy", "tape", "market", *MADE)
+    } & part.datasets()
     for name in kept:
         catalog[name] = Kept(copy_mode="assign")
     SequentialRunner().run(part, catalog)
@@ -153,12 +158,12 @@ def _tags(made: Mapping[str, Any], symbols: list[str]) -> dict[str, str]:
     changes = tracking.difference(project.root()) if dirty else ""
     now = {"git_commit": head, "git_diff_hash": changes, "versions": tracking.versions()}
     now["config_hash"] = made["config_hash"]
-    for s in symbols:
-        now[f"data_fingerprint.{s}"] = fingerprint(made[f"{s}.bars"])
-        now[f"policy_hash.{s}"] = made[f"{s}.policy"].hash()
-        for name, tag in MADE.items():
+    for s in (*symbols, purse.NAME):
+        if (bars := made.get(f"{s}.bars")) is not None:
+            now[f"data_fingerprint.{s}"] = fingerprint(bars)
+        for name, tag in {"policy": "policy_hash", **MADE}.items():
             if (found := made.get(f"{s}.{name}")) is not None:
-                now[f"{tag}.{s}"] = studies.hash_of(found) if isinstance(found, list) else found.hash()
+                now[f"{tag}.{s}"] = studies.hash_of(found)
     return now
 
 

@@ -22,7 +22,7 @@ def quiet() -> None:
 def run(
     stages: Iterable[str],  # pipeline names
     *,
-    symbol: str | None,  # the namespace to run; None: every symbol of conf
+    symbol: str | Iterable[str] | None,  # the namespace to run, or several; None: every symbol of conf
     env: str | None = None,  # None: base + local
     runtime_params: Mapping[str, Any] | None = None,
     bar=None,  # a rich Progress to draw on
@@ -40,11 +40,12 @@ def run(
     quiet()
     from smcdesk.hooks import progress, runs
 
+    spaces = [symbol] if isinstance(symbol, str) else list(symbol or ()) or None
     progress.show(bar)
     try:
         told = {"env": project.check_env(env), "runtime_params": dict(runtime_params or {})}
         with KedroSession.create(root, **told) as session:
-            session.run(pipeline_names=list(stages), namespaces=[symbol] if symbol else None)
+            session.run(pipeline_names=list(stages), namespaces=spaces)
     finally:
         progress.show(None)
     return runs.last_run_id

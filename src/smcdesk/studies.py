@@ -466,9 +466,15 @@ def folds(
     return [dataclasses.replace(fold, metrics=row) for fold, row in zip(done, told, strict=True)]
 
 
-def hash_of(played: list[Chosen]) -> str:  # 64 hex digits
-    "sha256 over the ledgers' own hashes."
-    return hashlib.sha256("".join(one.ledger.hash() for one in played).encode()).hexdigest()
+def hash_of(made: Any) -> str:  # 64 hex digits; a policy's own 16
+    "One hash of what came out; where that is several ledgers, sha256 over their hashes."
+    if isinstance(made, list):
+        ledgers = [one.ledger for one in made]
+    elif hasattr(made, "ledgers"):
+        ledgers = list(made.ledgers.values())
+    else:
+        return made.hash()
+    return hashlib.sha256("".join(ledger.hash() for ledger in ledgers).encode()).hexdigest()
 
 
 def joined(folds: list[Chosen]) -> pd.Series:

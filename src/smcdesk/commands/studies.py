@@ -110,6 +110,33 @@ def tune(
 
 
 @app.command()
+def portfolio(
+    symbols: Annotated[str, typer.Option("--symbols", "-s", help="With commas between, else as conf says.")] = "",
+    env: Env = "base",
+    no_report: Quiet = False,
+):
+    "All symbols' orders in order of time out of one purse: what the portfolio carries, and what it refuses."
+    from smcdesk import project, purse, session
+
+    conf = project.parameters(env)
+    named = [s.strip() for s in symbols.split(",") if s.strip()] or conf["portfolio"]["symbols"]
+    chosen = [project.check_symbol(s, conf["symbols"]) for s in named] or list(conf["symbols"])
+    told = {"portfolio": {"symbols": chosen}}
+    with progress_bar() as bar:
+        stages, spaces = ("data", "feature", "portfolio"), [*chosen, purse.NAME]
+        run_id = session.run(stages, symbol=spaces, env=env, bar=bar, runtime_params=told)
+        task = bar.add_task("report", total=None)
+        done = None if no_report else run_report("portfolio_report", {"env": env}, run_id)
+        bar.remove_task(task)
+    if done:
+        say_where(done)
+    else:
+        typer.echo(
+            f"{purse.verdict(purse.load(env))} Run {run_id}; smcdesk report portfolio_report -p env={env} tells it"
+        )
+
+
+@app.command()
 def reproduce(
     run_id: Annotated[str, typer.Argument(help="An MLflow run's id: a replay, a study, a combination or a fold.")],
 ):
