@@ -135,6 +135,7 @@ def test_live_tickets_ask_the_account_and_the_data(tape, reading):
     for changes in (
         {"account": Account(equity=10_000.0, open_positions=("EURUSD",))}, {"account": Account(equity=1.0)},
         {"account": Account(equity=10_000.0, exits=(("EURUSD", 1, 1),))}, {"data_quality": "degraded"},
+        {"now_ns": reading.bars.index[-1].value + 10**13, "last_bar_ns": reading.bars.index[-1].value},
     ):  # fmt: skip
         other = dataclasses.replace(tape, context=dataclasses.replace(tape.context, **changes))
         policy = Policy.from_dict(WIDE)

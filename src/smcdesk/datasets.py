@@ -133,18 +133,40 @@ class DecisionStore(AbstractDataset):
 
     def save(self, data: Any) -> None:
         "Write what is new; where conf allows it, what was decided anew replaces what it contradicts."
-        from smcdesk.store import Contradiction, Store
+        from smcdesk.store import Store
 
         with Store(env=self._env) as store:
             if store.revision() is None:
                 store.upgrade()
-            try:
-                gone = self._write(store, data, forget=False)
-            except Contradiction as error:
-                if not project.config(self._env)["store"]["rewrite"]:
-                    raise
-                log.warning("%s", error)
-                gone = self._write(store, data, forget=True)
+            if project.config(self._env)["store"]["rewrite"]:
+                self._anew(store, data)
+            else:
+                self._newer(store, data)
+
+    def _newer(self, store, data: Any) -> None:
+        "Add the decisions about bars after those the store knows; what was decided before stays as it was."
+        timeframes = {d.timeframe for d in data.decisions}
+        known = {tf: store.newest(data.policy_hash, data.instrument.symbol, tf) for tf in timeframes}
+        fresh = data.after({tf: ns for tf, ns in known.items() if ns is not None})
+        with store.transaction() as one:
+            one.record_instruments([fresh.instrument])
+            one.record_decisions(fresh.decisions)
+            one.record_labels(fresh.labels)
+            one.record_signals(fresh.signals)
+        if alone := len(data.decisions) - len(fresh.decisions):
+            log.info(
+                "%s: %s decisions of before were left alone, %s are new", self._symbol, alone, len(fresh.decisions)
+            )
+
+    def _anew(self, store, data: Any) -> None:
+        "Write all of it; where it contradicts what is there, in place of that."
+        from smcdesk.store import Contradiction
+
+        try:
+            gone = self._write(store, data, forget=False)
+        except Contradiction as error:
+            log.warning("%s", error)
+            gone = self._write(store, data, forget=True)
         if gone:
             log.warning(
                 "%s was decided anew by policy %s: %s rows of before are forgotten",

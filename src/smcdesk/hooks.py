@@ -113,8 +113,9 @@ class Tracking:
 
 
 def config_hash(pipeline, catalog) -> str:
-    "16 hex digits over every parameter the run's nodes take, by name and value; how it is worked is none of them."
-    names = sorted(n for n in pipeline.inputs() if n.startswith("params:") and n != "params:work")
+    "16 hex digits over every parameter the run's nodes take, by name and value; how and when it is worked is none."
+    aside = ("params:work", "params:now")
+    names = sorted(n for n in pipeline.inputs() if n.startswith("params:") and n not in aside)
     text = json.dumps({n: catalog.load(n) for n in names}, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

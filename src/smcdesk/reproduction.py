@@ -71,9 +71,10 @@ def _leaves(conf: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]
 
 
 def _otherwise(conf: Mapping[str, Any], env: str) -> dict[str, tuple[Any, Any]]:
-    "What conf says differently today; how work is done does not count."
+    "What conf says differently today; how and when work is done does not count."
     then, now = (
-        {k: v for k, v in _leaves(c) if not k.startswith(("work.", "news"))} for c in (conf, project.parameters(env))
+        {k: v for k, v in _leaves(c) if not k.startswith(("work.", "news")) and k != "now"}
+        for c in (conf, project.parameters(env))
     )
     return {k: (then.get(k), now.get(k)) for k in sorted(then.keys() | now.keys()) if then.get(k) != now.get(k)}
 

@@ -15,7 +15,7 @@ import pandas as pd
 from smcdesk import crew
 from smclab.candles import BadConfig, nearest
 from smclab.execution import Costs, Rules, intents
-from smclab.gates import GATES, Context, enforced, gate_table, quality_at, spread_at, stop_atr_at
+from smclab.gates import GATES, Context, Question, enforced, gate_table, quality_at, spread_at, stop_atr_at
 from smclab.replay import GRID, Ledger, replay, shaped
 from smclab.replay import sweep as play_all
 from smclab.risk import GRADES, SIZELESS, Policy, afford, occupied, plan_all, rate, tickets, units_of
@@ -200,9 +200,8 @@ def _passing(table, plans, spread, context: Context, policy: Policy) -> np.ndarr
     "Whether nothing but the account could stand in the way."
     said = gate_table(table, context, policy, spread)
     prices = np.column_stack([plans[k] for k in ("entry_price", "stop_price", "stop_distance", "target_price")])
-    yes = (np.isfinite(prices) & (prices > 0)).all(axis=1) & (
-        np.asarray(table.get("data_quality", context.data_quality)) == "ok"
-    )
+    _, first = GATES["pre_filters"].ask(Question(table, None, context, policy, None))
+    yes = (np.isfinite(prices) & (prices > 0)).all(axis=1) & np.asarray(first["data_ok"])
     if policy.in_force.shadow_mode:
         yes &= False
     if enforced("pre_filters", policy):
