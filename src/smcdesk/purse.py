@@ -115,7 +115,7 @@ def refusals(t: Told) -> pd.DataFrame:
     "Refusals as a reader wants them."
     if t.refused.empty:
         return pd.DataFrame({"": ["n = 0"]}, index=["nothing was refused"])
-    return t.refused.assign(meaning=t.refused["reason"].map(REASONS)).set_index("symbol")
+    return t.refused.assign(meaning=t.refused["reason"].map(REASONS)).set_index("symbol").rename_axis(None)
 
 
 def summary(t: Told) -> dict[str, Any]:
