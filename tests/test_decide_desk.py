@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
@@ -9,13 +10,13 @@ import pytest
 from typer.testing import CliRunner
 
 from smcdesk import pictures, project, rollout, session
-from smcdesk.__main__ import _fixable, app
+from smcdesk.__main__ import app
 from smcdesk.evaluated import outcome_rows
 from smcdesk.pipelines.data import traded
-from smcdesk.pipelines.decide import at_timeframe, higher_timeframes, round_trip, spread_by_bar, stop_noise
+from smcdesk.pipelines.decide import at_timeframe, higher_timeframes, moment, round_trip, spread_by_bar, stop_noise
 from smcdesk.providers import news
 from smcdesk.providers.files import read_spread
-from smcdesk.store import Contradiction, Store
+from smcdesk.store import Store
 from smcdesk.store.store import LABELS
 from smclab.candles import BadBars, BadConfig
 from smclab.execution import Costs, Rules
@@ -303,6 +304,26 @@ def test_baseline_of_nothing_is_refused_and_a_rollout_without_a_store_says_how_t
         rollout.load("test")
 
 
+def test_stage_counts_no_setup_that_its_model_expects_to_lose_on():
+    rows = [label(n, r=1.0, grade="A+") for n in range(4)]
+    rows[0]["verdicts"][3] |= {"passed": False, "evidence": {"gains": False}}
+    rows[1]["verdicts"][3] |= {"passed": False, "evidence": {"gains": True}}
+    assert rollout.stages(table(rows), SURE).loc["A+ only", "n"] == 3
+
+
+def test_rollout_says_which_setups_have_no_plan():
+    rows = [label(n, ["rr"] if n else (), outcome_class="none" if n else "live") for n in range(3)]
+    for row, far in zip(rows[1:], (0.01, None), strict=True):
+        row |= dict.fromkeys(("entry_price", "stop_price", "target_price"))
+        row["verdicts"] = [
+            *row["verdicts"],
+            {**row["verdicts"][0], "gate": "stop_cap", "evidence": {"stop_distance_price": far}},
+        ]
+    said = rollout.planless(table(rows))
+    assert "2 of 3 setups have no plan (1 no stop, 1 no opposing pool" in said
+    assert "Every setup has a plan" in rollout.planless(table(rows[:1]))
+
+
 # The rollout report
 
 
@@ -385,17 +406,47 @@ def test_deciding_the_same_again_writes_nothing(decided):
     assert code == 0 and out.startswith("0 outcomes became known") and everything(decided) == before
 
 
-def test_deciding_with_other_numbers_replaces_in_research_and_is_refused_where_history_stays(decided, house, caplog):
-    richer = POLICY | {"account": {"equity": 50_000.0}}
-    conf, before = house / "conf/test/store.yml", everything(decided)
-    said = conf.read_text()
+@contextmanager
+def said_otherwise(path, text, instead=""):
+    """A file of conf with something replaced, or added, for as long as the block lasts."""
+    before = path.read_text()
+    path.write_text(before.replace(instead, text) if instead else before + text)
     try:
-        conf.write_text(said + "\nrewrite: false\n")
-        with pytest.raises(Exception, match=r"is written with other content.*Store\.forget") as caught:
-            session.run(("decide",), symbol=SYMBOL, env="test", runtime_params=richer)
-        assert isinstance(_fixable(caught.value), Contradiction) and everything(decided) == before
+        yield
     finally:
-        conf.write_text(said)
+        path.write_text(before)
+
+
+def test_deciding_again_where_history_stays_adds_only_what_is_newer_and_says_so(
+    house, decided, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setenv("SMCDESK_STORE_URL", f"sqlite:///{tmp_path / 'paper.db'}")
+    caplog.set_level("INFO", logger="smcdesk.datasets")
+    with said_otherwise(house / "conf/test/store.yml", "\nrewrite: false\n"), Store(env="test") as store:
+        with said_otherwise(house / "conf/test/catalog.yml", "n_bars: 4000", "n_bars: 6000"):
+            session.run(("data", "feature", "decide"), symbol=SYMBOL, env="test", runtime_params=POLICY)
+        before, last = store.labels(), store.newest(Policy.from_dict(POLICY["policy"]).hash(), SYMBOL, "15m")
+        assert last == before["time"].max().value and store.newest("f" * 16, SYMBOL, "15m") is None
+        dump = written(house, "refreshed.csv")
+        other = POLICY | {"account": {"equity": 50_000.0}, "news": {"path": str(dump), "fetched_at": None}}
+        session.run(("data", "feature", "decide"), symbol=SYMBOL, env="test", runtime_params=other)
+        after = store.labels()
+        old = after["time"] <= before["time"].max()
+        told = ["verdicts", "time", "setup_id", "outcome_class"]
+        pd.testing.assert_frame_equal(after.loc[old, told].reset_index(drop=True), before[told])
+        assert 0 < len(before) < len(after) and f"{len(before)} decisions of before were left alone" in caplog.text
+        assert "calendar reaches" in json.dumps(after["verdicts"].iloc[-1]) and "there is no news" in json.dumps(
+            before["verdicts"].iloc[-1]
+        )
+        whole = everything(store)
+        session.run(("decide",), symbol=SYMBOL, env="test", runtime_params=POLICY)
+        assert (
+            everything(store) == whole and f"{len(after)} decisions of before were left alone, 0 are new" in caplog.text
+        )
+
+
+def test_deciding_with_other_numbers_replaces_in_research(decided, house, caplog):
+    richer, before = POLICY | {"account": {"equity": 50_000.0}}, everything(decided)
     n = len(decided.labels())
     session.run(("decide",), symbol=SYMBOL, env="test", runtime_params=richer)
     assert everything(decided) != before and len(decided.labels()) == n
@@ -434,6 +485,36 @@ def test_setups_htf_beside_confluence_is_refused(house):
         session.run(("feature",), symbol=SYMBOL, env="test", runtime_params={"setups": {"htf": "4h"}})
     with pytest.raises(BadConfig, match=r"found '4hh'; did you mean '4h'\?"):
         higher_timeframes(["1h", "4h"], "4hh")
+
+
+# The clock
+
+
+def test_paper_and_live_decide_by_the_clock_and_tapes_do_not(house):
+    clocks = {env: project.parameters(env)["clock"] for env in ("base", "test", "paper", "live")}
+    assert clocks == {"base": "tape", "test": "tape", "paper": "wall", "live": "wall"}
+    assert moment("tape", "2024-03-08T10:15Z") is None
+    assert moment("wall", "2024-03-08T11:15+01:00") == pd.Timestamp("2024-03-08T10:15Z").value
+    for clock, now, said in (
+        ("wlal", None, "did you mean 'wall'"), ("wall", None, "nobody said what time it is"),
+        ("wall", "2024-03-08 10:15", "a moment with its zone"), ("wall", "noon", "a moment with its zone"),
+    ):  # fmt: skip
+        with pytest.raises(BadConfig, match=said):
+            moment(clock, now)
+
+
+@pytest.mark.parametrize(("late", "outcomes"), [("15min", {"live", "shadow", "none"}), ("3h", {"none"})])
+def test_clock_that_is_given_refuses_what_stale_bars_say(decided, house, late, outcomes, tmp_path, monkeypatch):
+    monkeypatch.setenv("SMCDESK_STORE_URL", f"sqlite:///{tmp_path / 'clock.db'}")
+    last = pd.read_parquet(house / "data/02_intermediate" / SYMBOL / "bars.parquet").index[-1]
+    by_wall = {"clock": "wall", "policy": {"preset": "v1", "stop_cap": {"instrument_cap": False}}}
+    at = (last + pd.Timedelta(late)).to_pydatetime()
+    session.run(("decide",), symbol=SYMBOL, env="test", runtime_params=by_wall, clock=lambda: at)
+    with Store(env="test") as store:
+        labels = store.labels()
+    assert set(labels["outcome_class"]) == outcomes
+    refused = {v[0]["reason"] for v in labels["verdicts"] if not v[0]["passed"]}
+    assert (late == "15min") or any("bars late" in reason for reason in refused)
 
 
 # What decisions are made with

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import subprocess
+import sys
 
 import mlflow
 import numpy as np
@@ -10,7 +11,19 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from smcdesk import comparison, project, reports, reproduction, studies, tracking, walk_story
+from smcdesk import (
+    comparison,
+    crew,
+    project,
+    reports,
+    reproduction,
+    rollout,
+    snapshot,
+    studies,
+    tracking,
+    tuning,
+    walk_story,
+)
 from smcdesk.__main__ import _pairs, app
 from smcdesk.pipelines.sweep import waiting
 from smclab.candles import BadConfig
@@ -25,6 +38,7 @@ from smclab.setups import candidates
 from smclab.tapes import market
 
 SYMBOL = "MADEUP"
+SERIAL = {"engine": "serial"}
 WIDE = {"preset": "v1", "stop_cap": {"instrument_cap": False}}
 GATES = ("news_gate", "killzone_gate", "htf_poi_gate", "strict_sweep", "strict_fvg")
 OPEN = {name: {"enabled": False} for name in GATES} | {"stop_cap": {"instrument_cap": False}}
@@ -121,6 +135,7 @@ def test_live_tickets_ask_the_account_and_the_data(tape, reading):
     for changes in (
         {"account": Account(equity=10_000.0, open_positions=("EURUSD",))}, {"account": Account(equity=1.0)},
         {"account": Account(equity=10_000.0, exits=(("EURUSD", 1, 1),))}, {"data_quality": "degraded"},
+        {"now_ns": reading.bars.index[-1].value + 10**13, "last_bar_ns": reading.bars.index[-1].value},
     ):  # fmt: skip
         other = dataclasses.replace(tape, context=dataclasses.replace(tape.context, **changes))
         policy = Policy.from_dict(WIDE)
@@ -157,9 +172,40 @@ def test_each_row_of_a_sweep_is_its_combination_played_alone(tape, played):
 def test_engines_and_blocks_give_the_same_grid_and_folds(tape, played):
     beside = studies.sweep(tape, studies.grid(SPACE), engine="joblib", jobs=2, block=16)
     assert beside.hash() == played.hash() and beside.figures.equals(played.figures)
-    chosen = [studies.chosen(tape, played, keep_n=2, n_boot=0, seed=0, engine=e) for e in studies.ENGINES]
+    chosen = [studies.chosen(tape, played, keep_n=2, n_boot=0, seed=0, engine=e) for e in ("serial", "joblib")]
     assert studies.hash_of(chosen[0]) == studies.hash_of(chosen[1])
     assert chosen[0][0].name == "conf" and len(chosen[0]) == 3
+
+
+def test_dask_gives_the_same_grid_and_ledgers_on_two_workers_found_or_started(tape, played, walked):
+    here = {"engine": "dask", "jobs": 2}
+    try:
+        beside = studies.sweep(tape, studies.grid(SPACE), block=5, **here)
+        client = crew.hire(None, 2)
+        assert len(client.scheduler_info()["workers"]) == 2 and beside.hash() == played.hash()
+        pd.testing.assert_frame_equal(beside.figures, played.figures)
+        pd.testing.assert_frame_equal(beside.returns, played.returns)
+        there = {"engine": "dask", "scheduler": client.scheduler.address}
+        alone, both = (studies.chosen(tape, played, keep_n=2, n_boot=0, seed=0, **how) for how in (there, SERIAL))
+        assert [one.ledger.hash() for one in alone] == [one.ledger.hash() for one in both]
+        code, out, _ = smcdesk("walkforward", "--env", "test", "--no-report", "--scheduler", client.scheduler.address)
+        one, two = (tracking.client().get_run(r).data.tags for r in (walked, run_in(out)))
+        same = ("config_hash", f"grid_hash.{SYMBOL}", f"folds_hash.{SYMBOL}", f"policy_hash.{SYMBOL}")
+        assert code == 0 and [one[t] for t in same] == [two[t] for t in same]
+        assert not crew._hired  # the run let go of all it had
+    finally:
+        crew.dismiss()
+
+
+def test_dask_that_is_not_there_is_named(tape, played, monkeypatch):
+    monkeypatch.setattr(crew, "WAIT_S", 0.2)
+    with pytest.raises(BadConfig, match=r"no Dask scheduler answers at 'tcp://127\.0\.0\.1:9'"):
+        studies.work("x", pow, [(1, 1)], engine="dask", scheduler="tcp://127.0.0.1:9")
+    with pytest.raises(BadConfig, match="say engine dask beside it"):
+        studies.work("x", pow, [(1, 1)], engine="serial", scheduler="tcp://127.0.0.1:9")
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(BadConfig, match=r"install smclab\[dask\]"):
+        studies.work("x", pow, [(1, 1)], engine="dask")
 
 
 def test_work_is_counted_aloud():
@@ -194,8 +240,8 @@ def test_wrong_value_is_refused_before_anything_starts(tape):
         studies.sweep(tape, [{"policy.risk.stop_atr": 1.0}, {"policy.risk.stop_art": 1.0}], engine="serial")
     with pytest.raises(BadConfig, match="cannot be swept"):
         studies.settings(tape, {"policy.enabled": True, "policy.risk.stop_atr_timeframe": "5m"})
-    with pytest.raises(BadConfig, match="Dask is not built"):
-        studies.work("x", pow, [(1, 1)], engine="dask")
+    with pytest.raises(BadConfig, match="did you mean 'dask'"):
+        studies.work("x", pow, [(1, 1)], engine="dsak")
 
 
 def test_part_of_a_tape_knows_nothing_before_or_after_it(tape):
@@ -204,6 +250,119 @@ def test_part_of_a_tape_knows_nothing_before_or_after_it(tape):
     assert len(part.bars) == 2000 and len(ledger.trades)
     assert ledger.trades["entry_time"].min() >= part.bars.index[0]
     assert set(part.candidates["known_bar"]) <= set(range(1000, 3000))
+
+
+# Structural parameters
+
+
+LOOK = {"reading.structure.left": {"low": 3, "high": 6}, "setups.confirm": ["mss", "choch"]}
+SEARCH = {"n_trials": 6, "min_trades": 5, "n_folds": 2}
+
+
+@pytest.fixture(scope="module")
+def field(watched, reading):
+    """The watched tape, to be read otherwise."""
+    return tuning.Market(watched, {}, {}, tuple(reading.of()["timeframe"].cat.categories)[1:])
+
+
+def tuned(field, storage=None, seed=1, **search):
+    """A small search."""
+    return tuning.tune(field, LOOK, tuning.TuneConfig(**SEARCH | search), n_boot=50, seed=seed, storage=storage)
+
+
+@pytest.fixture(scope="module")
+def search(field):
+    return tuned(field)
+
+
+def test_market_read_as_conf_says_is_the_tape_and_a_cut_one_is_its_beginning(field):
+    n = len(field.tape.bars)
+    same, part = field.read({}, n), field.read({}, 3000)
+    assert studies.play(same, {}).hash() == studies.play(field.tape, {}).hash()
+    pd.testing.assert_frame_equal(part.candidates, same.between(0, 3000).candidates)
+    assert len(field.read({"setups.confirm": "choch"}, n).candidates) > len(same.candidates)
+
+
+def test_search_judges_before_the_holdout_and_tells_how_often_it_tried(field, search):
+    start = tuning.holdout_bar(field.tape, tuning.TuneConfig())
+    days = field.tape.bars.index.tz_convert("America/New_York")
+    assert 0.6 < start / len(days) < 0.8 and (days[start] - days[start - 1]) >= pd.Timedelta("15min")
+    assert len(search.trials) == 6 and [run.bars for run in search.runs] == [(start, len(days))] * 2
+    assert search.combination["reading.structure.left"] in range(3, 7)
+    for run in search.runs:
+        assert (run.ledger.trades["entry_time"] >= field.tape.bars.index[start]).all()
+    best = search.trials.loc[search.trials["value"].idxmax()]
+    again = tuning.judged(field.read(search.combination, start), tuning.TuneConfig(**SEARCH), 50, 1)
+    assert again["fold_sharpe_annual"] == pytest.approx(best["value"])
+    assert "luck of 6 tries" in search.summary.loc["chosen_deflated_sharpe_pct", "unit"]
+    assert "6 trials chose left" in tuning.verdict(search)
+
+
+def test_future_behind_the_holdout_changes_no_trial(field, search):
+    start = tuning.holdout_bar(field.tape, tuning.TuneConfig())
+    bars = field.tape.bars.copy()
+    bars.iloc[start:, :4] *= 1.1
+    other = dataclasses.replace(field, tape=dataclasses.replace(field.tape, bars=bars))
+    pd.testing.assert_frame_equal(tuned(other).trials, search.trials)
+
+
+def test_search_that_was_stopped_goes_on_as_if_it_had_not(field, search, tmp_path):
+    import optuna
+
+    url = f"sqlite:///{tmp_path / 'optuna.db'}"
+    assert len(tuned(field, url, n_trials=3).trials) == 3
+    name = optuna.study.get_all_study_names(url)[0]
+    optuna.load_study(study_name=name, storage=url).ask()  # its process ended here
+    whole = tuned(field, url)
+    assert whole.hash() == search.hash() and tuned(field, url).hash() == search.hash()
+    assert tuned(field, url, seed=2).hash() != search.hash()
+    assert len(optuna.study.get_all_study_names(url)) == 2  # another seed is another question
+
+
+def test_search_without_enough_trades_chooses_nothing(field):
+    none = tuned(field, n_trials=2, min_trades=10_000, sampler="random")
+    assert none.combination == {} and len(none.runs) == 1 and "nothing was chosen" in tuning.verdict(none)
+    assert none.trials["why"].str.contains("at least 10000 asked").all()
+
+
+@pytest.mark.parametrize(
+    ("space", "sentence"),
+    [
+        ({}, "is empty"),
+        ({"policy.risk.stop_atr": [1.0]}, "is not structural"),
+        ({"reading.structure.lfet": [3]}, "did you mean 'left'"),
+        ({"reading.structure.left": {"low": 0, "high": 4}}, "left must be >= 1"),
+        ({"reading.structure.left": {"low": 4, "high": 4}}, "low must be below high"),
+        ({"reading.structure.left": {"low": 2, "high": 4, "stpe": 2}}, "did you mean 'step'"),
+        ({"setups.zones": [["gap"]]}, "different numbers or words"),
+    ],
+)
+def test_wrong_structural_space_is_refused_before_anything_starts(field, space, sentence):
+    with pytest.raises(BadConfig, match=sentence):
+        tuning.tune(field, space, tuning.TuneConfig(), n_boot=0, seed=0)
+
+
+def test_tune_without_optuna_says_what_to_install(field, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(BadConfig, match=r"install smclab\[optuna\]"):
+        tuned(field)
+
+
+def test_tune_by_command_leaves_its_trials_and_its_choice_and_is_made_again_from_its_ids(house):
+    code, out, _ = smcdesk("tune", "--env", "test", "--trials", 2, "--no-report")
+    run_id = run_in(out)
+    tags = tracking.client().get_run(run_id).data.tags
+    assert code == 0 and tags["study"] == "tune" and "2 trials" in out
+    assert len(comparison.frame(run_id, SYMBOL, "trials.parquet")) == 2
+    nested = mlflow.search_runs(
+        search_all_experiments=True,
+        filter_string=f"tags.`mlflow.parentRunId` = '{run_id}'",
+        order_by=["start_time ASC"],
+    )
+    assert len(nested) == 2 and nested["tags.study.words"].str.endswith("holdout").all()
+    for one in (run_id, nested["run_id"].iloc[1]):
+        told = reproduction.reproduce(one)
+        assert told.same and not told.given, list(told.lines())
 
 
 # Chance
@@ -303,7 +462,8 @@ def test_same_configuration_gives_the_same_study_whatever_the_engine(swept):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("sweep", "--env", "test", "--engine", "dask"), "Dask is not built"),
+        (("sweep", "--env", "test", "--engine", "dsak"), "did you mean 'dask'"),
+        (("sweep", "--env", "test", "--engine", "serial", "--scheduler", "tcp://a:1"), "say engine dask"),
         (("walkforward", "--env", "test", "--symbol", "MADUP"), "did you mean 'MADEUP'"),
         (("replay", "--env", "tset"), "did you mean 'test'"),
         (("reproduce", "f" * 32), "there is no run"),
@@ -408,6 +568,33 @@ def test_replay_is_reproduced_and_what_changed_is_listed(house, monkeypatch):
         catalog.write_text(said[1])
     assert code == 1 and "ledger_hash.MADEUP: differs" in out and "not reproduced" in out
     assert "changed: candles" in out and "0.1 now" in out and "account.equity 10000.0 then, 5000.0 now" in out
+
+
+def test_baseline_is_frozen_once_and_held_against_the_present(house):
+    smcdesk("replay", "--env", "test")
+    words = ("report", "baseline_snapshot", "-p", "env=test")
+    assert "Nothing is frozen as v1 yet" in smcdesk(*words)[1]
+    assert "v1 is frozen now" in smcdesk(*words, "-p", "freeze=true")[1].replace("\n", " ")
+    code, out, err = smcdesk(*words, "-p", "freeze=true")
+    assert code == 0 and "1 of 1 symbols are identical to v1" in out.replace("\n", " "), err
+    page = next((house / "notebooks_out/baseline_snapshot").rglob("env-test_freeze-True.html")).read_text()
+    assert all(said in page for said in ("identical", "expectancy_r", "nothing differs", "<img"))
+    frozen = snapshot.load("test", name="v1").frozen
+    catalog, before = house / "conf/test/catalog.yml", (house / "conf/test/catalog.yml").read_text()
+    try:
+        catalog.write_text(before.replace("seed: 7", "seed: 8"))
+        smcdesk("replay", "--env", "test")
+        told = snapshot.load("test", name="v1", freeze=True)
+    finally:
+        catalog.write_text(before)
+        smcdesk("replay", "--env", "test")
+    assert told.frozen == frozen and told.now["symbols"] != frozen["figures"]["symbols"]
+    assert "MADEUP differs: candles, decisions, ledger." in snapshot.verdict(told)
+    assert {"trades_n", "expectancy_r"} <= set(snapshot.changes(told)["figure"])
+    with pytest.raises(BadConfig, match="of ledgers: read it by baseline_snapshot"):
+        rollout.load("test", baseline="v1")
+    with pytest.raises(BadConfig, match="did you mean 'MADEUP'"):
+        snapshot.load("test", symbols="MADUP")
 
 
 def test_run_without_a_ledger_says_there_is_nothing_to_make_again(house):

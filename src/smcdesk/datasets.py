@@ -159,18 +159,40 @@ class DecisionStore(AbstractDataset):
 
     def save(self, data: Any) -> None:
         "Write what is new; where conf allows it, what was decided anew replaces what it contradicts."
-        from smcdesk.store import Contradiction, Store
+        from smcdesk.store import Store
 
         with Store(env=self._env) as store:
             if store.revision() is None:
                 store.upgrade()
-            try:
-                gone = self._write(store, data, forget=False)
-            except Contradiction as error:
-                if not project.config(self._env)["store"]["rewrite"]:
-                    raise
-                log.warning("%s", error)
-                gone = self._write(store, data, forget=True)
+            if project.config(self._env)["store"]["rewrite"]:
+                self._anew(store, data)
+            else:
+                self._newer(store, data)
+
+    def _newer(self, store, data: Any) -> None:
+        "Add the decisions about bars after those the store knows; what was decided before stays as it was."
+        timeframes = {d.timeframe for d in data.decisions}
+        known = {tf: store.newest(data.policy_hash, data.instrument.symbol, tf) for tf in timeframes}
+        fresh = data.after({tf: ns for tf, ns in known.items() if ns is not None})
+        with store.transaction() as one:
+            one.record_instruments([fresh.instrument])
+            one.record_decisions(fresh.decisions)
+            one.record_labels(fresh.labels)
+            one.record_signals(fresh.signals)
+        if alone := len(data.decisions) - len(fresh.decisions):
+            log.info(
+                "%s: %s decisions of before were left alone, %s are new", self._symbol, alone, len(fresh.decisions)
+            )
+
+    def _anew(self, store, data: Any) -> None:
+        "Write all of it; where it contradicts what is there, in place of that."
+        from smcdesk.store import Contradiction
+
+        try:
+            gone = self._write(store, data, forget=False)
+        except Contradiction as error:
+            log.warning("%s", error)
+            gone = self._write(store, data, forget=True)
         if gone:
             log.warning(
                 "%s was decided anew by policy %s: %s rows of before are forgotten",
@@ -259,6 +281,25 @@ class NestedRuns(AbstractDataset):
 
     def _describe(self) -> dict[str, Any]:
         return {"kind": self._kind}
+
+
+class TrialStorage(AbstractDataset):
+    "Where Optuna keeps its trials, so that a search goes on where it stopped; loads to a URL."
+
+    def __init__(self, filepath: str, metadata: dict | None = None):
+        self._filepath, self.metadata = Path(filepath), metadata
+
+    def load(self) -> str:
+        "The URL of an SQLite file whose folder is there."
+        self._filepath.parent.mkdir(parents=True, exist_ok=True)
+        return f"sqlite:///{self._filepath.as_posix()}"
+
+    def save(self, data: Any) -> None:
+        "Never: the search itself writes, trial by trial."
+        raise BadConfig(f"{self._filepath} is written by the search, trial by trial")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
 
 
 class Kept(MemoryDataset):

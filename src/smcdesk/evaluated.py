@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -34,6 +35,20 @@ class Evaluated:
     decisions: tuple[Decision, ...]
     labels: pd.DataFrame
     signals: pd.DataFrame
+
+    def after(
+        self,
+        newest: Mapping[str, int],  # timeframe -> open of the last bar that is known already, ns UTC
+    ) -> Evaluated:
+        "What was decided on later bars."
+        keep = [d.time > newest.get(d.timeframe, d.time - 1) for d in self.decisions]
+        ids = {d.setup_id for d, later in zip(self.decisions, keep, strict=True) if later}
+        return replace(
+            self,
+            decisions=tuple(d for d, later in zip(self.decisions, keep, strict=True) if later),
+            labels=self.labels[keep],
+            signals=self.signals[self.signals["setup_id"].isin(ids)],
+        )
 
 
 def evaluated(

@@ -9,8 +9,13 @@ from typing import Any
 
 from kedro.framework.hooks import hook_impl
 
-from smcdesk import pipeline_registry, project, studies, tracking
+from smcdesk import crew, pipeline_registry, project, purse, studies, tracking
 from smclab.candles import BadConfig, fingerprint
+
+HASHED = {  # dataset -> tag of its hash
+    "policy": "policy_hash", "ledger": "ledger_hash", "sweep": "grid_hash", "walkforward_runs": "folds_hash",
+    "tuned": "tuned_hash", "shared": "ledgers_hash",
+}  # fmt: skip
 
 
 class Safety:
@@ -29,7 +34,8 @@ class Symbols:
     @hook_impl(tryfirst=True)
     def after_context_created(self, context) -> None:
         "Build the pipelines for the symbols of this environment and these runtime parameters."
-        pipeline_registry.use(context.config_loader["parameters"]["symbols"])
+        said = context.config_loader["parameters"]
+        pipeline_registry.use(said["symbols"], said["portfolio"]["symbols"])
 
 
 class Tracking:
@@ -60,7 +66,7 @@ class Tracking:
         if not self._run_id:
             return
         head, dirty = tracking.commit(project.root())
-        symbols = sorted({n.namespace for n in pipeline.nodes if n.namespace})
+        symbols = sorted({n.namespace for n in pipeline.nodes if n.namespace} - {purse.NAME})
         stages = list(run_params.get("pipeline_names") or [])
         names = "+".join(stages or ["all"])
         self._tag("git_commit", head)
@@ -85,14 +91,11 @@ class Tracking:
         "The fingerprint of bars just checked; the hash of a ledger, a grid or a policy just made."
         self._fingerprint(dataset_name, data)
         symbol, _, name = dataset_name.partition(".")
-        if name in ("ledger", "sweep"):
-            self._tag(f"{'ledger' if name == 'ledger' else 'grid'}_hash.{symbol}", data.hash())
-        if name == "policy":
-            self._tag(f"policy_hash.{symbol}", data.hash())
-        if name == "walkforward_runs":
-            self._tag(f"folds_hash.{symbol}", studies.hash_of(data))
-        if name in ("sweep_runs", "walkforward_runs"):
-            self._tag("study", "walkforward" if name == "walkforward_runs" else "sweep")
+        if name in HASHED:
+            self._tag(f"{HASHED[name]}.{symbol}", studies.hash_of(data))
+        kind, _, runs = name.partition("_")
+        if runs == "runs":
+            self._tag("study", kind)
 
     def _fingerprint(self, dataset_name: str, data: Any) -> None:
         "Tag the run with the fingerprint of a symbol's bars, once."
@@ -110,10 +113,25 @@ class Tracking:
 
 
 def config_hash(pipeline, catalog) -> str:
-    "16 hex digits over every parameter the run's nodes take, by name and value; how it is worked is none of them."
-    names = sorted(n for n in pipeline.inputs() if n.startswith("params:") and n != "params:work")
+    "16 hex digits over every parameter the run's nodes take, by name and value; how and when it is worked is none."
+    aside = ("params:work", "params:now")
+    names = sorted(n for n in pipeline.inputs() if n.startswith("params:") and n not in aside)
     text = json.dumps({n: catalog.load(n) for n in names}, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Crew:
+    "Dask's workers stay for one run."
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        "Let them go."
+        crew.dismiss()
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        "Let them go."
+        crew.dismiss()
 
 
 class Progress:

@@ -156,6 +156,50 @@ def curves(
     return figure
 
 
+def trials(table: pd.DataFrame):
+    "What every trial of a search came to, in order, and the best so far."
+    figure, ax = _sheet(3.8)
+    look, value = charts.PAPER, table["value"].to_numpy(float)
+    best = np.fmax.accumulate(value) if len(value) else value
+    ax.scatter(table["trial"], value, s=22, color=look.candle_down, label="trial")
+    ax.step(table["trial"], best, where="post", color=look.up, lw=1.4, label="best so far")
+    ax.axhline(0, color=look.quiet, lw=0.9, ls=(0, (1, 2)))
+    ax.grid(True, axis="y", color=look.grid, lw=0.8)
+    ax.set_axisbelow(True)
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    title = f"What {len(table)} trials came to before the holdout; {int(np.isnan(value).sum())} were given up"
+    ax.set_title(title, loc="left", fontsize=11, fontweight="bold", color=look.ink)
+    ax.legend(frameon=False, fontsize=9, labelcolor=look.ink, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    figure.tight_layout()
+    return figure
+
+
+def purse(portfolio):
+    "What one purse grew to, and what each symbol's closed trades added to it, on one axis."
+    start, trades = portfolio.start_equity, portfolio.trades
+    figure, ax = _sheet(5.2)
+    look, whole = charts.PAPER, 100 * (portfolio.equity["equity"] / start - 1)
+    lines = ax.plot(whole.index, whole, color=look.ink, lw=1.8)
+    said = [f"all  {whole.iloc[-1]:+.2f} %"]
+    for k, symbol in enumerate(portfolio.ledgers):
+        own = trades[trades["symbol"] == symbol]
+        added = 100 * own["pnl"].cumsum() / start
+        ends = [0.0, *added, added.iloc[-1] if len(added) else 0.0]
+        when = [whole.index[0], *own["exit_time"], whole.index[-1]]
+        lines += ax.step(when, ends, where="post", color=LINES[k % len(LINES)], lw=1.2)
+        said.append(f"{symbol}  {ends[-1]:+.2f} %, n = {own['intent_id'].nunique():,}")
+    ax.axhline(0, color=look.quiet, lw=0.9, ls=(0, (1, 2)))
+    ax.grid(True, axis="y", color=look.grid, lw=0.8)
+    ax.set_axisbelow(True)
+    ax.yaxis.set_major_formatter(lambda v, _: f"{v:+.3g} %")
+    title = f"One purse for {len(portfolio.ledgers)} symbols, % of the first equity, after costs"
+    ax.set_title(title, loc="left", fontsize=11, fontweight="bold", color=look.ink)
+    ax.legend(lines, said, frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    figure.autofmt_xdate(rotation=0, ha="center")
+    figure.tight_layout()
+    return figure
+
+
 def walk(returns: pd.DataFrame, windows: pd.DataFrame):
     "What following the choices earned on the test days, with the first day of every window."
     daily = returns["daily_return"]

@@ -8,21 +8,24 @@ from kedro.framework.project import pipelines
 from kedro.pipeline import Pipeline
 
 from smcdesk import project
-from smcdesk.pipelines import data, decide, feature, model, replay, sweep, walkforward
+from smcdesk.pipelines import data, decide, feature, model, portfolio, replay, sweep, tune, walkforward
 
 STAGES = {
     "data": data.create_pipeline, "feature": feature.create_pipeline, "decide": decide.create_pipeline,
     "outcomes": decide.create_outcomes, "model": model.create_pipeline, "replay": replay.create_pipeline,
 }  # fmt: skip
-STUDIES = {"sweep": sweep.create_pipeline, "walkforward": walkforward.create_pipeline}
+STUDIES = {"sweep": sweep.create_pipeline, "walkforward": walkforward.create_pipeline, "tune": tune.create_pipeline}
 _symbols: tuple[str, ...] = ()
+_together: tuple[str, ...] = ()  # those that share a purse
 
 
-def use(symbols: Iterable[str]) -> None:
-    "Build for these symbols from now on (the context hook says which)."
-    global _symbols
-    if tuple(symbols) != _symbols:
-        _symbols = tuple(symbols)
+def use(symbols: Iterable[str], together: Iterable[str] = ()) -> None:
+    "Build for these symbols from now on (the context hook says which); `together`: those in the portfolio, else all."
+    global _symbols, _together
+    known = tuple(symbols)
+    shared = tuple(project.check_symbol(s, known) for s in together) or known
+    if (known, shared) != (_symbols, _together):
+        _symbols, _together = known, shared
         pipelines.configure(__name__)
 
 
@@ -31,4 +34,5 @@ def register_pipelines() -> dict[str, Pipeline]:
     symbols = _symbols or tuple(project.parameters()["symbols"])
     every = {**STAGES, **STUDIES}
     built = {name: sum((stage(s) for s in symbols), Pipeline([])) for name, stage in every.items()}
+    built["portfolio"] = portfolio.create_pipeline(_together or symbols)
     return {**built, "__default__": sum((built[name] for name in STAGES), Pipeline([]))}

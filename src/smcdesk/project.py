@@ -52,7 +52,7 @@ def check_env(
 
 def hush() -> None:
     "Silence what the machinery says about itself and nobody here can change."
-    for said in ("register_new_resolver", "IProgress not found"):
+    for said in ("register_new_resolver", "IProgress not found", "One or more dataset names contain"):
         warnings.filterwarnings("ignore", message=said)
 
 

@@ -7,16 +7,20 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from smcdesk import project, session, studies, tracking
+from smcdesk import project, purse, session, studies, tracking
 from smclab.candles import BadConfig, fingerprint
 
-MADE = {"ledger": "ledger_hash", "sweep": "grid_hash", "walkforward_runs": "folds_hash"}  # dataset -> tag of what came
+MADE = {  # dataset -> tag of what came
+    "ledger": "ledger_hash", "sweep": "grid_hash", "walkforward_runs": "folds_hash", "tuned": "tuned_hash",
+    "shared": "ledgers_hash",
+}  # fmt: skip
 REASONS = {
     "git_commit": "commit", "git_diff_hash": "uncommitted changes", "config_hash": "configuration",
     "policy_hash.": "policy", "data_fingerprint.": "candles", "versions": "library versions",
 }  # fmt: skip  # tags of what went in -> in a word
 RAW = ("candles", "spread")  # datasets that are read, never written
-RESULTS = ("replay", "sweep", "walkforward")  # stages that leave a ledger or a grid
+NOWHERE = "trial_storage"  # a search is made again from nothing, and keeps nothing
+RESULTS = ("replay", "sweep", "walkforward", "tune", "portfolio")  # stages that leave a ledger, a grid or a search
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,9 +71,10 @@ def _leaves(conf: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]
 
 
 def _otherwise(conf: Mapping[str, Any], env: str) -> dict[str, tuple[Any, Any]]:
-    "What conf says differently today; how work is done does not count."
+    "What conf says differently today; how and when work is done does not count."
     then, now = (
-        {k: v for k, v in _leaves(c) if not k.startswith(("work.", "news"))} for c in (conf, project.parameters(env))
+        {k: v for k, v in _leaves(c) if not k.startswith(("work.", "news")) and k != "now"}
+        for c in (conf, project.parameters(env))
     )
     return {k: (then.get(k), now.get(k)) for k in sorted(then.keys() | now.keys()) if then.get(k) != now.get(k)}
 
@@ -107,9 +112,11 @@ def _pipeline(stages: Iterable[str], symbols: list[str]):
     from kedro.pipeline import Pipeline
 
     from smcdesk import pipeline_registry
+    from smcdesk.pipelines import portfolio
 
     every = {**pipeline_registry.STAGES, **pipeline_registry.STUDIES}
-    return sum((every[name](s) for name in stages for s in symbols), Pipeline([]))
+    alone = sum((every[name](s) for name in stages if name in every for s in symbols), Pipeline([]))
+    return alone + portfolio.create_pipeline(symbols) if purse.NAME in stages else alone
 
 
 def _catalog(pipelines, env: str, conf: Mapping[str, Any]):
@@ -123,6 +130,8 @@ def _catalog(pipelines, env: str, conf: Mapping[str, Any]):
         value = _parameter(conf, name)
         value = _parameter(today, name) if value is None else value  # null, or not yet known to the run
         catalog[f"params:{name}"] = MemoryDataset(value, copy_mode="assign")
+    for name in {n for p in pipelines for n in p.inputs() if n.rpartition(".")[2] == NOWHERE}:
+        catalog[name] = MemoryDataset("")
     return catalog
 
 
@@ -135,7 +144,9 @@ def _again(said: list[str], stages: list[str], symbols: list[str], env: str, con
 
     whole, part = _pipeline(said, symbols), _pipeline(stages, symbols)
     catalog = _catalog((whole, part), env, conf)
-    kept = {f"{s}.{name}" for s in symbols for name in ("bars", "policy", "tape", *MADE)} & part.datasets()
+    kept = {
+        f"{s}.{name}" for s in (*symbols, purse.NAME) for name in ("bars", "policy", "tape", "market", *MADE)
+    } & part.datasets()
     for name in kept:
         catalog[name] = Kept(copy_mode="assign")
     SequentialRunner().run(part, catalog)
@@ -148,21 +159,24 @@ def _tags(made: Mapping[str, Any], symbols: list[str]) -> dict[str, str]:
     changes = tracking.difference(project.root()) if dirty else ""
     now = {"git_commit": head, "git_diff_hash": changes, "versions": tracking.versions()}
     now["config_hash"] = made["config_hash"]
-    for s in symbols:
-        now[f"data_fingerprint.{s}"] = fingerprint(made[f"{s}.bars"])
-        now[f"policy_hash.{s}"] = made[f"{s}.policy"].hash()
-        for name, tag in MADE.items():
+    for s in (*symbols, purse.NAME):
+        if (bars := made.get(f"{s}.bars")) is not None:
+            now[f"data_fingerprint.{s}"] = fingerprint(bars)
+        for name, tag in {"policy": "policy_hash", **MADE}.items():
             if (found := made.get(f"{s}.{name}")) is not None:
-                now[f"{tag}.{s}"] = studies.hash_of(found) if isinstance(found, list) else found.hash()
+                now[f"{tag}.{s}"] = studies.hash_of(found)
     return now
 
 
-def _choice(tape: studies.Tape, tags: Mapping[str, str]) -> dict[str, str]:
-    "A combination's or a fold's own tags."
+def _choice(made: Mapping[str, Any], symbol: str, tags: Mapping[str, str]) -> dict[str, str]:
+    "A combination's or a fold's own tags; what a search chose is read again first."
     combination, bars = json.loads(tags["study.combination"]), json.loads(tags["study.bars"])
+    tape = made[f"{symbol}.tape"]
+    if f"{symbol}.market" in made:
+        tape, combination = made[f"{symbol}.market"].read(combination, bars[1]), {}
     policy, _, _ = studies.settings(tape, combination)
     ledger = studies.play(tape.between(*bars), combination)
-    return {f"ledger_hash.{tape.symbol}": ledger.hash(), f"policy_hash.{tape.symbol}": policy.hash()}
+    return {f"ledger_hash.{symbol}": ledger.hash(), f"policy_hash.{symbol}": policy.hash()}
 
 
 def reproduce(run_id: str) -> Reproduction:
@@ -182,7 +196,7 @@ def reproduce(run_id: str) -> Reproduction:
     if not results:
         raise BadConfig(f"run {run_id} ({', '.join(said)}) left no ledger and no grid: there is nothing to make again")
     made = _again(said, ["data", "feature", *results], symbols, tags["env"], conf)
-    now = _tags(made, symbols) | (_choice(made[f"{symbols[0]}.tape"], tags) if nested else {})
+    now = _tags(made, symbols) | (_choice(made, symbols[0], tags) if nested else {})
     came = {k: (v, now.get(k, "")) for k, v in tags.items() if k.startswith(tuple(MADE.values()))}
     given = {k: (tags.get(k, ""), v) for k, v in now.items() if k.startswith(tuple(REASONS))}
     given = {k: pair for k, pair in given.items() if pair[0] != pair[1]}

@@ -66,6 +66,8 @@ def load(
         labels = store.labels(policy_hash=chosen, **({"instrument": instrument} if instrument else {}))
         frozen = store.baseline(baseline) if baseline else None
         where = engines.shown(store.url)
+    if frozen and "classes" not in frozen["figures"]:
+        raise BadConfig(f"baseline {baseline!r} is of ledgers: read it by baseline_snapshot, or choose another name")
     return Rollout(
         env, where, chosen, dict(policies), labels,
         {"A+": grades.min_confidence_a_plus, "A": grades.min_confidence_a},
@@ -147,12 +149,12 @@ def answers(labels: pd.DataFrame) -> pd.DataFrame:  # setup (position in labels)
     "Every gate's answer about every setup."
     said = ("gate", "passed", "enforced", "reason")
     rows = [
-        (n, position, *(v[k] for k in said))
+        (n, position, *(v[k] for k in said), v["evidence"].get("gains") is not False)
         for n, verdicts in enumerate(labels["verdicts"])
         for position, v in enumerate(verdicts, 1)
     ]
-    table = pd.DataFrame(rows, columns=["setup", "position", *said])
-    return table.astype({"passed": bool, "enforced": bool, "setup": "int64", "position": "int64"})
+    table = pd.DataFrame(rows, columns=["setup", "position", *said, "gains"])
+    return table.astype({"passed": bool, "enforced": bool, "gains": bool, "setup": "int64", "position": "int64"})
 
 
 def refusals(labels: pd.DataFrame) -> pd.DataFrame:  # one row per setup with one: setup, position, gate, reason
@@ -171,6 +173,20 @@ def classes(labels: pd.DataFrame) -> pd.DataFrame:
 def _shares(k: int, n: int) -> dict[str, float]:
     "A share under the names of a table."
     return {f"share_{name}": v for name, v in share(k, n).items()}
+
+
+def planless(labels: pd.DataFrame) -> str:
+    "How many setups have no plan, and why nothing can be said of what became of them."
+    bare = labels[labels["entry_price"].isna()]
+    if bare.empty:
+        return "Every setup has a plan, so that what became of it can be told."
+    evidence = [{v["gate"]: v["evidence"] for v in verdicts} for verdicts in bare["verdicts"]]
+    stopless = sum(e.get("stop_cap", {}).get("stop_distance_price") is None for e in evidence)
+    n, aimless = len(labels), len(bare) - stopless
+    return (
+        f"{len(bare):,} of {n:,} setups have no plan ({stopless:,} no stop, {aimless:,} no opposing pool as a target): "
+        "they are neither live nor shadow, and have no result."
+    )
 
 
 def gates(labels: pd.DataFrame) -> pd.DataFrame:
@@ -220,7 +236,8 @@ def stages(
 ) -> pd.DataFrame:  # one row per stage: what it would have let through, and its worth
     "Each step of a rollout on the same setups: those that only the question of their grade kept from being live."
     said = answers(labels)
-    other = said[~said["passed"] & said["enforced"] & (said["gate"] != "grade")]
+    only_grade = (said["gate"] == "grade") & said["gains"]  # that gate also refuses what a model expects to lose
+    other = said[~said["passed"] & said["enforced"] & ~only_grade]
     free = (
         ~pd.Series(range(len(labels))).isin(other["setup"]).to_numpy() & (labels["outcome_class"] != "none").to_numpy()
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from smcdesk import project
@@ -22,10 +23,11 @@ def quiet() -> None:
 def run(
     stages: Iterable[str],  # pipeline names
     *,
-    symbol: str | None,  # the namespace to run; None: every symbol of conf
+    symbol: str | Iterable[str] | None,  # the namespace to run, or several; None: every symbol of conf
     env: str | None = None,  # None: base + local
     runtime_params: Mapping[str, Any] | None = None,
     bar=None,  # a rich Progress to draw on
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),  # asked once, where conf decides by the clock
 ) -> str | None:  # the MLflow run's id
     "Run stages."
     root = project.root()
@@ -40,11 +42,14 @@ def run(
     quiet()
     from smcdesk.hooks import progress, runs
 
+    spaces = [symbol] if isinstance(symbol, str) else list(symbol or ()) or None
     progress.show(bar)
     try:
-        told = {"env": project.check_env(env), "runtime_params": dict(runtime_params or {})}
-        with KedroSession.create(root, **told) as session:
-            session.run(pipeline_names=list(stages), namespaces=[symbol] if symbol else None)
+        told = dict(runtime_params or {})
+        if project.parameters(env, told)["clock"] == "wall":
+            told.setdefault("now", clock().isoformat())
+        with KedroSession.create(root, env=project.check_env(env), runtime_params=told) as session:
+            session.run(pipeline_names=list(stages), namespaces=spaces)
     finally:
         progress.show(None)
     return runs.last_run_id

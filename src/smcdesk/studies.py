@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from smcdesk import crew
 from smclab.candles import BadConfig, nearest
 from smclab.execution import Costs, Rules, intents
-from smclab.gates import GATES, Context, enforced, gate_table, quality_at, spread_at, stop_atr_at
+from smclab.gates import GATES, Context, Question, enforced, gate_table, quality_at, spread_at, stop_atr_at
 from smclab.replay import GRID, Ledger, replay, shaped
 from smclab.replay import sweep as play_all
 from smclab.risk import GRADES, SIZELESS, Policy, afford, occupied, plan_all, rate, tickets, units_of
 from smclab.scorecard import daily_returns, days_per_year, scorecard, trading_days
 from smclab.walkforward import Study
 
-ENGINES = ("joblib", "serial")
+ENGINES = ("joblib", "serial", "dask")
 KINDS = ("policy", "rules", "exits")  # what a path begins with; exits are columns of the replay's own grid
 FIGURES = (
     "trades_n", "ambiguous_n", "win_rate_pct", "profit_factor", "expectancy_r", "total_r", "total_return_pct",
@@ -70,10 +71,10 @@ class Tape:
         return dataclasses.replace(self, **part, spread_price=self.spread_price.iloc[start:stop])
 
 
-def _changed(values: Mapping[str, Any], path: list[str], value: Any) -> dict[str, Any]:
+def changed(values: Mapping[str, Any], path: list[str], value: Any) -> dict[str, Any]:
     "A mapping with one value of its depths replaced."
     head, *rest = path
-    return {**values, head: _changed(values.get(head) or {}, rest, value) if rest else value}
+    return {**values, head: changed(values.get(head) or {}, rest, value) if rest else value}
 
 
 def year(tape: Tape) -> float:
@@ -88,7 +89,7 @@ def settings(
     "The policy, the rules and the exits of one combination; the cooldown is the policy's."
     conf: dict[str, Any] = {"policy": tape.policy, "rules": tape.rules, "exits": {}}
     for path, value in combination.items():
-        conf = _changed(conf, path.split("."), value)
+        conf = changed(conf, path.split("."), value)
     policy, own = Policy.from_dict(conf["policy"]), Policy.from_dict(tape.policy)
     said, known = (p.in_force.risk.stop_atr_timeframe for p in (policy, own))
     if said != known:
@@ -199,9 +200,8 @@ def _passing(table, plans, spread, context: Context, policy: Policy) -> np.ndarr
     "Whether nothing but the account could stand in the way."
     said = gate_table(table, context, policy, spread)
     prices = np.column_stack([plans[k] for k in ("entry_price", "stop_price", "stop_distance", "target_price")])
-    yes = (np.isfinite(prices) & (prices > 0)).all(axis=1) & (
-        np.asarray(table.get("data_quality", context.data_quality)) == "ok"
-    )
+    _, first = GATES["pre_filters"].ask(Question(table, None, context, policy, None))
+    yes = (np.isfinite(prices) & (prices > 0)).all(axis=1) & np.asarray(first["data_ok"])
     if policy.in_force.shadow_mode:
         yes &= False
     if enforced("pre_filters", policy):
@@ -296,7 +296,7 @@ def listen(to: Callable[[str, int, int], None] | None) -> None:
     _listeners[:] = [to] if to else []
 
 
-def _heard(what: str, results: Iterable, total: int) -> Iterator:
+def heard(what: str, results: Iterable, total: int) -> Iterator:
     "The results as they come, counted aloud."
     for done, result in enumerate(results, 1):
         for to in _listeners:
@@ -304,11 +304,12 @@ def _heard(what: str, results: Iterable, total: int) -> Iterator:
         yield result
 
 
-def check_engine(engine: str) -> None:
-    "`BadConfig` unless the engine is one of `ENGINES`."
+def check_engine(engine: str, scheduler: str | None = None) -> None:
+    "`BadConfig` unless the engine is one of `ENGINES`, and Dask where a scheduler is named."
     if engine not in ENGINES:
-        hint = nearest(str(engine), ENGINES)
-        raise BadConfig(f"engine must be one of {', '.join(ENGINES)} (Dask is not built), found {engine!r}{hint}")
+        raise BadConfig(f"engine must be one of {', '.join(ENGINES)}, found {engine!r}{nearest(str(engine), ENGINES)}")
+    if scheduler and engine != "dask":
+        raise BadConfig(f"scheduler {scheduler!r} is Dask's: say engine dask beside it, found engine {engine}")
 
 
 def work(
@@ -317,16 +318,20 @@ def work(
     units: list[tuple],  # arguments of each call
     *,
     engine: str = "joblib",  # one of ENGINES
-    jobs: int = 2,  # processes of joblib; -1: one per core
+    jobs: int = 2,  # processes on this machine; -1: one per core
+    scheduler: str | None = None,  # of Dask, such as tcp://10.0.0.5:8786; None: Dask on this machine
 ) -> list:  # results in order of `units`, the same whatever the engine
     "A function over independent pieces of work."
-    check_engine(engine)
-    if engine == "serial" or len(units) < 2:
-        return list(_heard(what, (function(*unit) for unit in units), len(units)))
-    from joblib import Parallel, delayed
+    check_engine(engine, scheduler)
+    if engine == "dask":
+        done = crew.results(function, units, (Tape,), jobs=jobs, scheduler=scheduler)
+    elif engine == "serial" or len(units) < 2:
+        done = (function(*unit) for unit in units)
+    else:
+        from joblib import Parallel, delayed
 
-    side_by_side = Parallel(n_jobs=jobs, return_as="generator")(delayed(function)(*unit) for unit in units)
-    return list(_heard(what, side_by_side, len(units)))
+        done = Parallel(n_jobs=jobs, return_as="generator")(delayed(function)(*unit) for unit in units)
+    return list(heard(what, done, len(units)))
 
 
 # A sweep
@@ -362,15 +367,14 @@ def sweep(
     tape: Tape,
     combinations: list[Combination],
     *,
-    engine: str = "joblib",
-    jobs: int = 2,
     block: int = 16,  # combinations per unit of work
+    **how: Any,  # as `work`: engine, jobs, scheduler
 ) -> Sweep:
     "Every combination on the whole tape; what was read and found is shared by all."
     for asked, _, _ in _alike(combinations):
         settings(tape, asked)  # a wrong value is refused before anything starts
     blocks = [(tape, combinations[i : i + block]) for i in range(0, len(combinations), block)]
-    done = work(f"{tape.symbol} sweep", _block, blocks, engine=engine, jobs=jobs)
+    done = work(f"{tape.symbol} sweep", _block, blocks, **how)
     figures, returns = (pd.concat(parts).set_axis(index(combinations)) for parts in zip(*done, strict=True))
     return Sweep(combinations, figures, returns)
 
@@ -419,13 +423,12 @@ def chosen(
     keep_n: int,  # the best of the grid
     n_boot: int,
     seed: int,
-    engine: str = "joblib",
-    jobs: int = 2,
+    **how: Any,  # as `work`: engine, jobs, scheduler
 ) -> list[Chosen]:
     "Conf's own policy and the best of the grid, each with its ledger."
     picked: list[Combination] = [{}, *(sweep.combinations[row] for row in best(sweep, keep_n))]
     units = [(tape, combination, -1, (0, len(tape.bars)), n_boot, seed) for combination in picked]
-    return work(f"{tape.symbol} chosen", _chosen, units, engine=engine, jobs=jobs)
+    return work(f"{tape.symbol} chosen", _chosen, units, **how)
 
 
 _FOLD_METRICS = (
@@ -448,8 +451,7 @@ def folds(
     *,
     n_boot: int,
     seed: int,
-    engine: str = "joblib",
-    jobs: int = 2,
+    **how: Any,  # as `work`: engine, jobs, scheduler
 ) -> list[Chosen]:
     "Every window's choice played again from flat on its test days, with the account's first equity."
     rows = [study.windows["combination_row"].iloc[k] for k in range(len(study.windows))]
@@ -458,14 +460,20 @@ def folds(
         (tape, sweep.combinations[row], fold, bars, n_boot, seed)
         for fold, (row, bars) in enumerate(zip(at, fold_bars(tape, study.windows), strict=True))
     ]
-    done = work(f"{tape.symbol} folds", _chosen, units, engine=engine, jobs=jobs)
+    done = work(f"{tape.symbol} folds", _chosen, units, **how)
     told = study.windows[list(_FOLD_METRICS)].astype(float).to_dict("records")
     return [dataclasses.replace(fold, metrics=row) for fold, row in zip(done, told, strict=True)]
 
 
-def hash_of(played: list[Chosen]) -> str:  # 64 hex digits
-    "sha256 over the ledgers' own hashes."
-    return hashlib.sha256("".join(one.ledger.hash() for one in played).encode()).hexdigest()
+def hash_of(made: Any) -> str:  # 64 hex digits; a policy's own 16
+    "One hash of what came out; where that is several ledgers, sha256 over their hashes."
+    if isinstance(made, list):
+        ledgers = [one.ledger for one in made]
+    elif hasattr(made, "ledgers"):
+        ledgers = list(made.ledgers.values())
+    else:
+        return made.hash()
+    return hashlib.sha256("".join(ledger.hash() for ledger in ledgers).encode()).hexdigest()
 
 
 def joined(folds: list[Chosen]) -> pd.Series:

@@ -1,4 +1,4 @@
-"""`smcdesk replay`, `sweep`, `walkforward`, `reproduce`: what was earned, by which choice, and the same again."""
+"""Commands of replays and studies: what was earned, by which choice, and the same again."""
 
 from __future__ import annotations
 
@@ -9,13 +9,22 @@ import typer
 from smcdesk.commands.console import Env, Symbol, console, progress_bar, run_report, say_where
 
 app = typer.Typer()
-Engine = Annotated[str | None, typer.Option(help="joblib or serial, else as conf says; the results are the same.")]
-Jobs = Annotated[int | None, typer.Option("--jobs", "-j", help="Processes of joblib; -1: one per core.")]
+Engine = Annotated[
+    str | None, typer.Option(help="joblib, serial or dask, else as conf says; the results are the same.")
+]
+Jobs = Annotated[int | None, typer.Option("--jobs", "-j", help="Processes on this machine; -1: one per core.")]
+Scheduler = Annotated[
+    str | None, typer.Option(help="Dask's, such as tcp://10.0.0.5:8786; without it Dask works on this machine.")
+]
 Quiet = Annotated[bool, typer.Option("--no-report", help="Leave the report out.")]
 STUDIES = {  # pipeline and command -> its report, and what it does
     "sweep": (
         "compare_report",
         "Every combination of conf's sweep on one tape, the best of them kept as runs, and whether they differ.",
+    ),
+    "tune": (
+        "compare_report",
+        "Search conf's structural parameters: each trial reads the market again; the choice is judged on a holdout.",
     ),
     "walkforward": (
         "walkforward_report",
@@ -44,14 +53,13 @@ def replay(symbol: Symbol = None, env: Env = "base"):
     typer.echo(f"ledger {tracking.client().get_run(run_id).data.tags[f'ledger_hash.{symbol}'][:16]}, run {run_id}")
 
 
-def _study(kind: str, symbol: str, env: str, work: dict, bare: bool):
+def _study(kind: str, symbol: str, env: str, told: dict, bare: bool):  # told: runtime parameters
     "Run a study's pipelines, then its report, and say where everything is."
     from smcdesk import session
 
     template, _ = STUDIES[kind]
     with progress_bar() as bar:
-        told = {"runtime_params": {"work": work}} if work else {}
-        run_id = session.run(("data", "feature", kind), symbol=symbol, env=env, bar=bar, **told)
+        run_id = session.run(("data", "feature", kind), symbol=symbol, env=env, bar=bar, runtime_params=told)
         task = bar.add_task("report", total=None)
         done = None if bare else run_report(template, {"study": run_id, "symbol": symbol, "env": env}, run_id)
         bar.remove_task(task)
@@ -68,17 +76,64 @@ def _command(kind: str):
 
     @app.command(kind, help=STUDIES[kind][1])
     def study(
-        symbol: Symbol = None, env: Env = "base", engine: Engine = None, jobs: Jobs = None, no_report: Quiet = False
+        symbol: Symbol = None,
+        env: Env = "base",
+        engine: Engine = None,
+        jobs: Jobs = None,
+        scheduler: Scheduler = None,
+        no_report: Quiet = False,
     ):
         from smcdesk import studies
 
-        work = {k: v for k, v in {"engine": engine, "jobs": jobs}.items() if v is not None}
-        studies.check_engine(work.get("engine", "joblib"))
-        _study(kind, _symbol(symbol, env), env, work, no_report)
+        said = {"engine": engine or ("dask" if scheduler else None), "jobs": jobs, "scheduler": scheduler}
+        work = {k: v for k, v in said.items() if v is not None}
+        studies.check_engine(work.get("engine", "joblib"), scheduler)
+        _study(kind, _symbol(symbol, env), env, {"work": work} if work else {}, no_report)
 
 
-for _kind in STUDIES:
+for _kind in ("sweep", "walkforward"):
     _command(_kind)
+
+
+@app.command(help=STUDIES["tune"][1])
+def tune(
+    symbol: Symbol = None,
+    env: Env = "base",
+    trials: Annotated[int | None, typer.Option(help="How many, else as conf says; a search goes on.")] = None,
+    no_report: Quiet = False,
+):
+    from smcdesk import project
+
+    symbol, told = _symbol(symbol, env), {"tune": {"n_trials": trials}} if trials else {}
+    _study("tune", symbol, env, told, no_report)
+    typer.echo(project.catalog(env).load(f"{symbol}.tune_words"))
+
+
+@app.command()
+def portfolio(
+    symbols: Annotated[str, typer.Option("--symbols", "-s", help="With commas between, else as conf says.")] = "",
+    env: Env = "base",
+    no_report: Quiet = False,
+):
+    "All symbols' orders in order of time out of one purse: what the portfolio carries, and what it refuses."
+    from smcdesk import project, purse, session
+
+    conf = project.parameters(env)
+    named = [s.strip() for s in symbols.split(",") if s.strip()] or conf["portfolio"]["symbols"]
+    chosen = [project.check_symbol(s, conf["symbols"]) for s in named] or list(conf["symbols"])
+    told = {"portfolio": {"symbols": chosen}}
+    with progress_bar() as bar:
+        stages, spaces = ("data", "feature", "portfolio"), [*chosen, purse.NAME]
+        run_id = session.run(stages, symbol=spaces, env=env, bar=bar, runtime_params=told)
+        task = bar.add_task("report", total=None)
+        done = None if no_report else run_report("portfolio_report", {"env": env}, run_id)
+        bar.remove_task(task)
+    if done:
+        say_where(done)
+    else:
+        typer.echo(
+            f"{purse.verdict(purse.load(env))} Run {run_id}; smcdesk report portfolio_report -p env={env} tells it"
+        )
 
 
 @app.command()

@@ -108,6 +108,29 @@ def quality_by_close(bars: pd.DataFrame, instrument: Instrument) -> pd.Series:
     return known.set_axis(known.index + pd.Timedelta(step, "ns"))
 
 
+CLOCKS = ("tape", "wall")
+
+
+def moment(
+    clock: str,  # one of CLOCKS
+    now: str | None,  # with its zone; given by who starts the run
+) -> int | None:  # ns UTC; None on a tape
+    "The moment decisions are made at."
+    if clock not in CLOCKS:
+        raise BadConfig(f"clock must be one of {', '.join(CLOCKS)}, found {clock!r}{nearest(str(clock), CLOCKS)}")
+    if clock == "tape":
+        return None
+    if now is None:
+        raise BadConfig("clock is wall, but nobody said what time it is: run by smcdesk, or give kedro --params now=…")
+    try:
+        at = pd.Timestamp(now)
+    except ValueError:
+        at = pd.NaT
+    if at is pd.NaT or at.tzinfo is None:
+        raise BadConfig(f"now must be a moment with its zone, such as 2024-03-08T10:15:00Z; found {now!r}")
+    return at.as_unit("ns").value
+
+
 def conditions(
     bars: pd.DataFrame,
     entry_bars: pd.DataFrame,
@@ -117,10 +140,14 @@ def conditions(
     news: NewsCalendar | None,
     policy: Policy,
     config: Config,
+    clock: str = "tape",
+    now: str | None = None,
 ) -> Context:
     "The world around every decision of the tape."
+    now_ns = moment(clock, now)
+    newest = None if now_ns is None else entry_bars.index[-1].as_unit("ns").value
     return Context(
-        instrument, account, costs.spread_price, news=news, **round_trip(costs),
+        instrument, account, costs.spread_price, news=news, now_ns=now_ns, last_bar_ns=newest, **round_trip(costs),
         quality=quality_by_close(bars, instrument),
         stop_atr=stop_noise(bars, entry_bars, instrument, config, policy.in_force.risk.stop_atr_timeframe),
     )  # fmt: skip
@@ -188,6 +215,7 @@ def surrounded(symbol: str) -> list:
     "The nodes from a reading to its candidates and to the world around their decisions."
     world = ("bars", "entry_bars", "instrument", "account", "costs", "news", "policy")
     around = {name: name for name in world} | {"config": "reading_config"}
+    around |= {"clock": "params:clock", "now": "params:now"}
     return [
         *found(symbol), *priced(symbol),
         node(Config.from_dict, "params:reading", "reading_config", name="reading_config"),

@@ -29,6 +29,9 @@ def max_risk(policy: Policy) -> float:  # % of equity
     return policy.in_force.risk.max_risk_pct
 
 
+SENT = ("decisions", "looks", "entry_bars", "policy", "params:orders")  # what orders are made of
+
+
 def looked_again(
     reading: Reading, context: Context, policy: Policy, setups: SetupConfig, spread_price: pd.Series
 ) -> tuple[Decision, ...]:
@@ -102,24 +105,30 @@ def metrics(card: pd.DataFrame) -> dict[str, dict[str, float]]:
     return {name: {"value": float(v), "step": 0} for name, v in card["value"].items() if pd.notna(v)}
 
 
+def ordered(symbol: str) -> list:
+    "The nodes from a reading to its orders; the portfolio begins with them."
+    asked = ["reading", "context", "policy", "setup_config", "spread_price"]
+    return [
+        *decided(symbol),
+        node(looked_again, asked, "looks", name="look_again"),
+        node(orders, [*SENT], "intents", name="intents"),
+    ]
+
+
 def create_pipeline(symbol: str) -> Pipeline:
     "A reading to a ledger, and what it is worth."
     game = {name: name for name in ("intents", "instrument", "account", "costs", "rules", "max_risk_pct")}
     game["bars"] = "entry_bars"
-    asked = ["reading", "context", "policy", "setup_config", "spread_price"]
-    sent = ["decisions", "looks", "entry_bars", "policy", "params:orders"]
     played = ["instrument", "account", "costs", "rules", "max_risk_pct"]
     tuned = ["params:scorecard.n_boot", "params:seed"]
     counted = ["ledger", "entry_bars", "instrument", "params:scorecard.n_boot", "params:seed"]
     seen = ["reading", "ledger", "provenance", "params:charts.n_bars"]
     nodes = [
-        *decided(symbol),
+        *ordered(symbol),
         node(max_risk, "policy", "max_risk_pct", name="max_risk"),
-        node(looked_again, asked, "looks", name="look_again"),
-        node(orders, sent, "intents", name="intents"),
         node(replay, game, "ledger", name="replay"),
         node(honesty, game, "honesty", name="honesty"),
-        node(ways_in, [*sent, *played, *tuned], "ways_in", name="ways_in"),
+        node(ways_in, [*SENT, *played, *tuned], "ways_in", name="ways_in"),
         node(proof, ["ledger", "entry_bars", "intents", "instrument", "costs"], "proof", name="verify"),
         node(card, counted, "scorecard", name="scorecard"),
         node(metrics, "scorecard", "metrics", name="metrics"),

@@ -63,14 +63,21 @@ def chosen(tape: Tape, sweep: Sweep, keep_n: int, n_boot: int, seed: int, work: 
     return studies.chosen(tape, sweep, keep_n=keep_n, n_boot=n_boot, seed=seed, **how)
 
 
-def gridded(symbol: str) -> list:
-    "The nodes from a reading to its swept grid; the walk-forward begins with them."
+def taped(symbol: str) -> list:
+    "The nodes from a reading to the tape all combinations share; every study begins with them."
     shared = ["entry_bars", "candidates", "context", "costs", "spread_price"]
     shared += ["params:policy", "params:rules", "params:orders", "waiting"]
     return [
         *surrounded(symbol),
         node(waiting, ["reading", "instrument", "setup_config"], "waiting", name="waiting"),
         node(tape, shared, "tape", name="tape"),
+    ]
+
+
+def gridded(symbol: str) -> list:
+    "The nodes from a reading to its swept grid; the walk-forward begins with them."
+    return [
+        *taped(symbol),
         node(swept, ["tape", "params:sweep.space", "params:work"], "sweep", name="sweep"),
         node(grid_table, "sweep", "grid", name="grid"),
         node(grid_returns, "sweep", "grid_returns", name="grid_returns"),

@@ -390,6 +390,15 @@ class Store:
                     found.setdefault((policy, instrument), [0, 0])[n] = rows
         return {key: (decisions, labels) for key, (decisions, labels) in sorted(found.items())}
 
+    def newest(
+        self, policy_hash: str, instrument: str, timeframe: str
+    ) -> int | None:  # ns UTC; None where none is kept
+        "The bar of the newest decision of a policy on an instrument's timeframe."
+        t = DECISIONS.c
+        own = (t.policy_hash == policy_hash, t.instrument == instrument, t.timeframe == timeframe)
+        with self._read() as connection:
+            return connection.execute(select(func.max(t.time)).where(*own)).scalar_one()
+
     def days(self) -> tuple[pd.Timestamp, ...]:  # midnights, UTC
         "The UTC days on which there is anything to export."
         tables = (DECISIONS, LABELS, SIGNALS)

@@ -1,0 +1,56 @@
+"""Every symbol's orders in; what they become on one clock and out of one purse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+from kedro.pipeline import Pipeline, node
+
+from smcdesk import pictures, purse
+from smcdesk.pipelines import stage
+from smcdesk.pipelines.decide import trading_rules
+from smcdesk.pipelines.replay import metrics, ordered
+from smclab.execution import Costs
+from smclab.instruments import Instrument
+from smclab.portfolio import Market, Portfolio, replay_portfolio
+from smclab.risk import Account, Policy
+
+
+def market(bars: pd.DataFrame, intents: pd.DataFrame, instrument: Instrument, costs: Costs) -> Market:
+    "One symbol, as the portfolio sees it."
+    return Market(bars, intents, instrument, costs)
+
+
+def shared(account: Account, policy: Policy, rules: Mapping[str, Any], *markets: Market) -> Portfolio:
+    "All symbols' orders, in order of time, each asked of the account as the others have left it."
+    by_symbol = {one.instrument.symbol: one for one in markets}
+    return replay_portfolio(by_symbol, account, policy, rules=trading_rules(rules, policy))
+
+
+def tables(portfolio: Portfolio) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    "Trades, orders, equity and refusals of all symbols."
+    return portfolio.trades, portfolio.orders, portfolio.equity, portfolio.refusals
+
+
+def create_pipeline(symbols: Iterable[str]) -> Pipeline:
+    "Readings of all symbols to one ledger, and what it is worth."
+    symbols = list(symbols)
+    own = ["entry_bars", "intents", "instrument", "costs"]
+    each = [stage(s, [*ordered(s), node(market, own, "market_of_portfolio", name="market")]) for s in symbols]
+    asked = ["account", "policy", "params:rules", *(f"{s}.market_of_portfolio" for s in symbols)]
+    counted = ["shared", "params:scorecard.n_boot", "params:seed"]
+    nodes = [
+        node(Account.from_dict, "params:account", "account", name="account"),
+        node(Policy.from_dict, "params:policy", "policy", name="policy"),
+        node(shared, asked, "shared", name="replay"),
+        node(tables, "shared", ["trades", "orders", "equity", "refusals"], name="tables"),
+        node(purse.card, counted, "scorecard", name="scorecard"),
+        node(purse.by_symbol, counted, "by_symbol", name="by_symbol"),
+        node(purse.refused, "shared", "refused", name="refused"),
+        node(metrics, "scorecard", "metrics", name="metrics"),
+        node(pictures.purse, "shared", "equity_chart", name="equity_chart"),
+    ]
+    joined = stage(purse.NAME, nodes, inputs={f"{s}.market_of_portfolio" for s in symbols})
+    return sum(each, joined)

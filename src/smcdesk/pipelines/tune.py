@@ -1,0 +1,56 @@
+"""A tape in; the best structure of a search out, and what it is worth on days nobody chose by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from kedro.pipeline import Pipeline, node
+
+from smcdesk import pictures, tuning
+from smcdesk.pipelines import stage
+from smcdesk.pipelines.decide import higher_timeframes
+from smcdesk.pipelines.sweep import taped
+from smcdesk.studies import Chosen, Tape
+from smcdesk.tuning import Market, TuneConfig, Tuned
+
+
+def market(
+    tape: Tape, reading: Mapping[str, Any], setups: Mapping[str, Any], htf: str, timeframes: tuple[str, ...]
+) -> Market:
+    "The tape with how conf reads it, to be read otherwise."
+    return Market(tape, reading, {**setups, "htf": htf}, timeframes)
+
+
+def tuned(market: Market, said: Mapping[str, Any], n_boot: int, seed: int, storage: str) -> Tuned:
+    "The search."
+    config = TuneConfig.from_dict({k: v for k, v in said.items() if k not in ("space", "tried_before")})
+    how = {"n_boot": n_boot, "seed": seed, "tried_before": said.get("tried_before", 0), "storage": storage or None}
+    return tuning.tune(market, said["space"], config, **how)
+
+
+def parts(tuned: Tuned) -> tuple[pd.DataFrame, pd.DataFrame, list[Chosen], str]:
+    "Trials, figures, the runs on the holdout, and the search in words."
+    return tuned.trials.reset_index(), tuned.summary.reset_index(), tuned.runs, tuning.verdict(tuned)
+
+
+def metrics(tuned: Tuned) -> dict[str, dict[str, float]]:
+    "The figures that have a value, as MLflow counts them."
+    return {name: {"value": float(v), "step": 0} for name, v in tuned.summary["value"].items() if pd.notna(v)}
+
+
+def create_pipeline(symbol: str) -> Pipeline:
+    "A reading to a search over other readings."
+    again = ["tape", "params:reading", "params:setups", "params:confluence.htf", "timeframes"]
+    asked = ["market", "params:tune", "params:scorecard.n_boot", "params:seed", "trial_storage"]
+    nodes = [
+        *taped(symbol),
+        node(higher_timeframes, ["params:timeframes", "params:confluence.htf"], "timeframes", name="timeframes"),
+        node(market, again, "market", name="market"),
+        node(tuned, asked, "tuned", name="tune"),
+        node(parts, "tuned", ["trials", "tune_summary", "tune_runs", "tune_words"], name="tune_tables"),
+        node(metrics, "tuned", "tune_metrics", name="tune_metrics"),
+        node(pictures.trials, "trials", "tune_chart", name="tune_chart"),
+    ]
+    return stage(symbol, nodes)

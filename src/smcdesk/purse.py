@@ -1,0 +1,126 @@
+"""One purse for many symbols: what a shared replay came to, whole, by symbol, and what the portfolio refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+
+from smcdesk import project, session, story
+from smclab.candles import BadConfig
+from smclab.portfolio import Portfolio
+from smclab.risk import REASONS
+from smclab.scorecard import by, scorecard
+
+NAME = "portfolio"  # of the namespace, and of the folders its results are in
+SHOWN = ("trades_n", "win_rate_pct", "expectancy_r", "profit_factor", "costs", "costs_r", "pnl")
+
+
+def card(portfolio: Portfolio, n_boot: int, seed: int) -> pd.DataFrame:
+    "The scorecard of the whole purse; bars are the instants of the shared clock, days are UTC."
+    clock = portfolio.equity.index
+    bars = {f"{end}_bar": clock.searchsorted(portfolio.trades[f"{end}_time"]) for end in ("entry", "exit")}
+    whole = {"trades": portfolio.trades.assign(**bars), "equity": portfolio.equity}
+    told = SimpleNamespace(**whole, start_equity=portfolio.start_equity)
+    return scorecard(told, portfolio.equity, n_boot=n_boot, seed=seed)
+
+
+def by_symbol(portfolio: Portfolio, n_boot: int, seed: int) -> pd.DataFrame:
+    "What each symbol added, with the orders it sent and those the portfolio did not carry."
+    told = by(portfolio, "symbol", n_boot=n_boot, seed=seed).reindex(list(portfolio.ledgers)).rename_axis("symbol")
+    sent = {s: int(led.orders["order_id"].str.endswith(":entry").sum()) for s, led in portfolio.ledgers.items()}
+    no = portfolio.refusals["symbol"].value_counts()
+    counts = {"trades_n": told["trades_n"].fillna(0).astype(int), "pnl": told["pnl"].fillna(0.0)}
+    return told.assign(**counts, entries_n=pd.Series(sent), refused_n=[int(no.get(s, 0)) for s in told.index])
+
+
+def refused(portfolio: Portfolio) -> pd.DataFrame:  # symbol, reason, n, and the newest sentence
+    "Why the portfolio said no, by symbol."
+    parts = portfolio.refusals.groupby(["symbol", "reason"], sort=True)
+    rows = [[*key, len(part), part["text"].iloc[-1]] for key, part in parts]
+    return pd.DataFrame(rows, columns=["symbol", "reason", "n", "example"])
+
+
+# The report
+
+
+@dataclass(frozen=True)
+class Told:
+    "What the last shared replay left."
+
+    env: str
+    scorecard: pd.DataFrame
+    by_symbol: pd.DataFrame
+    refused: pd.DataFrame
+    equity: pd.DataFrame
+    trades: pd.DataFrame
+
+
+def load(env: str) -> Told:
+    "The purse from the catalog."
+    session.quiet()
+    if not (project.root() / "data/07_model_output" / NAME / "equity.parquet").exists():
+        raise BadConfig(f"nothing was replayed out of one purse yet: run smcdesk portfolio --env {env}")
+    catalog = project.catalog(env)
+    names = ("scorecard", "by_symbol", "refused", "equity", "trades")
+    return Told(env, **{name: catalog.load(f"{NAME}.{name}") for name in names})
+
+
+def resolved(t: Told) -> pd.DataFrame:
+    "What the parameters turned out to mean."
+    clock = t.equity.index
+    rows = {
+        "environment": t.env, "symbols": ", ".join(t.by_symbol.index), "instants": f"{len(clock):,}",
+        "first (UTC)": f"{clock[0]:%Y-%m-%d %H:%M}", "last (UTC)": f"{clock[-1]:%Y-%m-%d %H:%M}",
+    }  # fmt: skip
+    return pd.DataFrame({"": rows})
+
+
+def verdict(t: Told) -> str:
+    "The purse in one paragraph."
+    no, entries = int(t.by_symbol["refused_n"].sum()), int(t.by_symbol["entries_n"].sum())
+    return f"{story.trades(t.scorecard)} The portfolio refused {no:,} of {entries:,} entries."
+
+
+def whole(t: Told) -> pd.DataFrame:
+    "The scorecard as a reader wants it."
+    rows = t.scorecard[t.scorecard["value"].notna()]
+    return pd.DataFrame({
+        "value": [_shown(r) for r in rows.to_dict("records")], "n": [f"{n:,}" for n in rows["n"]], "unit": rows["unit"]
+    }, index=rows.index.rename(None))  # fmt: skip
+
+
+def _shown(row: dict[str, Any]) -> str:
+    "A figure with its interval."
+    return f"{row['value']:,.2f}" + ("" if pd.isna(row["low"]) else f" ({row['low']:,.2f} … {row['high']:,.2f})")
+
+
+def symbols(t: Told) -> pd.DataFrame:
+    "Each symbol's part as a reader wants it."
+    rows = t.by_symbol
+    shown = {"entries": [f"{n:,}" for n in rows["entries_n"]], "refused": [f"{n:,}" for n in rows["refused_n"]]}
+    for name in SHOWN:
+        low, high = (rows.get(f"{name}_{end}", pd.Series(float("nan"), rows.index)) for end in ("low", "high"))
+        parts = zip(rows[name], low, high, strict=True)
+        shown[name] = [
+            "none" if pd.isna(v) else f"{v:,}" if name == "trades_n" else _shown({"value": v, "low": a, "high": b})
+            for v, a, b in parts
+        ]
+    return pd.DataFrame(shown, index=rows.index.rename(None))
+
+
+def refusals(t: Told) -> pd.DataFrame:
+    "Refusals as a reader wants them."
+    if t.refused.empty:
+        return pd.DataFrame({"": ["n = 0"]}, index=["nothing was refused"])
+    return t.refused.assign(meaning=t.refused["reason"].map(REASONS)).set_index("symbol").rename_axis(None)
+
+
+def summary(t: Told) -> dict[str, Any]:
+    "The report in one row."
+    value = t.scorecard["value"]
+    figures = {k: None if pd.isna(value[k]) else float(value[k]) for k in ("expectancy_r", "total_return_pct")}
+    counts = {"trades_n": int(value["trades_n"]), "refused_n": int(t.by_symbol["refused_n"].sum())}
+    return {"env": t.env, "symbols": list(t.by_symbol.index), **counts, **figures, "sentence": verdict(t)}
