@@ -424,22 +424,17 @@ def _of_clock(times: pd.api.extensions.ExtensionArray) -> dict:
 
 def _of_news(now: np.ndarray, owner: Instrument, news: NewsCalendar | None, cap: float) -> dict:
     "Minutes to and since the nearest events, NaN where the calendar does not know."
-    nothing = np.full(len(now), np.nan)
+    out = dict.fromkeys(("minutes_to_news", "minutes_since_news"), np.full(len(now), np.nan))
     if news is None or not owner.news_currencies:
-        return {"minutes_to_news": nothing, "minutes_since_news": nothing}
-    due = news.due(owner.news_currencies)
-    until, since = (
-        end - now if s > 0 else now - end for s, end in ((1, news.covered_until_ns), (-1, news.covered_from_ns))
-    )
-    at, covered = np.searchsorted(due, now, side="left"), news.covers(now)
-    ahead = np.append(due, now.max() + 2**60)[at] - now if len(now) else now
-    past = now - np.append(due, now.min() - 2**60)[np.searchsorted(due, now, side="right") - 1] if len(now) else now
-    return {
-        name: np.where(
-            covered & ((wait <= reach) | (reach >= cap * MINUTE_NS)), np.minimum(wait / MINUTE_NS, cap), np.nan
-        )
-        for name, wait, reach in (("minutes_to_news", ahead, until), ("minutes_since_news", past, since))
-    }
+        return out
+    due, covered = news.due(owner.news_currencies), news.covers(now)
+    edges = np.concatenate([[-np.inf], due, [np.inf]])
+    ahead, past = edges[1 + np.searchsorted(due, now, "left")] - now, now - edges[np.searchsorted(due, now, "right")]
+    reaches = news.covered_until_ns - now, now - news.covered_from_ns
+    for name, wait, reach in zip(out, (ahead, past), reaches, strict=True):
+        known = covered & ((wait <= reach) | (reach >= cap * MINUTE_NS))
+        out[name] = np.where(known, np.minimum(wait / MINUTE_NS, cap), np.nan)
+    return out
 
 
 def _spread(spread_price: pd.Series | float | None, bars: pd.Series) -> np.ndarray:
@@ -479,9 +474,8 @@ def _of_regime(now: np.ndarray, regime: pd.Series | None, bars: pd.DatetimeIndex
     if regime is not None and len(regime):
         at = np.searchsorted(_ns(regime.index), now, side="right") - 1
         first = max(at.min(initial=len(regime)), 0)  # a slice is free, and most often it is one bar
-        said = regime.iloc[first : at.max(initial=first) + 1].to_list()
-        words = [said[k - first] if k >= 0 and isinstance(said[k - first], str) else "" for k in at.tolist()]
-        words = np.array(words, object)
+        said = [w if isinstance(w, str) else "" for w in regime.iloc[first : at.max(initial=first) + 1].to_list()]
+        words = np.array([*said, ""], object)[np.where(at < 0, -1, at - first)]
     for word in dict.fromkeys(words):
         if word not in ("", *_REGIMES):
             raise BadConfig(
@@ -549,10 +543,7 @@ def features(
     with np.errstate(invalid="ignore", divide="ignore"):
         found = _of_setup(c, side, entry, atr) | _of_story(c) | _of_levels(seen, side, entry, atr) | _of_clock(times)
         found |= _of_news(now, owner, news, config.news_cap_minutes) | _of_cost(spread, c, owner, entry, atr)
-        found |= (
-            _of_sentiment(now, owner, sentiment)
-            | _of_regime(now, regime, reading.bars.index)
-            | _of_bars(reading, bars, config)
-        )
+        found |= _of_sentiment(now, owner, sentiment) | _of_regime(now, regime, reading.bars.index)
+        found |= _of_bars(reading, bars, config)
         values = _turned(np.array([found[name] for name in _NAMES], np.float64).T.copy(), side)
     return pd.DataFrame(values, index=pd.Index(candidates["setup_id"], name="setup_id"), columns=_INDEX)
