@@ -197,8 +197,8 @@ _LONGEST = 600  # bars until the slowest of them has settled
 DICTIONARY = (*_SETUP, *_LEVELS, *_WORLD, *_BARS)
 _NAMES = [f.name for f in DICTIONARY]
 _INDEX = pd.Index(_NAMES)
-_SIGNED = np.array([f.sided == _SIGN for f in DICTIONARY])
-_MIRRORED = {k: 100.0 if f.unit == "0 to 100" else 1.0 for k, f in enumerate(DICTIONARY) if f.sided == _MIRROR}
+_FACTOR = np.array([-1.0 if f.sided in (_SIGN, _MIRROR) else 1.0 for f in DICTIONARY])  # of a short
+_WHOLE = np.array([(100.0 if f.unit == "0 to 100" else 1.0) if f.sided == _MIRROR else 0.0 for f in DICTIONARY])
 
 # %% ../../nbs/60_features.ipynb #caba0805
 @dataclass(frozen=True)
@@ -286,14 +286,16 @@ def _window(ta, bars: pd.DataFrame) -> dict:
 def _of_bars(reading: Reading, bars: np.ndarray, config: FeatureConfig) -> dict:
     "Indicators at some bars."
     ta, times, span = _talib(), _ns(reading.bars.index), config.block_bars * timeframe_ns(reading.timeframe)
-    block, out = times[bars] // span, {f.name: np.full(len(bars), np.nan) for f in _BARS}
+    block, out = times[bars] // span, np.full((len(_BARS), len(bars)), np.nan)
     order = np.argsort(block, kind="stable")
     for rows in np.split(order, np.flatnonzero(np.diff(block[order])) + 1) if len(bars) else ():
         start = max(np.searchsorted(times, block[rows[0]] * span) - config.warmup_bars, 0)
         stop, at = bars[rows].max() + 1, bars[rows] - start
-        for name, (values, settle) in _window(ta, reading.bars.iloc[start:stop]).items():
-            out[name][rows] = np.where(at >= settle, values[at], np.nan)
-    return out
+        found = _window(ta, reading.bars.iloc[start:stop])
+        values = np.array([found[f.name][0][at] for f in _BARS])
+        settled = at >= np.array([found[f.name][1] for f in _BARS])[:, None]
+        out[:, rows] = np.where(settled, values, np.nan)
+    return {f.name: values for f, values in zip(_BARS, out, strict=True)}
 
 # %% ../../nbs/60_features.ipynb #abedbaf6
 _WORDS = ("mode", "zone_kind", "break_kind", "sweep_source", "killzone")
@@ -405,20 +407,20 @@ def _circle(name: str, share: np.ndarray) -> dict:
 _DAY_NS = 1440 * MINUTE_NS
 
 
-def _moment(clock: str) -> int:
-    "Time since midnight of HH:MM, ns."
-    return (60 * int(clock[:2]) + int(clock[3:])) * MINUTE_NS
+_CLOCKS = tuple(
+    (f"in_{s.name}", s.zone, *((60 * int(t[:2]) + int(t[3:])) * MINUTE_NS for t in (s.start, s.end))) for s in SESSIONS
+)  # name, zone, and since midnight its start and end, ns
+_ZONES_OF_CLOCKS = tuple(dict.fromkeys(("America/New_York", *(zone for _, zone, *_ in _CLOCKS))))
 
 
 def _of_clock(times: pd.api.extensions.ExtensionArray) -> dict:
     "The instant of the decision on the clocks of its sessions."
-    zones = dict.fromkeys(("America/New_York", *(s.zone for s in SESSIONS)))
-    walls = {zone: _ns(times.tz_convert(zone).tz_localize(None)) for zone in zones}
-    wall, inside = walls["America/New_York"], {}
-    for s in SESSIONS:
-        start, end, moment = _moment(s.start), _moment(s.end), walls[s.zone] % _DAY_NS
-        after, before = moment >= start, moment < end
-        inside[f"in_{s.name}"] = after & before if start < end else after | before
+    walls = {zone: _ns(times.tz_convert(zone).tz_localize(None)) for zone in _ZONES_OF_CLOCKS}
+    moments, inside = {zone: wall % _DAY_NS for zone, wall in walls.items()}, {}
+    for name, zone, start, end in _CLOCKS:
+        after, before = moments[zone] >= start, moments[zone] < end
+        inside[name] = after & before if start < end else after | before
+    wall = walls["America/New_York"]
     return _circle("hour", wall % _DAY_NS / _DAY_NS) | _circle("weekday", (wall // _DAY_NS + 3) % 7 / 7) | inside
 
 
@@ -507,18 +509,15 @@ def _arrays(table: pd.DataFrame) -> dict[str, np.ndarray]:
     for name in _NEEDED:
         if name not in at:
             raise BadConfig(f"candidates have no column {name!r}{nearest(name, list(at))}")
-    numbers = table.iloc[:, [at[name] for name in _NUMBERS]].to_numpy(np.float64)
+    numbers = table.take(np.array([at[name] for name in _NUMBERS]), axis=1).to_numpy(np.float64)
     return dict(zip(_NUMBERS, numbers.T, strict=True)) | {name: table[name].to_numpy(object) for name in _WORDS}
 
 
 def _turned(values: np.ndarray, side: np.ndarray) -> np.ndarray:
     "Raw values seen from each row's side; what is not finite is not known."
-    short = np.flatnonzero(side < 0)
-    values[np.ix_(short, _SIGNED)] *= -1.0
-    for k, whole in _MIRRORED.items():
-        values[short, k] = whole - values[short, k]
-    values[~np.isfinite(values)] = np.nan
-    return values + 0.0  # no -0.0
+    short = side[:, None] < 0
+    values = np.where(short, _WHOLE + _FACTOR * values, values)
+    return np.where(np.isfinite(values), values + 0.0, np.nan)  # and no -0.0
 
 
 def features(
