@@ -40,7 +40,7 @@ TAPES = {
 
 def world(index: pd.DatetimeIndex, now: pd.Timestamp | None = None) -> dict:
     """A made-up calendar, headlines, spreads and regimes; after `now` they are others, save the calendar."""
-    rng, when = np.random.default_rng(5), index[::11]
+    rng, when = np.random.default_rng(5), index
     due = index.as_unit("ns").asi8[::37]
     news = NewsCalendar(tuple(due.tolist()), ("USD",) * len(due), ("figure",) * len(due), 0, 2**62, 0)
     words = pd.Series(rng.choice(["trend", "range", "volatile", ""], len(index)), index=index + pd.Timedelta("15min"))

@@ -197,8 +197,8 @@ _LONGEST = 600  # bars until the slowest of them has settled
 DICTIONARY = (*_SETUP, *_LEVELS, *_WORLD, *_BARS)
 _NAMES = [f.name for f in DICTIONARY]
 _INDEX = pd.Index(_NAMES)
-_SIGNED = np.array([f.sided == _SIGN for f in DICTIONARY])
-_MIRRORED = {k: 100.0 if f.unit == "0 to 100" else 1.0 for k, f in enumerate(DICTIONARY) if f.sided == _MIRROR}
+_FACTOR = np.array([-1.0 if f.sided in (_SIGN, _MIRROR) else 1.0 for f in DICTIONARY])  # of a short
+_WHOLE = np.array([(100.0 if f.unit == "0 to 100" else 1.0) if f.sided == _MIRROR else 0.0 for f in DICTIONARY])
 
 # %% ../../nbs/60_features.ipynb #caba0805
 @dataclass(frozen=True)
@@ -286,14 +286,16 @@ def _window(ta, bars: pd.DataFrame) -> dict:
 def _of_bars(reading: Reading, bars: np.ndarray, config: FeatureConfig) -> dict:
     "Indicators at some bars."
     ta, times, span = _talib(), _ns(reading.bars.index), config.block_bars * timeframe_ns(reading.timeframe)
-    block, out = times[bars] // span, {f.name: np.full(len(bars), np.nan) for f in _BARS}
+    block, out = times[bars] // span, np.full((len(_BARS), len(bars)), np.nan)
     order = np.argsort(block, kind="stable")
     for rows in np.split(order, np.flatnonzero(np.diff(block[order])) + 1) if len(bars) else ():
         start = max(np.searchsorted(times, block[rows[0]] * span) - config.warmup_bars, 0)
         stop, at = bars[rows].max() + 1, bars[rows] - start
-        for name, (values, settle) in _window(ta, reading.bars.iloc[start:stop]).items():
-            out[name][rows] = np.where(at >= settle, values[at], np.nan)
-    return out
+        found = _window(ta, reading.bars.iloc[start:stop])
+        values = np.array([found[f.name][0][at] for f in _BARS])
+        settled = at >= np.array([found[f.name][1] for f in _BARS])[:, None]
+        out[:, rows] = np.where(settled, values, np.nan)
+    return {f.name: values for f, values in zip(_BARS, out, strict=True)}
 
 # %% ../../nbs/60_features.ipynb #abedbaf6
 _WORDS = ("mode", "zone_kind", "break_kind", "sweep_source", "killzone")
@@ -405,41 +407,36 @@ def _circle(name: str, share: np.ndarray) -> dict:
 _DAY_NS = 1440 * MINUTE_NS
 
 
-def _moment(clock: str) -> int:
-    "Time since midnight of HH:MM, ns."
-    return (60 * int(clock[:2]) + int(clock[3:])) * MINUTE_NS
+_CLOCKS = tuple(
+    (f"in_{s.name}", s.zone, *((60 * int(t[:2]) + int(t[3:])) * MINUTE_NS for t in (s.start, s.end))) for s in SESSIONS
+)  # name, zone, and since midnight its start and end, ns
+_ZONES_OF_CLOCKS = tuple(dict.fromkeys(("America/New_York", *(zone for _, zone, *_ in _CLOCKS))))
 
 
 def _of_clock(times: pd.api.extensions.ExtensionArray) -> dict:
     "The instant of the decision on the clocks of its sessions."
-    zones = dict.fromkeys(("America/New_York", *(s.zone for s in SESSIONS)))
-    walls = {zone: _ns(times.tz_convert(zone).tz_localize(None)) for zone in zones}
-    wall, inside = walls["America/New_York"], {}
-    for s in SESSIONS:
-        start, end, moment = _moment(s.start), _moment(s.end), walls[s.zone] % _DAY_NS
-        after, before = moment >= start, moment < end
-        inside[f"in_{s.name}"] = after & before if start < end else after | before
+    walls = {zone: _ns(times.tz_convert(zone).tz_localize(None)) for zone in _ZONES_OF_CLOCKS}
+    moments, inside = {zone: wall % _DAY_NS for zone, wall in walls.items()}, {}
+    for name, zone, start, end in _CLOCKS:
+        after, before = moments[zone] >= start, moments[zone] < end
+        inside[name] = after & before if start < end else after | before
+    wall = walls["America/New_York"]
     return _circle("hour", wall % _DAY_NS / _DAY_NS) | _circle("weekday", (wall // _DAY_NS + 3) % 7 / 7) | inside
 
 
 def _of_news(now: np.ndarray, owner: Instrument, news: NewsCalendar | None, cap: float) -> dict:
     "Minutes to and since the nearest events, NaN where the calendar does not know."
-    nothing = np.full(len(now), np.nan)
+    out = dict.fromkeys(("minutes_to_news", "minutes_since_news"), np.full(len(now), np.nan))
     if news is None or not owner.news_currencies:
-        return {"minutes_to_news": nothing, "minutes_since_news": nothing}
-    due = news.due(owner.news_currencies)
-    until, since = (
-        end - now if s > 0 else now - end for s, end in ((1, news.covered_until_ns), (-1, news.covered_from_ns))
-    )
-    at, covered = np.searchsorted(due, now, side="left"), news.covers(now)
-    ahead = np.append(due, now.max() + 2**60)[at] - now if len(now) else now
-    past = now - np.append(due, now.min() - 2**60)[np.searchsorted(due, now, side="right") - 1] if len(now) else now
-    return {
-        name: np.where(
-            covered & ((wait <= reach) | (reach >= cap * MINUTE_NS)), np.minimum(wait / MINUTE_NS, cap), np.nan
-        )
-        for name, wait, reach in (("minutes_to_news", ahead, until), ("minutes_since_news", past, since))
-    }
+        return out
+    due, covered = news.due(owner.news_currencies), news.covers(now)
+    edges = np.concatenate([[-np.inf], due, [np.inf]])
+    ahead, past = edges[1 + np.searchsorted(due, now, "left")] - now, now - edges[np.searchsorted(due, now, "right")]
+    reaches = news.covered_until_ns - now, now - news.covered_from_ns
+    for name, wait, reach in zip(out, (ahead, past), reaches, strict=True):
+        known = covered & ((wait <= reach) | (reach >= cap * MINUTE_NS))
+        out[name] = np.where(known, np.minimum(wait / MINUTE_NS, cap), np.nan)
+    return out
 
 
 def _spread(spread_price: pd.Series | float | None, bars: pd.Series) -> np.ndarray:
@@ -479,9 +476,8 @@ def _of_regime(now: np.ndarray, regime: pd.Series | None, bars: pd.DatetimeIndex
     if regime is not None and len(regime):
         at = np.searchsorted(_ns(regime.index), now, side="right") - 1
         first = max(at.min(initial=len(regime)), 0)  # a slice is free, and most often it is one bar
-        said = regime.iloc[first : at.max(initial=first) + 1].to_list()
-        words = [said[k - first] if k >= 0 and isinstance(said[k - first], str) else "" for k in at.tolist()]
-        words = np.array(words, object)
+        said = [w if isinstance(w, str) else "" for w in regime.iloc[first : at.max(initial=first) + 1].to_list()]
+        words = np.array([*said, ""], object)[np.where(at < 0, -1, at - first)]
     for word in dict.fromkeys(words):
         if word not in ("", *_REGIMES):
             raise BadConfig(
@@ -513,18 +509,15 @@ def _arrays(table: pd.DataFrame) -> dict[str, np.ndarray]:
     for name in _NEEDED:
         if name not in at:
             raise BadConfig(f"candidates have no column {name!r}{nearest(name, list(at))}")
-    numbers = table.iloc[:, [at[name] for name in _NUMBERS]].to_numpy(np.float64)
+    numbers = table.take(np.array([at[name] for name in _NUMBERS]), axis=1).to_numpy(np.float64)
     return dict(zip(_NUMBERS, numbers.T, strict=True)) | {name: table[name].to_numpy(object) for name in _WORDS}
 
 
 def _turned(values: np.ndarray, side: np.ndarray) -> np.ndarray:
     "Raw values seen from each row's side; what is not finite is not known."
-    short = np.flatnonzero(side < 0)
-    values[np.ix_(short, _SIGNED)] *= -1.0
-    for k, whole in _MIRRORED.items():
-        values[short, k] = whole - values[short, k]
-    values[~np.isfinite(values)] = np.nan
-    return values + 0.0  # no -0.0
+    short = side[:, None] < 0
+    values = np.where(short, _WHOLE + _FACTOR * values, values)
+    return np.where(np.isfinite(values), values + 0.0, np.nan)  # and no -0.0
 
 
 def features(
@@ -549,10 +542,7 @@ def features(
     with np.errstate(invalid="ignore", divide="ignore"):
         found = _of_setup(c, side, entry, atr) | _of_story(c) | _of_levels(seen, side, entry, atr) | _of_clock(times)
         found |= _of_news(now, owner, news, config.news_cap_minutes) | _of_cost(spread, c, owner, entry, atr)
-        found |= (
-            _of_sentiment(now, owner, sentiment)
-            | _of_regime(now, regime, reading.bars.index)
-            | _of_bars(reading, bars, config)
-        )
+        found |= _of_sentiment(now, owner, sentiment) | _of_regime(now, regime, reading.bars.index)
+        found |= _of_bars(reading, bars, config)
         values = _turned(np.array([found[name] for name in _NAMES], np.float64).T.copy(), side)
     return pd.DataFrame(values, index=pd.Index(candidates["setup_id"], name="setup_id"), columns=_INDEX)

@@ -42,14 +42,16 @@ LEXICON = (  # (category, value, words): a base form also stands for its regular
     ("crash", -1.0,
      "crash plunge plummet collapse tumble tank sink sank crisis panic rout meltdown recession depression "
      "default bankrupt bankruptcy insolvent insolvency fraud hack exploit breach scandal contagion bailout war "
-     "attack invasion catastrophe halt liquidation delist record-low"),
+     "attack invasion catastrophe halt liquidation delist record-low all-time-low"),
 )  # fmt: skip
 TURNS = (  # words that turn the value of the next three: a default that is averted is no default
     "no", "not", "never", "none", "without", "hardly", "cannot", "can't", "won't", "don't", "doesn't", "didn't",
     "isn't", "wasn't", "aren't", "avoid", "avert", "deny", "prevent", "fail", "lack", "less", "fewer", "narrow",
-    "reject", "rule-out", "end",
+    "reject", "rule-out",
 )  # fmt: skip
 _REACH = 3  # words
+_UNDONE = ("averted", "avoided", "denied", "prevented", "rejected", "narrowed")  # turn the word before: default averted
+_PHRASE = re.compile(r"\b(record|all-time) (high|low)")
 
 # %% ../../nbs/33_sentiment.ipynb #c7449890
 _ENDINGS = (
@@ -87,15 +89,17 @@ def word_score(
     text: str,  # a headline, in English
 ) -> float:  # -1 (all bad) to 1 (all good); 0 when no word of it is on the list
     "How a text sounds: the mean value of its listed words, turned where a negation stands up to three words before."
-    total, n, turned = 0.0, 0, 0
-    for word in _WORD.findall(text.lower().replace("\u2019", "'")):
+    values, before, turned = [], False, 0
+    for word in _WORD.findall(_PHRASE.sub(r"\1-\2", text.lower().replace("\u2019", "'"))):
         base = _listed(word, _VALUES)
-        if _listed(word, TURNS):
+        if before and word in _UNDONE:
+            values[-1] *= -1
+        elif _listed(word, TURNS):
             turned = _REACH + 1
         elif base:
-            total, n = total + _VALUES[base] * (-1 if turned > 0 else 1), n + 1
-        turned -= 1
-    return total / n if n else 0.0
+            values.append(_VALUES[base] * (-1 if turned > 0 else 1))
+        before, turned = base is not None, turned - 1
+    return sum(values) / len(values) if values else 0.0
 
 # %% ../../nbs/33_sentiment.ipynb #d85ff73c
 _HOUR_NS = 3_600_000_000_000
