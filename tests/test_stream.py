@@ -28,7 +28,7 @@ from smclab.structure import StructureConfig
 from smclab.tapes import market, random_ticks
 
 WHOLE = os.environ.get("STREAM_TAPES") == "whole"
-SLICE = 1700  # bars of each shared tape in the quick run
+SLICE = 1500  # bars of each shared tape in the quick run
 V1 = preset("v1")
 SMALL = StructureConfig(left=2, right=2, major_left=8, major_right=8, tolerance_atr_bars=50)
 LOOSE = Config(structure=SMALL, liquidity=LiquidityConfig(reclaim_bars=3))
