@@ -327,6 +327,7 @@ class _Walk:
         self.owner, self.config, self.n = _owner(instrument), config or SetupConfig(), 0
         self.terms, self.names = _terms(self.config, reading.config, self.owner.tick), _source_names(reading.config)
         self.state, self.columns, self.first = grammar_state(self.config.volatility_bars), _NOTHING, None
+        self.table = None  # the columns as a table, once asked for
 
     def on(self, reading: Reading | ReadingNow):
         "Walk on to the last bar read: over a tape all rows are kept, of a live reader those of its last bar."
@@ -336,7 +337,7 @@ class _Walk:
 
     def look(self, reading: Reading | ReadingNow):
         "Make columns of what the last stretch found."
-        self.n, self.columns, live = reading.n, _NOTHING, isinstance(reading, ReadingNow)
+        self.n, self.columns, self.table, live = reading.n, _NOTHING, None, isinstance(reading, ReadingNow)
         if grammar_looks(self.state):
             found = grammar_stages(self.state, reading.n - 1 if live else -1)
             if len(found.looks.bar):
@@ -380,7 +381,10 @@ def candidates_at(
     config: SetupConfig | None = None,
 ) -> pd.DataFrame:  # the rows of `candidates(pending=True)` evaluated at this very bar; often none
     "Candidates to be decided on at this bar's close."
-    return _table(evaluations_at(at, instrument, config))
+    walk = _walked(at, instrument, config)
+    if walk.table is None:
+        walk.table = _table(walk.columns).copy()  # in few blocks: quick to slice
+    return walk.table if walk.first is None else walk.table.iloc[walk.first[at.bar] : walk.first[at.bar + 1]]
 
 # %% ../../nbs/40_setups.ipynb #59eb519c
 def warmup_bars(
