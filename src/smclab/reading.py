@@ -863,14 +863,19 @@ class ReadingNow:
     def __init__(self, reader: Reader):
         if not reader.n:
             raise BadConfig("this reader has read nothing yet: push a bar first")
-        self.reader, self.bar, self.n = reader, reader.n - 1, reader.n
+        self.reader, self.bar = reader, reader.n - 1
         self.timeframe, self.config, self.shelf = reader.timeframe, reader.config, reader.shelf
 
     def _tracks(self) -> list[_Track]:
         "The reader's timeframes, while it stands at this bar."
-        if self.reader.n != self.n:
+        if self.reader.n != self.bar + 1:
             raise BadConfig(f"the reader has gone on to bar {self.reader.n - 1}; ask it for now() again")
         return self.reader._tracks
+
+    @property
+    def n(self) -> int:
+        "Bars read."
+        return self._tracks()[0].n
 
     @property
     def source(self) -> "ReadingNow":
