@@ -436,7 +436,7 @@ def test_sweep_leaves_a_parent_with_its_grid_and_a_run_per_choice(swept, house):
 
 
 def test_walkforward_leaves_a_run_per_fold_from_flat(walked):
-    told = walk_story.load(SYMBOL, "test")
+    told = walk_story.load(SYMBOL, "test", study=walked)
     assert told.run["run_id"] == walked and len(told.folds) == len(told.windows) == 4
     assert told.returns.index.is_monotonic_increasing and told.returns.index.is_unique
     for window, fold in zip(told.windows.itertuples(), told.folds.itertuples(), strict=True):
