@@ -436,7 +436,7 @@ def test_sweep_leaves_a_parent_with_its_grid_and_a_run_per_choice(swept, house):
 
 
 def test_walkforward_leaves_a_run_per_fold_from_flat(walked):
-    told = walk_story.load(SYMBOL, "test")
+    told = walk_story.load(SYMBOL, "test", study=walked)
     assert told.run["run_id"] == walked and len(told.folds) == len(told.windows) == 4
     assert told.returns.index.is_monotonic_increasing and told.returns.index.is_unique
     for window, fold in zip(told.windows.itertuples(), told.folds.itertuples(), strict=True):
@@ -572,10 +572,9 @@ def test_replay_is_reproduced_and_what_changed_is_listed(house, monkeypatch):
 
 def test_baseline_is_frozen_once_and_held_against_the_present(house):
     smcdesk("replay", "--env", "test")
-    words = ("report", "baseline_snapshot", "-p", "env=test")
-    assert "Nothing is frozen as v1 yet" in smcdesk(*words)[1]
-    assert "v1 is frozen now" in smcdesk(*words, "-p", "freeze=true")[1].replace("\n", " ")
-    code, out, err = smcdesk(*words, "-p", "freeze=true")
+    assert "Nothing is frozen as **v1** yet" in snapshot.verdict(snapshot.load("test"))
+    assert "**v1** is frozen now" in snapshot.verdict(snapshot.load("test", freeze=True))
+    code, out, err = smcdesk("report", "baseline_snapshot", "-p", "env=test", "-p", "freeze=true")
     assert code == 0 and "1 of 1 symbols are identical to v1" in out.replace("\n", " "), err
     page = next((house / "notebooks_out/baseline_snapshot").rglob("env-test_freeze-True.html")).read_text()
     assert all(said in page for said in ("identical", "expectancy_r", "nothing differs", "<img"))
@@ -587,7 +586,6 @@ def test_baseline_is_frozen_once_and_held_against_the_present(house):
         told = snapshot.load("test", name="v1", freeze=True)
     finally:
         catalog.write_text(before)
-        smcdesk("replay", "--env", "test")
     assert told.frozen == frozen and told.now["symbols"] != frozen["figures"]["symbols"]
     assert "MADEUP differs: candles, decisions, ledger." in snapshot.verdict(told)
     assert {"trades_n", "expectancy_r"} <= set(snapshot.changes(told)["figure"])

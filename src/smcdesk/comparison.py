@@ -66,7 +66,8 @@ def _picked(runs: pd.DataFrame, study: str, ids: list[str], symbol: str, env: st
             known(runs, run_id)
         return runs.set_index("run_id", drop=False).loc[ids].reset_index(drop=True)
     here = column(runs, "tags.symbol").astype(str).str.split(",").map(lambda names: symbol in names)
-    whole = column(runs, "tags.study.kind").isna() & (column(runs, "tags.study") != "sweep")
+    many = ("sweep", "tune", "portfolio")  # their own days are those of several combinations or symbols
+    whole = column(runs, "tags.study.kind").isna() & ~column(runs, "tags.study").isin(many)
     return runs[here & whole & (column(runs, "tags.env") == env)].head(newest)
 
 

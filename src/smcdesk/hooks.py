@@ -94,8 +94,8 @@ class Tracking:
         if name in HASHED:
             self._tag(f"{HASHED[name]}.{symbol}", studies.hash_of(data))
         kind, _, runs = name.partition("_")
-        if runs == "runs":
-            self._tag("study", kind)
+        if runs == "runs" or name == "shared":
+            self._tag("study", purse.NAME if name == "shared" else kind)
 
     def _fingerprint(self, dataset_name: str, data: Any) -> None:
         "Tag the run with the fingerprint of a symbol's bars, once."
