@@ -304,6 +304,21 @@ def test_failover_has_hysteresis_and_a_journal(tmp_path):
         ask()
 
 
+def test_a_source_that_stands_still_is_left_for_one_that_goes_on(tape):
+    now = [tape.index[2000]]
+    still, on = (Recorded({"BTC": bars}, name=name, clock=lambda: now[0]) for name, bars in (("a", tape), ("b", tape)))
+    both = Failover(still, on, clock=lambda: now[0], monotonic=lambda: 0.0, expected=lambda s: expected(BTC))
+    assert both.latest("BTC", "15m", 2).index[-1] == tape.index[1999] and both.served_by == "a"
+    still._tapes = {"BTC": tape.iloc[:1996]}
+    still._made.clear()
+    assert both.latest("BTC", "15m", 2).index[-1] == tape.index[1999] and both.served_by == "b"
+    assert len(both.history("BTC", "15m", tape.index[1997])) == 3 and both.active is on
+    on._tapes = still._tapes
+    on._made.clear()
+    again = Failover(still, on, clock=lambda: now[0], monotonic=lambda: 0.0, expected=lambda s: expected(BTC))
+    assert again.latest("BTC", "15m", 2).index[-1] == tape.index[1995] and again.served_by == "a"  # both stand still
+
+
 def test_flapping_changes_sides_far_less_often_than_it_flaps(tmp_path):
     now, a = [0.0], Flaky("a")
     both = Failover(a, Flaky("b"), journal=tmp_path / "j", monotonic=lambda: now[0])

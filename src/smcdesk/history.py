@@ -22,6 +22,7 @@ import pandas as pd
 from filelock import FileLock
 
 from smcdesk.disk import whole_file, write_text
+from smcdesk.hours import Expected
 from smcdesk.providers.protocol import MANY, moment, no_bars
 from smclab.candles import COLUMNS, BadBars, check, fingerprint, timeframe_ns
 
@@ -29,9 +30,6 @@ FETCHED = "fetched_at"
 UNSURE = ".unsure"  # stands beside the months while they may say more than the manifest
 LOCK_WAIT_S = 60
 REVISION_COLUMNS = ("time", "seen_at", *(f"{name}_{age}" for name in COLUMNS for age in ("old", "new")))
-
-# The open times a market should have had in [start, end).
-Expected = Callable[[pd.Timestamp, pd.Timestamp, str], pd.DatetimeIndex]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +49,7 @@ class History:
         self,
         root: Path | str,  # data/01_raw
         *,
-        expected: Callable[[str], Expected] | None = None,  # by symbol, the open times of its market; None: all
+        expected: Callable[[str], Expected | None] | None = None,  # by symbol, when its market trades; None: always
     ):
         self.root, self._expected = Path(root), expected
 
