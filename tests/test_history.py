@@ -1,6 +1,7 @@
 """What was fetched and how it is kept: first values stay, merges can be repeated, crashes lose nothing. Then failover,
 quality against calendars and second sources, the calendar of news, and the commands."""
 
+import sys
 import threading
 
 import numpy as np
@@ -16,7 +17,7 @@ from smcdesk.providers import BadAnswer, ProviderDown, ProviderRefused, news, pr
 from smcdesk.providers.caller import Breaker, Pace
 from smcdesk.providers.failover import Failover, Hysteresis, changes
 from smcdesk.providers.recorded import Recorded
-from smcdesk.quality import cross_check, inspect
+from smcdesk.quality import cross_check, inspect, known
 from smclab.candles import BadBars, BadConfig, check, resample
 from smclab.instruments import instrument
 from smclab.tapes import market
@@ -390,6 +391,16 @@ def test_each_fault_is_found_by_name(fx):
     assert inspect(fx, EURUSD, now=fx.index[-1] + pd.Timedelta("20min")).verdict == "ok"
 
 
+def test_the_verdict_at_a_bar_knows_no_later_one(fx):
+    holed = fx.drop(fx.index[2000:2100])
+    whole = known(holed, EURUSD)
+    assert whole.iloc[1999] == "ok" and whole.iloc[2000] == "degraded" and whole.iloc[2600] == "ok"
+    for n in (1900, 2000, 2001, 2400, 4000):
+        same(known(holed.iloc[:n], EURUSD).to_frame(), whole.iloc[:n].to_frame())
+    shut = fx[fx.index.tz_convert("America/New_York").hour != 17]  # the daily break of metals
+    assert (known(shut, GOLD) == "ok").all() and (known(shut, EURUSD) != "ok").any()
+
+
 def test_shares_on_new_yorks_clock_are_bad():
     grid = expected(SPY)(pd.Timestamp("2024-01-02T14:30Z"), pd.Timestamp("2024-03-28T19:45Z"), "15m")
     bars = market(len(grid), seed=4, price=400.0, tick=0.01, week="24/7").set_axis(grid)
@@ -469,6 +480,20 @@ def test_a_typo_in_conf_is_named(house):
         feeds.named("binanze")
 
 
+@pytest.mark.parametrize(
+    ("name", "entry", "module"),
+    [("kraken", {"kind": "ccxt", "exchange": "kraken"}, "ccxt"), ("alpaca", {"symbols": {"BTC": "BTC/USD"}}, "alpaca")],
+)
+def test_a_missing_extra_is_named(monkeypatch, name, entry, module):
+    for loaded in [word for word in sys.modules if word.partition(".")[0] == module]:
+        monkeypatch.setitem(sys.modules, loaded, None)
+    monkeypatch.setitem(sys.modules, f"{module}.data" if module == "alpaca" else module, None)
+    source = provider(name, entry)
+    for ask in (lambda: source.latest("BTC", "15m", 1), lambda: source.snapshot("BTC")):
+        with pytest.raises(BadConfig, match=rf"smclab\[{module}\]"):
+            ask()
+
+
 def test_a_key_is_asked_for_by_name(monkeypatch):
     for word in ("APCA_API_KEY_ID", "ALPACA_API_KEY", "APCA_API_SECRET_KEY", "ALPACA_SECRET_KEY"):
         monkeypatch.delenv(word, raising=False)
@@ -482,7 +507,8 @@ def test_fetch_quality_and_a_run_use_the_same_candles(house, tape, monkeypatch):
     from smcdesk.providers import protocol
 
     now = tape.index[-1] + pd.Timedelta("7min")
-    monkeypatch.setattr(protocol, "now", lambda: now)
+    for module in (protocol, fetching):
+        monkeypatch.setattr(module, "now", lambda: now)
     run = CliRunner()
     with running(Venue(tape, binance.answer)) as venue:
         here = f"exchange: binance\n    base_url: {venue.url}\n    rate_limit_ms: 0"
@@ -504,5 +530,13 @@ def test_fetch_quality_and_a_run_use_the_same_candles(house, tape, monkeypatch):
     assert "binance" in candles.notes[0]
     told = run.invoke(app, ["quality", "BTCUSDT"])
     assert told.exit_code == 0 and "ok." in told.output, told.output
+    assert "as it was known at each bar: ok 100 %" in told.output
+    source = f"history:binance/15m@{now.isoformat()}"
+    same(feeds.stored("BTCUSDT", source, feeds.history())[0], candles.bars)
+    with pytest.raises(BadConfig, match="had been fetched"):
+        feeds.stored("BTCUSDT", f"history:binance/15m@{start.isoformat()}", feeds.history())
+    shown = run.invoke(app, ["providers"])
+    assert shown.exit_code == 0 and "BTCUSDT 15m" in shown.output
+    assert "globals.yml names none" in run.invoke(app, ["news"]).output
     nothing = run.invoke(app, ["quality", "BTCUSDT", "--provider", "kraken"])
     assert nothing.exit_code == 2 and "smcdesk fetch BTCUSDT --provider kraken" in nothing.output

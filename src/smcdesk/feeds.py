@@ -15,11 +15,11 @@ from smcdesk.history import History
 from smcdesk.hours import Expected, expected
 from smcdesk.providers import Provider, Snapshot, provider
 from smcdesk.providers.failover import Failover, Hysteresis
-from smcdesk.providers.protocol import Clock
-from smclab.candles import BadConfig, nearest
+from smcdesk.providers.protocol import Clock, moment
+from smclab.candles import BadConfig, fingerprint, nearest
 from smclab.instruments import SYMBOLS, Instrument
 
-STORED = "history:"  # a symbol's source in conf: history:PROVIDER/TIMEFRAME
+STORED = "history:"  # a symbol's source in conf: history:PROVIDER/TIMEFRAME, or …@MOMENT for what was kept by then
 
 
 class Feed(BaseModel):
@@ -156,11 +156,12 @@ def market(symbol: str, env: str | None = None) -> Instrument | None:
 
 def stored(
     symbol: str,
-    source: str,  # history:PROVIDER or history:PROVIDER/TIMEFRAME
+    source: str,  # history:PROVIDER, history:PROVIDER/TIMEFRAME or history:PROVIDER/TIMEFRAME@MOMENT
     kept: History,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:  # bars, and where they are from
     "The candles a symbol's entry in conf names in the history."
-    name, _, timeframe = source.removeprefix(STORED).partition("/")
+    where, _, by = source.removeprefix(STORED).partition("@")
+    name, _, timeframe = where.partition("/")
     here = [tf for p, s, tf in kept.series() if (p, s) == (name, symbol)]
     if not here:
         have = [f"{p}/{s}/{tf}" for p, s, tf in kept.series()]
@@ -172,12 +173,16 @@ def stored(
     timeframe = timeframe or here[0]
     if timeframe not in here:
         raise BadConfig(f"{symbol} from {name} is not kept in {timeframe}, only in {', '.join(here)}")
+    bars = kept.bars(name, symbol, timeframe, as_of=by or None)
+    if not len(bars):
+        raise BadConfig(f"nothing of {symbol} {timeframe} had been fetched from {name} by {by}")
     told = kept.manifest(name, symbol, timeframe)
-    note = f"Candles fetched from {name}, {timeframe}, last on {told['fetched_at'][:16]}Z: {told['fingerprint']}."
+    until = f"by {moment(by):%Y-%m-%d %H:%M}Z" if by else f"last on {told['fetched_at'][:16]}Z"
+    note = f"Candles fetched from {name}, {timeframe}, {until}: {fingerprint(bars)}."
     more = (
         (f"{told['revisions']} bars were told otherwise later: the first values count.",) if told["revisions"] else ()
     )
-    return kept.bars(name, symbol, timeframe), (note, *more)
+    return bars, (note, *more)
 
 
 def candles(

@@ -107,7 +107,7 @@ def quality(
     from smcdesk import feeds
     from smcdesk import quality as desk
     from smcdesk.providers.protocol import now
-    from smclab.candles import BadConfig
+    from smclab.candles import BadConfig, check
     from smclab.instruments import instrument
 
     bars, timeframe, where = feeds.candles(symbol, timeframe, provider, env)
@@ -128,14 +128,17 @@ def quality(
         for row in told.gaps.nlargest(5, "missing_bars").itertuples():
             table.add_row(f"{row.start:%Y-%m-%d %H:%M}", f"{row.end:%Y-%m-%d %H:%M}", f"{row.missing_bars:,}")
         out.print(table)
+    then = desk.known(check(bars, on_bad="quarantine")[0], known, timeframe=told.timeframe)
+    shares = ", ".join(f"{word} {100 * (then == word).mean():.3g} %" for word in desk.VERDICTS if (then == word).any())
+    out.print(f"as it was known at each bar: {shares}", markup=False)
     verdict = told.verdict
     if against:
         if against == provider:
             raise BadConfig(f"--against {against}: name another provider than the first")
         second, _, other = feeds.candles(symbol, told.timeframe, against, env)
-        check = desk.cross_check(bars, second, known, timeframe=told.timeframe)
-        out.print(f"against {other}: {check.verdict}. {check.sentence}", markup=False)
-        verdict = max(verdict, check.verdict, key=desk.VERDICTS.index)
+        both = desk.cross_check(bars, second, known, timeframe=told.timeframe)
+        out.print(f"against {other}: {both.verdict}. {both.sentence}", markup=False)
+        verdict = max(verdict, both.verdict, key=desk.VERDICTS.index)
     if verdict == "bad":
         raise typer.Exit(1)
 
