@@ -535,6 +535,10 @@ def test_fetch_quality_and_a_run_use_the_same_candles(house, tape, monkeypatch):
     same(feeds.stored("BTCUSDT", source, feeds.history())[0], candles.bars)
     with pytest.raises(BadConfig, match="had been fetched"):
         feeds.stored("BTCUSDT", f"history:binance/15m@{start.isoformat()}", feeds.history())
+    shifted = candles.bars.set_axis(candles.bars.index - pd.Timedelta("1h"))
+    feeds.history().merge("delta", "BTCUSDT", "15m", shifted, now)
+    apart = run.invoke(app, ["quality", "BTCUSDT", "--against", "delta"])
+    assert apart.exit_code == 1 and "against delta: bad" in apart.output and "1 h ahead" in apart.output, apart.output
     shown = run.invoke(app, ["providers"])
     assert shown.exit_code == 0 and "BTCUSDT 15m" in shown.output
     assert "globals.yml names none" in run.invoke(app, ["news"]).output

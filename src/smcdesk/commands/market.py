@@ -137,7 +137,7 @@ def quality(
             raise BadConfig(f"--against {against}: name another provider than the first")
         second, _, other = feeds.candles(symbol, told.timeframe, against, env)
         both = desk.cross_check(bars, second, known, timeframe=told.timeframe)
-        out.print(f"against {other}: {both.verdict}. {both.sentence}", markup=False)
+        out.print(f"against {other.removeprefix('from ')}: {both.verdict}. {both.sentence}", markup=False)
         verdict = max(verdict, both.verdict, key=desk.VERDICTS.index)
     if verdict == "bad":
         raise typer.Exit(1)
