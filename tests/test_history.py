@@ -205,6 +205,37 @@ def test_fetch_asks_only_for_what_is_missing(history, tape):
     same(history.bars("venue", "BTC", "15m"), tape.iloc[500:3100])
 
 
+def test_a_fetch_that_broke_off_goes_on_where_it_was(history, tape):
+    source = Recorded({"BTC": tape}, name="venue", clock=lambda: after(tape))
+    whole, left = source.history, [2]
+
+    def breaks(*asked):
+        left[0] -= 1
+        if left[0] < 0:
+            raise ProviderDown("venue is down")
+        return whole(*asked)
+
+    source.history = breaks
+    told = {"history": history, "clock": lambda: after(tape)}
+    with pytest.raises(ProviderDown):
+        fetching.fetch(source, "BTC", "15m", tape.index[0], **told)
+    assert history.manifest("venue", "BTC", "15m")["n"] == 2 * fetching.CHUNK_BARS
+    source.history = whole
+    assert fetching.fetch(source, "BTC", "15m", tape.index[0], **told).added_n == 6000 - 2 * fetching.CHUNK_BARS
+    same(history.bars("venue", "BTC", "15m"), tape)
+
+
+def test_a_busy_series_is_one_sentence(history, tape, monkeypatch):
+    from filelock import FileLock
+
+    from smcdesk import history as module
+
+    history.merge(*KEY, tape, after(tape))
+    monkeypatch.setattr(module, "LOCK_WAIT_S", 0)
+    with FileLock(history.folder(*KEY) / ".lock"), pytest.raises(ProviderDown, match="another process"):
+        history.merge(*KEY, tape, after(tape))
+
+
 def test_a_source_without_a_past_is_asked_for_it_once(history, tape):
     late = tape.iloc[3000:]
     source = Recorded({"BTC": late}, name="venue", clock=lambda: after(tape))

@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,11 @@ from urllib.parse import quote, unquote
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from smcdesk.disk import whole_file, write_text
 from smcdesk.hours import Expected
-from smcdesk.providers.protocol import MANY, moment, no_bars
+from smcdesk.providers.protocol import MANY, ProviderDown, moment, no_bars
 from smclab.candles import COLUMNS, BadBars, check, fingerprint, timeframe_ns
 
 FETCHED = "fetched_at"
@@ -158,7 +159,7 @@ class History:
         if late > seen:
             raise BadBars(f"{symbol} {timeframe}: bar {bars.index[-1]} closes at {late}, after it was fetched ({seen})")
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock", timeout=LOCK_WAIT_S):
+        with _alone(folder):
             named = [month for month, _ in _by_month(bars)]
             named += [m for m in _months(folder) if named[0] < m < named[-1] and m not in named]
             kept = {month: _read(folder, month) for month in sorted(named)}
@@ -169,7 +170,7 @@ class History:
     def asked_from(self, provider: str, symbol: str, timeframe: str, start: Any) -> None:
         "Remember how far back the provider was asked, so that what it does not have is not asked for every time."
         folder, start = self.folder(provider, symbol, timeframe), moment(start)
-        with FileLock(folder / ".lock", timeout=LOCK_WAIT_S):
+        with _alone(folder):
             done = _manifest(folder)
             if done and (("asked_from" not in done) or start < pd.Timestamp(done["asked_from"])):
                 _save(folder, {**done, "asked_from": start.isoformat()})
@@ -206,6 +207,16 @@ def _around(done: dict[str, Any], kept: dict[str, pd.DataFrame], times: pd.Datet
 
 
 # --- files
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    "Nobody else writes this series meanwhile."
+    try:
+        with FileLock(folder / ".lock", timeout=LOCK_WAIT_S):
+            yield
+    except Timeout as error:
+        raise ProviderDown(f"{folder} is being written by another process since {LOCK_WAIT_S} s: try again") from error
 
 
 def _escaped(name: str) -> str:
