@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -40,7 +41,12 @@ class Merge:
     added_n: int  # bars that were new
     same_n: int  # bars that were known, with these values
     revised: pd.DataFrame  # bars the provider tells otherwise than before: time, seen_at, open_old, open_new, …
-    gaps: pd.DataFrame  # holes from the bar before the merged ones to the bar after: start, end, missing_bars
+    look: Callable[[], pd.DataFrame]  # finds the gaps
+
+    @cached_property
+    def gaps(self) -> pd.DataFrame:  # start, end, missing_bars
+        "The holes from the bar before the merged ones to the bar after them."
+        return self.look()
 
 
 class History:
@@ -153,7 +159,7 @@ class History:
         "Keep what is new, log what is told otherwise; the same bars again change nothing."
         folder, seen = self.folder(provider, symbol, timeframe), moment(fetched_at)
         if not len(bars):
-            return Merge(0, 0, _no_revisions(), holes(bars.index, timeframe, None))
+            return Merge(0, 0, _no_revisions(), lambda: holes(bars.index, timeframe, None))
         bars = check(bars[list(COLUMNS)], symbol=symbol, timeframe=timeframe if len(bars) >= MANY else None)
         late = bars.index[-1] + pd.Timedelta(timeframe_ns(timeframe), "ns")
         if late > seen:
@@ -164,8 +170,9 @@ class History:
             named += [m for m in _months(folder) if named[0] < m < named[-1] and m not in named]
             kept = {month: _read(folder, month) for month in sorted(named)}
             added, same, revised = self._write(folder, kept, bars, seen, (provider, symbol, timeframe))
-            around = _around(_manifest(folder), kept, bars.index)
-        return Merge(added, same, revised, holes(around, timeframe, self._expected and self._expected(symbol)))
+            done = _manifest(folder)
+        hours = self._expected and self._expected(symbol)
+        return Merge(added, same, revised, lambda: holes(_around(done, kept, bars.index), timeframe, hours))
 
     def asked_from(self, provider: str, symbol: str, timeframe: str, start: Any) -> None:
         "Remember how far back the provider was asked, so that what it does not have is not asked for every time."
@@ -263,6 +270,7 @@ def _seen(fetched, as_of) -> np.ndarray:
 # --- revisions
 
 
+@cache
 def _no_revisions() -> pd.DataFrame:
     empty = pd.DataFrame({name: np.zeros(0) for name in REVISION_COLUMNS})
     times = pd.DatetimeIndex([], tz="UTC").as_unit("ns")
