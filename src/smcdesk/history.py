@@ -270,8 +270,13 @@ def _seen(fetched, as_of) -> np.ndarray:
 # --- revisions
 
 
-@cache
 def _no_revisions() -> pd.DataFrame:
+    "An empty log, the caller's own."
+    return _empty_log().copy()
+
+
+@cache
+def _empty_log() -> pd.DataFrame:
     empty = pd.DataFrame({name: np.zeros(0) for name in REVISION_COLUMNS})
     times = pd.DatetimeIndex([], tz="UTC").as_unit("ns")
     return empty.assign(time=times, seen_at=times)
