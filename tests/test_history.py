@@ -17,7 +17,7 @@ from smcdesk.providers import BadAnswer, ProviderDown, ProviderRefused, news, pr
 from smcdesk.providers.caller import Breaker, Pace
 from smcdesk.providers.failover import Failover, Hysteresis, changes
 from smcdesk.providers.recorded import Recorded
-from smcdesk.quality import cross_check, inspect, known
+from smcdesk.quality import cross_check, inspect
 from smclab.candles import BadBars, BadConfig, check, resample
 from smclab.instruments import instrument
 from smclab.tapes import market
@@ -420,16 +420,6 @@ def test_each_fault_is_found_by_name(fx):
         assert kinds(told).get(kind) in ("degraded", "bad"), (kind, told.findings)
         assert told.verdict != "ok" and told.reasons
     assert inspect(fx, EURUSD, now=fx.index[-1] + pd.Timedelta("20min")).verdict == "ok"
-
-
-def test_the_verdict_at_a_bar_knows_no_later_one(fx):
-    holed = fx.drop(fx.index[2000:2100])
-    whole = known(holed, EURUSD)
-    assert whole.iloc[1999] == "ok" and whole.iloc[2000] == "degraded" and whole.iloc[2600] == "ok"
-    for n in (1900, 2000, 2001, 2400, 4000):
-        same(known(holed.iloc[:n], EURUSD).to_frame(), whole.iloc[:n].to_frame())
-    shut = fx[fx.index.tz_convert("America/New_York").hour != 17]  # the daily break of metals
-    assert (known(shut, GOLD) == "ok").all() and (known(shut, EURUSD) != "ok").any()
 
 
 def test_shares_on_new_yorks_clock_are_bad():

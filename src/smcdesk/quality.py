@@ -18,7 +18,7 @@ from smcdesk.hours import EXCHANGE, expected, session_offsets
 from smcdesk.providers.files import weekly_clock
 from smcdesk.providers.protocol import moment
 from smclab import candles
-from smclab.candles import COLUMNS, BadBars, BadConfig, check, infer_timeframe, quality, quality_known, timeframe_ns
+from smclab.candles import COLUMNS, BadBars, BadConfig, check, infer_timeframe, quality, timeframe_ns
 from smclab.instruments import Instrument
 
 VERDICTS = ("ok", "degraded", "bad")
@@ -90,31 +90,6 @@ def inspect(
     return Inspection(
         instrument.symbol, timeframe, len(good), good.index[0], good.index[-1], VERDICTS[worst], table, gaps
     )
-
-
-def known(
-    bars: pd.DataFrame,  # (n, OHLCV) checked bars
-    instrument: Instrument,
-    *,
-    timeframe: str | None = None,  # None: inferred
-    calendar: str = EXCHANGE,
-    window_bars: int = 500,  # the bars that count, up to and with each bar
-) -> pd.Series:  # ok, degraded or bad at each bar's close
-    "The Lab's verdict bar by bar, with holes told by the market's calendar instead of by its habit."
-    timeframe = timeframe or infer_timeframe(bars)
-    step = timeframe_ns(timeframe)
-    if step > DAY.value:
-        return quality_known(bars, timeframe=timeframe, week=instrument.week, window_bars=window_bars)
-    unbroken = pd.DatetimeIndex(bars.index[0].value + step * np.arange(len(bars)), tz="UTC").as_unit("ns")
-    without = quality_known(bars.set_axis(unbroken), timeframe=timeframe, week="24/7", window_bars=window_bars)
-    should = expected(instrument, calendar)(bars.index[0], bars.index[-1], timeframe)
-    absent = should[~should.isin(bars.index)]
-    before = np.bincount(bars.index.searchsorted(absent), minlength=len(bars)) if len(absent) else np.zeros(len(bars))
-    missing = pd.Series(before).rolling(window_bars, min_periods=1).sum().to_numpy()
-    share_pct = 100 * missing / (window_bars + missing)
-    level = sum((share_pct >= bound).astype(np.int64) for bound in LIMITS_PCT["missing"])
-    worst = np.maximum(level, without.map(VERDICTS.index).to_numpy(np.int64))
-    return pd.Series(np.array(VERDICTS, dtype=object)[worst], bars.index, dtype="str")
 
 
 def _finding(kind: str, at: Any, words: str, n: int, of: int) -> dict[str, Any]:
