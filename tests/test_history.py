@@ -560,8 +560,13 @@ def test_fetch_quality_and_a_run_use_the_same_candles(house, tape, monkeypatch):
     feeds.history().merge("delta", "BTCUSDT", "15m", shifted, now)
     apart = run.invoke(app, ["quality", "BTCUSDT", "--against", "delta"])
     assert apart.exit_code == 1 and "against delta: bad" in apart.output and "1 h ahead" in apart.output, apart.output
+    pair = feeds.provider_for("BTCUSDT", clock=lambda: now)
+    pair.first, pair.second = Flaky("binance"), Flaky("kraken")
+    pair.active = pair.first
+    pair.first.up = False
+    assert [pair.latest("BTCUSDT", "15m", 1) for _ in range(2)] == ["kraken", "kraken"]
     shown = run.invoke(app, ["providers"])
-    assert shown.exit_code == 0 and "BTCUSDT 15m" in shown.output
+    assert shown.exit_code == 0 and "BTCUSDT 15m" in shown.output and "from binance to kraken" in shown.output
     assert "globals.yml names none" in run.invoke(app, ["news"]).output
     nothing = run.invoke(app, ["quality", "BTCUSDT", "--provider", "kraken"])
     assert nothing.exit_code == 2 and "smcdesk fetch BTCUSDT --provider kraken" in nothing.output

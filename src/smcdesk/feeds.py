@@ -20,6 +20,7 @@ from smclab.candles import BadConfig, fingerprint, nearest
 from smclab.instruments import SYMBOLS, Instrument
 
 STORED = "history:"  # a symbol's source in conf: history:PROVIDER/TIMEFRAME, or …@MOMENT for what was kept by then
+JOURNAL = "failover.jsonl"  # in the store: when one source stood in for another
 
 
 class Feed(BaseModel):
@@ -106,7 +107,7 @@ class Router:
             times = {key: self._told[key] for key in ("clock", "monotonic") if self._told.get(key)}
             self._pairs[pair] = Failover(
                 *map(self._source, pair), hysteresis=self._said.failover, expected=hours(self._env),
-                journal=Path(self._said.store) / "failover.jsonl", **times,
+                journal=Path(self._said.store) / JOURNAL, **times,
             )  # fmt: skip
         return self._pairs[pair]
 

@@ -67,11 +67,14 @@ def _say_fetched(done, symbol: str, timeframe: str, name: str) -> None:
 
 @app.command("providers")
 def providers_(env: Env = "base"):
-    "The sources of candles conf knows, and what is kept of each."
+    "The sources of candles conf knows, what is kept of each, and when one last stood in for another."
+    from pathlib import Path
+
     from rich.console import Console
     from rich.table import Table
 
     from smcdesk import feeds
+    from smcdesk.providers.failover import changes
 
     said, kept = feeds.conf(env), feeds.history(env)
     table = Table("source", "kind", "asked first for", "kept", box=None)
@@ -83,6 +86,8 @@ def providers_(env: Env = "base"):
         bars = [f"{s} {tf} ({kept.manifest(p, s, tf)['n']:,})" for p, s, tf in have if p == name]
         table.add_row(name, str(entry.get("kind", name)), ", ".join(first), ", ".join(bars))
     Console().print(table)
+    for row in changes(Path(said.store) / feeds.JOURNAL).tail(5).to_dict("records"):
+        typer.echo(f"{row['time']:%Y-%m-%d %H:%M}Z {row['pair']}: from {row['from']} to {row['to']}, {row['reason']}")
 
 
 @app.command()
