@@ -1,6 +1,7 @@
 """What was fetched and how it is kept: first values stay, merges can be repeated, crashes lose nothing. Then failover,
 quality against calendars and second sources, the calendar of news, and the commands."""
 
+import sys
 import threading
 
 import numpy as np
@@ -204,6 +205,37 @@ def test_fetch_asks_only_for_what_is_missing(history, tape):
     same(history.bars("venue", "BTC", "15m"), tape.iloc[500:3100])
 
 
+def test_a_fetch_that_broke_off_goes_on_where_it_was(history, tape):
+    source = Recorded({"BTC": tape}, name="venue", clock=lambda: after(tape))
+    whole, left = source.history, [2]
+
+    def breaks(*asked):
+        left[0] -= 1
+        if left[0] < 0:
+            raise ProviderDown("venue is down")
+        return whole(*asked)
+
+    source.history = breaks
+    told = {"history": history, "clock": lambda: after(tape)}
+    with pytest.raises(ProviderDown):
+        fetching.fetch(source, "BTC", "15m", tape.index[0], **told)
+    assert history.manifest("venue", "BTC", "15m")["n"] == 2 * fetching.CHUNK_BARS
+    source.history = whole
+    assert fetching.fetch(source, "BTC", "15m", tape.index[0], **told).added_n == 6000 - 2 * fetching.CHUNK_BARS
+    same(history.bars("venue", "BTC", "15m"), tape)
+
+
+def test_a_busy_series_is_one_sentence(history, tape, monkeypatch):
+    from filelock import FileLock
+
+    from smcdesk import history as module
+
+    history.merge(*KEY, tape, after(tape))
+    monkeypatch.setattr(module, "LOCK_WAIT_S", 0)
+    with FileLock(history.folder(*KEY) / ".lock"), pytest.raises(ProviderDown, match="another process"):
+        history.merge(*KEY, tape, after(tape))
+
+
 def test_a_source_without_a_past_is_asked_for_it_once(history, tape):
     late = tape.iloc[3000:]
     source = Recorded({"BTC": late}, name="venue", clock=lambda: after(tape))
@@ -302,6 +334,21 @@ def test_failover_has_hysteresis_and_a_journal(tmp_path):
     a.up = b.up = False
     with pytest.raises(ProviderDown, match=r"neither a .* nor b"):
         ask()
+
+
+def test_a_source_that_stands_still_is_left_for_one_that_goes_on(tape):
+    now = [tape.index[2000]]
+    still, on = (Recorded({"BTC": bars}, name=name, clock=lambda: now[0]) for name, bars in (("a", tape), ("b", tape)))
+    both = Failover(still, on, clock=lambda: now[0], monotonic=lambda: 0.0, expected=lambda s: expected(BTC))
+    assert both.latest("BTC", "15m", 2).index[-1] == tape.index[1999] and both.served_by == "a"
+    still._tapes = {"BTC": tape.iloc[:1996]}
+    still._made.clear()
+    assert both.latest("BTC", "15m", 2).index[-1] == tape.index[1999] and both.served_by == "b"
+    assert len(both.history("BTC", "15m", tape.index[1997])) == 3 and both.active is on
+    on._tapes = still._tapes
+    on._made.clear()
+    again = Failover(still, on, clock=lambda: now[0], monotonic=lambda: 0.0, expected=lambda s: expected(BTC))
+    assert again.latest("BTC", "15m", 2).index[-1] == tape.index[1995] and again.served_by == "a"  # both stand still
 
 
 def test_flapping_changes_sides_far_less_often_than_it_flaps(tmp_path):
@@ -454,6 +501,20 @@ def test_a_typo_in_conf_is_named(house):
         feeds.named("binanze")
 
 
+@pytest.mark.parametrize(
+    ("name", "entry", "module"),
+    [("kraken", {"kind": "ccxt", "exchange": "kraken"}, "ccxt"), ("alpaca", {"symbols": {"BTC": "BTC/USD"}}, "alpaca")],
+)
+def test_a_missing_extra_is_named(monkeypatch, name, entry, module):
+    for loaded in [word for word in sys.modules if word.partition(".")[0] == module]:
+        monkeypatch.setitem(sys.modules, loaded, None)
+    monkeypatch.setitem(sys.modules, f"{module}.data" if module == "alpaca" else module, None)
+    source = provider(name, entry)
+    for ask in (lambda: source.latest("BTC", "15m", 1), lambda: source.snapshot("BTC")):
+        with pytest.raises(BadConfig, match=rf"smclab\[{module}\]"):
+            ask()
+
+
 def test_a_key_is_asked_for_by_name(monkeypatch):
     for word in ("APCA_API_KEY_ID", "ALPACA_API_KEY", "APCA_API_SECRET_KEY", "ALPACA_SECRET_KEY"):
         monkeypatch.delenv(word, raising=False)
@@ -467,7 +528,8 @@ def test_fetch_quality_and_a_run_use_the_same_candles(house, tape, monkeypatch):
     from smcdesk.providers import protocol
 
     now = tape.index[-1] + pd.Timedelta("7min")
-    monkeypatch.setattr(protocol, "now", lambda: now)
+    for module in (protocol, fetching):
+        monkeypatch.setattr(module, "now", lambda: now)
     run = CliRunner()
     with running(Venue(tape, binance.answer)) as venue:
         here = f"exchange: binance\n    base_url: {venue.url}\n    rate_limit_ms: 0"
@@ -489,5 +551,22 @@ def test_fetch_quality_and_a_run_use_the_same_candles(house, tape, monkeypatch):
     assert "binance" in candles.notes[0]
     told = run.invoke(app, ["quality", "BTCUSDT"])
     assert told.exit_code == 0 and "ok." in told.output, told.output
+    assert "as it was known at each bar: ok 100 %" in told.output
+    source = f"history:binance/15m@{now.isoformat()}"
+    same(feeds.stored("BTCUSDT", source, feeds.history())[0], candles.bars)
+    with pytest.raises(BadConfig, match="had been fetched"):
+        feeds.stored("BTCUSDT", f"history:binance/15m@{start.isoformat()}", feeds.history())
+    shifted = candles.bars.set_axis(candles.bars.index - pd.Timedelta("1h"))
+    feeds.history().merge("delta", "BTCUSDT", "15m", shifted, now)
+    apart = run.invoke(app, ["quality", "BTCUSDT", "--against", "delta"])
+    assert apart.exit_code == 1 and "against delta: bad" in apart.output and "1 h ahead" in apart.output, apart.output
+    pair = feeds.provider_for("BTCUSDT", clock=lambda: now)
+    pair.first, pair.second = Flaky("binance"), Flaky("kraken")
+    pair.active = pair.first
+    pair.first.up = False
+    assert [pair.latest("BTCUSDT", "15m", 1) for _ in range(2)] == ["kraken", "kraken"]
+    shown = run.invoke(app, ["providers"])
+    assert shown.exit_code == 0 and "BTCUSDT 15m" in shown.output and "from binance to kraken" in shown.output
+    assert "globals.yml names none" in run.invoke(app, ["news"]).output
     nothing = run.invoke(app, ["quality", "BTCUSDT", "--provider", "kraken"])
     assert nothing.exit_code == 2 and "smcdesk fetch BTCUSDT --provider kraken" in nothing.output

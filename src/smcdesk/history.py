@@ -11,27 +11,27 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from smcdesk.disk import whole_file, write_text
-from smcdesk.providers.protocol import MANY, moment, no_bars
+from smcdesk.hours import Expected
+from smcdesk.providers.protocol import MANY, ProviderDown, moment, no_bars
 from smclab.candles import COLUMNS, BadBars, check, fingerprint, timeframe_ns
 
 FETCHED = "fetched_at"
 UNSURE = ".unsure"  # stands beside the months while they may say more than the manifest
 LOCK_WAIT_S = 60
 REVISION_COLUMNS = ("time", "seen_at", *(f"{name}_{age}" for name in COLUMNS for age in ("old", "new")))
-
-# The open times a market should have had in [start, end).
-Expected = Callable[[pd.Timestamp, pd.Timestamp, str], pd.DatetimeIndex]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,12 @@ class Merge:
     added_n: int  # bars that were new
     same_n: int  # bars that were known, with these values
     revised: pd.DataFrame  # bars the provider tells otherwise than before: time, seen_at, open_old, open_new, …
-    gaps: pd.DataFrame  # holes from the bar before the merged ones to the bar after: start, end, missing_bars
+    look: Callable[[], pd.DataFrame]  # finds the gaps
+
+    @cached_property
+    def gaps(self) -> pd.DataFrame:  # start, end, missing_bars
+        "The holes from the bar before the merged ones to the bar after them."
+        return self.look()
 
 
 class History:
@@ -51,7 +56,7 @@ class History:
         self,
         root: Path | str,  # data/01_raw
         *,
-        expected: Callable[[str], Expected] | None = None,  # by symbol, the open times of its market; None: all
+        expected: Callable[[str], Expected | None] | None = None,  # by symbol, when its market trades; None: always
     ):
         self.root, self._expected = Path(root), expected
 
@@ -154,24 +159,25 @@ class History:
         "Keep what is new, log what is told otherwise; the same bars again change nothing."
         folder, seen = self.folder(provider, symbol, timeframe), moment(fetched_at)
         if not len(bars):
-            return Merge(0, 0, _no_revisions(), holes(bars.index, timeframe, None))
+            return Merge(0, 0, _no_revisions(), lambda: holes(bars.index, timeframe, None))
         bars = check(bars[list(COLUMNS)], symbol=symbol, timeframe=timeframe if len(bars) >= MANY else None)
         late = bars.index[-1] + pd.Timedelta(timeframe_ns(timeframe), "ns")
         if late > seen:
             raise BadBars(f"{symbol} {timeframe}: bar {bars.index[-1]} closes at {late}, after it was fetched ({seen})")
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock", timeout=LOCK_WAIT_S):
+        with _alone(folder):
             named = [month for month, _ in _by_month(bars)]
             named += [m for m in _months(folder) if named[0] < m < named[-1] and m not in named]
             kept = {month: _read(folder, month) for month in sorted(named)}
             added, same, revised = self._write(folder, kept, bars, seen, (provider, symbol, timeframe))
-            around = _around(_manifest(folder), kept, bars.index)
-        return Merge(added, same, revised, holes(around, timeframe, self._expected and self._expected(symbol)))
+            done = _manifest(folder)
+        hours = self._expected and self._expected(symbol)
+        return Merge(added, same, revised, lambda: holes(_around(done, kept, bars.index), timeframe, hours))
 
     def asked_from(self, provider: str, symbol: str, timeframe: str, start: Any) -> None:
         "Remember how far back the provider was asked, so that what it does not have is not asked for every time."
         folder, start = self.folder(provider, symbol, timeframe), moment(start)
-        with FileLock(folder / ".lock", timeout=LOCK_WAIT_S):
+        with _alone(folder):
             done = _manifest(folder)
             if done and (("asked_from" not in done) or start < pd.Timestamp(done["asked_from"])):
                 _save(folder, {**done, "asked_from": start.isoformat()})
@@ -208,6 +214,16 @@ def _around(done: dict[str, Any], kept: dict[str, pd.DataFrame], times: pd.Datet
 
 
 # --- files
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    "Nobody else writes this series meanwhile."
+    try:
+        with FileLock(folder / ".lock", timeout=LOCK_WAIT_S):
+            yield
+    except Timeout as error:
+        raise ProviderDown(f"{folder} is being written by another process since {LOCK_WAIT_S} s: try again") from error
 
 
 def _escaped(name: str) -> str:
@@ -255,6 +271,12 @@ def _seen(fetched, as_of) -> np.ndarray:
 
 
 def _no_revisions() -> pd.DataFrame:
+    "An empty log, the caller's own."
+    return _empty_log().copy()
+
+
+@cache
+def _empty_log() -> pd.DataFrame:
     empty = pd.DataFrame({name: np.zeros(0) for name in REVISION_COLUMNS})
     times = pd.DatetimeIndex([], tz="UTC").as_unit("ns")
     return empty.assign(time=times, seen_at=times)

@@ -228,7 +228,8 @@ class CrossCheck:
     @property
     def sentence(self) -> str:
         "The result in one sentence."
-        shift = f"; the second stands {self.shift} behind" if self.shift else ""
+        hours = self.shift / pd.Timedelta("1h")
+        shift = f"; the second stands {abs(hours):g} h {'behind' if hours > 0 else 'ahead'}" if hours else ""
         differ = f"{self.differ_n:,} of {self.n:,} bars differ ({self.differ_pct:.3g} %)"
         return f"{differ}, changes correlate {self.correlation:.3f}{shift}"
 

@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
+from smcdesk.commands.console import Env, console
+
 app = typer.Typer()
-Env = Annotated[
-    str, typer.Option("--env", "-e", help="Environment in conf: base, test (a made-up market), paper, live.")
-]
 Symbol = Annotated[str, typer.Argument(help="As conf calls it, e.g. BTCUSDT.")]
 Timeframe = Annotated[str, typer.Option("--timeframe", "-t", help="1m, 5m, 15m, 1h, 4h, 1D, …")]
 ProviderName = Annotated[
@@ -27,7 +26,6 @@ def fetch(
     env: Env = "base",
 ):
     "Bring the history of a market up to the last closed candle; what is kept already is not asked for again."
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
     from smcdesk import feeds, fetching
@@ -40,7 +38,7 @@ def fetch(
     source = feeds.named(provider or feed.first, env)
     start = fetching.since(since, moment(now()))
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=console(), transient=True) as bar:
         task = bar.add_task(f"{symbol} {timeframe} from {source.name}", total=1.0)
         try:
             done = fetching.fetch(
@@ -69,11 +67,14 @@ def _say_fetched(done, symbol: str, timeframe: str, name: str) -> None:
 
 @app.command("providers")
 def providers_(env: Env = "base"):
-    "The sources of candles conf knows, and what is kept of each."
+    "The sources of candles conf knows, what is kept of each, and when one last stood in for another."
+    from pathlib import Path
+
     from rich.console import Console
     from rich.table import Table
 
     from smcdesk import feeds
+    from smcdesk.providers.failover import changes
 
     said, kept = feeds.conf(env), feeds.history(env)
     table = Table("source", "kind", "asked first for", "kept", box=None)
@@ -85,6 +86,8 @@ def providers_(env: Env = "base"):
         bars = [f"{s} {tf} ({kept.manifest(p, s, tf)['n']:,})" for p, s, tf in have if p == name]
         table.add_row(name, str(entry.get("kind", name)), ", ".join(first), ", ".join(bars))
     Console().print(table)
+    for row in changes(Path(said.store) / feeds.JOURNAL).tail(5).to_dict("records"):
+        typer.echo(f"{row['time']:%Y-%m-%d %H:%M}Z {row['pair']}: from {row['from']} to {row['to']}, {row['reason']}")
 
 
 @app.command()
@@ -107,7 +110,7 @@ def quality(
     from smcdesk import feeds
     from smcdesk import quality as desk
     from smcdesk.providers.protocol import now
-    from smclab.candles import BadConfig
+    from smclab.candles import BadConfig, check, quality_known
     from smclab.instruments import instrument
 
     bars, timeframe, where = feeds.candles(symbol, timeframe, provider, env)
@@ -128,14 +131,18 @@ def quality(
         for row in told.gaps.nlargest(5, "missing_bars").itertuples():
             table.add_row(f"{row.start:%Y-%m-%d %H:%M}", f"{row.end:%Y-%m-%d %H:%M}", f"{row.missing_bars:,}")
         out.print(table)
+    good, _ = check(bars, on_bad="quarantine")
+    then = quality_known(good, timeframe=told.timeframe, week=known.week)
+    shares = ", ".join(f"{word} {100 * (then == word).mean():.3g} %" for word in desk.VERDICTS if (then == word).any())
+    out.print(f"as it was known at each bar: {shares}", markup=False)
     verdict = told.verdict
     if against:
         if against == provider:
             raise BadConfig(f"--against {against}: name another provider than the first")
         second, _, other = feeds.candles(symbol, told.timeframe, against, env)
-        check = desk.cross_check(bars, second, known, timeframe=told.timeframe)
-        out.print(f"against {other}: {check.verdict}. {check.sentence}", markup=False)
-        verdict = max(verdict, check.verdict, key=desk.VERDICTS.index)
+        both = desk.cross_check(bars, second, known, timeframe=told.timeframe)
+        out.print(f"against {other.removeprefix('from ')}: {both.verdict}. {both.sentence}", markup=False)
+        verdict = max(verdict, both.verdict, key=desk.VERDICTS.index)
     if verdict == "bad":
         raise typer.Exit(1)
 

@@ -157,13 +157,13 @@ class Alpaca(Source):
     def snapshot(self, symbol: str) -> Snapshot:
         "The latest quote."
         wire = self.wire(symbol)
+        client = self._crypto if "/" in wire else self._stocks
         from alpaca.data import requests
 
         if "/" in wire:
-            client, asked = self._crypto, requests.CryptoLatestQuoteRequest(symbol_or_symbols=wire)
+            asked = requests.CryptoLatestQuoteRequest(symbol_or_symbols=wire)
             got = self._ask(lambda: self._once(wire, lambda: client.get_crypto_latest_quote(asked)))
         else:
-            client = self._stocks
             asked = requests.StockLatestQuoteRequest(symbol_or_symbols=wire, feed=self._settings.feed)
             got = self._ask(lambda: self._once(wire, lambda: client.get_stock_latest_quote(asked)))
         if wire not in (got or {}):

@@ -87,9 +87,9 @@ class Ccxt(Source):
 
     def _once(self, method: str, *args: Any, **params: Any) -> Any:
         "One call of ccxt, its errors as ours."
+        exchange = self._exchange
         import ccxt
 
-        exchange = self._exchange
         try:
             if not exchange.markets:
                 exchange.load_markets()

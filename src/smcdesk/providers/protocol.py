@@ -188,12 +188,13 @@ class Source:
         return tidy(got, symbol=symbol, timeframe=timeframe, start=start, end=end, closed_by=closed_by)
 
     def _heard(self, headers: Mapping[str, str] | None) -> None:
-        "Note the server's time, where an answer says it."
+        "Note the server's time, where an answer says it; one from a cache says how old it is."
+        headers = headers or {}
         try:
-            said = parsedate_to_datetime((headers or {}).get("Date", ""))
+            said, age_s = parsedate_to_datetime(headers.get("Date", "")), float(headers.get("Age", 0))
         except (ValueError, TypeError):
             return
-        time = moment(said) + pd.Timedelta("1s")  # the header leaves out the fraction
+        time = moment(said) + pd.Timedelta(seconds=age_s + 1)  # the header leaves out the fraction of a second
         self._server_time = time if self._server_time is None else min(time, self._server_time)
 
     def latest(self, symbol: str, timeframe: str, n: int) -> pd.DataFrame:
