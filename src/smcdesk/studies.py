@@ -14,7 +14,7 @@ import pandas as pd
 
 from smclab.candles import BadConfig, nearest
 from smclab.execution import Costs, Rules, intents
-from smclab.gates import GATES, Context, enforced, gate_table, quality_at, spread_at, stop_atr_at
+from smclab.gates import GATES, Context, enforced, gate_table, quality_at, regime_at, spread_at, stop_atr_at
 from smclab.replay import GRID, Ledger, replay, shaped
 from smclab.replay import sweep as play_all
 from smclab.risk import GRADES, SIZELESS, Policy, afford, occupied, plan_all, tickets
@@ -131,7 +131,8 @@ def live_tickets(tape: Tape, policy: Policy) -> list[SimpleNamespace]:  # setup_
     "What `decide_all` would let trade, worked out for all candidates at once."
     table, context = tape.candidates, tape.context
     closes = table["known_close"]
-    table = table.assign(**stop_atr_at(closes, context, policy), **quality_at(closes, context))
+    known = (stop_atr_at(closes, context, policy), quality_at(closes, context), regime_at(closes, context))
+    table = table.assign(**{name: values for one in known for name, values in one.items()})
     spread = spread_at(tape.spread_price, table["time"])
     plans = plan_all(
         table, context.instrument, policy, spread_price=spread, cost_price=context.cost_at(table["entry_price"])

@@ -19,6 +19,7 @@ from smclab.gates import Context
 from smclab.instruments import Instrument
 from smclab.news import NewsCalendar
 from smclab.reading import Config, read
+from smclab.regime import HmmConfig, RegimeConfig, hmm_regimes, regimes
 from smclab.risk import Account, Policy
 from smclab.setups import SetupConfig, candidates
 
@@ -108,6 +109,27 @@ def quality_by_close(bars: pd.DataFrame, instrument: Instrument) -> pd.Series:
     return known.set_axis(known.index + pd.Timedelta(step, "ns"))
 
 
+REGIME_METHODS = ("rule", "hmm", "none")
+
+
+def regime_by_close(
+    entry_bars: pd.DataFrame,
+    said: Mapping[str, Any],  # conf's regime: method, rule, hmm
+) -> pd.Series | None:  # None where conf says none
+    "The regime by the instant from which it is known."
+    if said["method"] not in REGIME_METHODS:
+        known = ", ".join(REGIME_METHODS)
+        raise BadConfig(
+            f"regime.method must be one of {known}; found {said['method']!r}{nearest(said['method'], REGIME_METHODS)}"
+        )
+    rule, step = RegimeConfig.from_dict(said["rule"]), timeframe_ns(infer_timeframe(entry_bars))
+    if said["method"] == "none":
+        return None
+    hmm = said["method"] == "hmm"
+    found = hmm_regimes(entry_bars, rule, HmmConfig.from_dict(said["hmm"])) if hmm else regimes(entry_bars, rule)
+    return found["regime"].set_axis(entry_bars.index + pd.Timedelta(step, "ns"))
+
+
 def conditions(
     bars: pd.DataFrame,
     entry_bars: pd.DataFrame,
@@ -117,11 +139,12 @@ def conditions(
     news: NewsCalendar | None,
     policy: Policy,
     config: Config,
+    regime: Mapping[str, Any],  # conf's
 ) -> Context:
     "The world around every decision of the tape."
     return Context(
         instrument, account, costs.spread_price, news=news, **round_trip(costs),
-        quality=quality_by_close(bars, instrument),
+        quality=quality_by_close(bars, instrument), regimes=regime_by_close(entry_bars, regime),
         stop_atr=stop_noise(bars, entry_bars, instrument, config, policy.in_force.risk.stop_atr_timeframe),
     )  # fmt: skip
 
@@ -187,7 +210,7 @@ def priced(symbol: str) -> list:
 def surrounded(symbol: str) -> list:
     "The nodes from a reading to its candidates and to the world around their decisions."
     world = ("bars", "entry_bars", "instrument", "account", "costs", "news", "policy")
-    around = {name: name for name in world} | {"config": "reading_config"}
+    around = {name: name for name in world} | {"config": "reading_config", "regime": "params:regime"}
     return [
         *found(symbol), *priced(symbol),
         node(Config.from_dict, "params:reading", "reading_config", name="reading_config"),
