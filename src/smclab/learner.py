@@ -40,7 +40,7 @@ class ModelConfig(Settings):
     n_inner: int = setting(4, ge=2, unit="folds")
     embargo_ns: int = setting(0, ge=0, unit="ns between a training label and a test")
     gap_rows: int = setting(10, ge=0, unit="rows between training and test; time_series only")
-    n_iter: int = setting(8, ge=1, unit="settings tried per kind")
+    n_iter: int = setting(6, ge=1, unit="settings tried per kind")
     calibration: str = setting("sigmoid", choices=CALIBRATIONS)
     n_boot: int = setting(1_000, ge=0, unit="resamples behind each interval")
     boot_block: int = setting(10, ge=1, unit="neighbouring rows drawn together")
@@ -130,8 +130,9 @@ def _flat_forest(pipeline) -> dict:
     for one in (e.tree_ for e in forest.estimators_):
         t = one.threshold.astype(np.float32)
         win = one.value[:, 0, :] / one.value[:, 0, :].sum(axis=1, keepdims=True)
+        above = np.nextafter(t, np.float32(np.inf))
         trees.append({
-            "feature": np.maximum(one.feature, 0), "below": np.where(t <= one.threshold, np.nextafter(t, np.float32(np.inf)), t),
+            "feature": np.maximum(one.feature, 0), "below": np.where(t <= one.threshold, above, t),
             "left": one.children_left, "right": one.children_right, "missing_left": np.ones(one.node_count, bool),
             "value": win[:, 1] if win.shape[1] > 1 else win[:, 0] * 0,
         })  # fmt: skip
@@ -145,8 +146,9 @@ def _flat_boosted(pipeline) -> dict:
     for one in said["gradient_booster"]["model"]["trees"]:
         cut = np.array(one["split_conditions"], dtype=np.float32)
         trees.append({
-            "feature": np.array(one["split_indices"]), "below": cut, "value": cut, "left": np.array(one["left_children"]),
-            "right": np.array(one["right_children"]), "missing_left": np.array(one["default_left"], dtype=bool),
+            "feature": np.array(one["split_indices"]), "below": cut, "value": cut,
+            "left": np.array(one["left_children"]), "right": np.array(one["right_children"]),
+            "missing_left": np.array(one["default_left"], dtype=bool),
         })  # fmt: skip
     base = float(str(said["learner_model_param"]["base_score"]).strip("[]"))
     return {"kind": "boosted", "bias": float(_logit(np.array(base)))} | _joined(trees)
@@ -193,7 +195,7 @@ def _pipeline(kind: str, seed: int):
     if kind == "logistic":
         steps = [fill, ("scale", lib["StandardScaler"]()), ("model", lib["LogisticRegression"](max_iter=500))]
     elif kind == "forest":
-        forest = lib["RandomForestClassifier"](n_estimators=100, max_samples=0.5, n_jobs=1, random_state=seed)
+        forest = lib["RandomForestClassifier"](n_estimators=60, max_samples=0.5, n_jobs=1, random_state=seed)
         steps = [fill, ("model", forest)]
     else:
         boosted = lib["XGBClassifier"](subsample=0.7, tree_method="hist", n_jobs=1, random_state=seed)
@@ -377,7 +379,8 @@ def figures(
     draws = _draws(len(y), config)
     boots = {
         "log_loss": loss[draws].mean(axis=1), "brier": off[draws].mean(axis=1),
-        "auc": np.array([auc(y[d], p[d]) for d in draws]), "skill": 1 - loss[draws].mean(axis=1) / base[draws].mean(axis=1),
+        "auc": np.array([auc(y[d], p[d]) for d in draws]),
+        "skill": 1 - loss[draws].mean(axis=1) / base[draws].mean(axis=1),
     }  # fmt: skip
     for name, values in boots.items():
         out[f"{name}_low"], out[f"{name}_high"] = _ends(values)
@@ -589,9 +592,13 @@ def fit(
     ]
     return Learned(
         model, _verdict(table), oof, table, pd.DataFrame(lines), _calibration(oof),
-        _importances(X.columns, by_fold), pd.DataFrame([{"fold": k, **r} for k, d in enumerate(done) for r in d["curve"]]),
-        _stability(by_fold),
+        _importances(X.columns, by_fold), _curves(done), _stability(by_fold),
     )  # fmt: skip
+
+
+def _curves(done: list[dict]) -> pd.DataFrame:
+    "The learning curves of all folds."
+    return pd.DataFrame([{"fold": k, **row} for k, one in enumerate(done) for row in one["curve"]])
 
 
 def _both(y: np.ndarray, config: ModelConfig) -> bool:
@@ -657,7 +664,8 @@ def _verdict(table: pd.DataFrame) -> str:
     )
     if r.auc_low > 0.5 and r.skill_low > 0:
         return f"The model knows something the base rate does not: {said}."
-    return f"{'The model is worse than' if r.skill_high < 0 else 'No evidence that the model beats'} the base rate: {said}."
+    worse = "The model is worse than" if r.skill_high < 0 else "No evidence that the model beats"
+    return f"{worse} the base rate: {said}."
 
 # %% ../../nbs/67_learner.ipynb #c7efc6f0
 MIN_COMMON = 50  # rows both must have judged

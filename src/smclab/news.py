@@ -103,6 +103,14 @@ def _of(calendar: NewsCalendar, currencies: tuple) -> tuple[np.ndarray, np.ndarr
     return calendar._found[currencies]
 
 
+def _due(
+    self,
+    currencies: tuple,  # whose events count, such as ("EUR", "USD")
+) -> np.ndarray:  # ns UTC, rising
+    "When the events of some currencies are due."
+    return _of(self, currencies)[0]
+
+
 def _nearest_event(
     self,
     times_ns,  # moments, ns UTC, an array or a number
@@ -125,4 +133,4 @@ def _covers(
     return (times_ns >= self.covered_from_ns) & (times_ns <= self.covered_until_ns)
 
 
-NewsCalendar.nearest, NewsCalendar.covers = _nearest_event, _covers
+NewsCalendar.due, NewsCalendar.nearest, NewsCalendar.covers = _due, _nearest_event, _covers

@@ -40,7 +40,8 @@ class RegimeConfig(Settings):
                 raise BadConfig(f"RegimeConfig.{name}_off must be <= {name}_on ({on}); found {off}")
         if self.min_window_bars > self.window_bars:
             raise BadConfig(
-                f"RegimeConfig.min_window_bars must be <= window_bars ({self.window_bars}); found {self.min_window_bars}"
+                f"RegimeConfig.min_window_bars must be <= window_bars ({self.window_bars}); "
+                f"found {self.min_window_bars}"
             )
 
     @property
@@ -162,9 +163,8 @@ def _hmm(x: np.ndarray, config: HmmConfig) -> tuple[np.ndarray, ...]:  # start, 
         from hmmlearn.hmm import GaussianHMM
     except ImportError as error:
         raise ImportError("the hidden Markov model needs hmmlearn: install smclab[ml]") from error
-    fitted = GaussianHMM(3, covariance_type="diag", n_iter=config.n_iter, random_state=config.seed, min_covar=1e-4).fit(
-        x
-    )
+    asked = {"n_iter": config.n_iter, "random_state": config.seed, "min_covar": 1e-4}
+    fitted = GaussianHMM(3, covariance_type="diag", **asked).fit(x)
     mean, var = fitted.means_, np.array([np.diag(c) for c in fitted.covars_])
     loud = int(np.argmax(mean[:, 1]))
     straight, other = sorted((i for i in range(3) if i != loud), key=lambda i: -mean[i, 0])
