@@ -167,8 +167,13 @@ def write(done: dict):
                           "won": f"{r['win_rate_pct']:.0f} %", "expectancy": f"{r['expectancy_r']:+.3f} R [{r['low']:+.3f}, {r['high']:+.3f}]",
                           "total": f"{r['total_r']:+.1f} R", "costs": f"{r['costs_r']:.1f} R"})  # fmt: skip
         moods.append({"tape": name, **d["regimes"]})
-        top = ", ".join(f"{f} {r.loss_rise:+.4f} ({r.folds_above_zero:.0%} of folds)" for f, r in d["learned"].importance.head(5).iterrows())
-        whys.append({"tape": name, "verdict": d["learned"].verdict, "promotion": d["promotion"].reason, "most important": top})
+        top = ", ".join(
+            f"{f} {r.loss_rise:+.4f} ({r.folds_above_zero:.0%} of folds)"
+            for f, r in d["learned"].importance.head(5).iterrows()
+        )
+        whys.append(
+            {"tape": name, "verdict": d["learned"].verdict, "promotion": d["promotion"].reason, "most important": top}
+        )
     page = HERE / "model_evidence.md"
     text = page.read_text() if page.exists() else ""
     kept = text.split(READ, 1)[1] if READ in text else ""

@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from smcdesk.commands import store, studies
+from smcdesk.commands import model, store, studies
 from smcdesk.commands.console import Env, console, progress_bar, run_report, say_where
 
-STAGES = ("data", "feature", "model", "replay")
+STAGES = ("data", "feature", "labels", "replay")
 Zone = Annotated[
     str | None, typer.Option(help="Time zone of the file's times, where the file does not say (IANA name).")
 ]
@@ -60,6 +60,7 @@ def _options(debug: Annotated[bool, typer.Option("--debug", help="Show the trace
 
 app.add_typer(studies.app)
 app.add_typer(store.app, name="store")
+app.add_typer(model.app, name="model")
 
 
 @app.command()

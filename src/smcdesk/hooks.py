@@ -87,6 +87,8 @@ class Tracking:
         symbol, _, name = dataset_name.partition(".")
         if name in ("ledger", "sweep"):
             self._tag(f"{'ledger' if name == 'ledger' else 'grid'}_hash.{symbol}", data.hash())
+        if name == "context" and data.scorer is not None:
+            self._tag(f"model_version.{symbol}", data.scorer.version or "none")
         if name == "policy":
             self._tag(f"policy_hash.{symbol}", data.hash())
         if name == "walkforward_runs":

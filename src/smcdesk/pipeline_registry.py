@@ -12,9 +12,11 @@ from smcdesk.pipelines import data, decide, feature, model, replay, sweep, walkf
 
 STAGES = {
     "data": data.create_pipeline, "feature": feature.create_pipeline, "decide": decide.create_pipeline,
-    "outcomes": decide.create_outcomes, "model": model.create_pipeline, "replay": replay.create_pipeline,
+    "outcomes": decide.create_outcomes, "labels": model.create_labels, "replay": replay.create_pipeline,
 }  # fmt: skip
-STUDIES = {"sweep": sweep.create_pipeline, "walkforward": walkforward.create_pipeline}
+STUDIES = {
+    "sweep": sweep.create_pipeline, "walkforward": walkforward.create_pipeline, "model": model.create_pipeline,
+}  # fmt: skip
 _symbols: tuple[str, ...] = ()
 
 

@@ -12,13 +12,14 @@ from kedro.pipeline import Pipeline, node
 from smcdesk.evaluated import evaluated, outcome_rows
 from smcdesk.pipelines import stage
 from smcdesk.pipelines.data import profile
+from smcdesk.registry import with_scorer
 from smclab.candles import BadConfig, infer_timeframe, nearest, quality_known, resample, timeframe_ns
 from smclab.decision import Decision, decide_all
 from smclab.execution import Costs, Rules
 from smclab.gates import Context
 from smclab.instruments import Instrument
 from smclab.news import NewsCalendar
-from smclab.reading import Config, read
+from smclab.reading import Config, Reading, read
 from smclab.regime import HmmConfig, RegimeConfig, hmm_regimes, regimes
 from smclab.risk import Account, Policy
 from smclab.setups import SetupConfig, candidates
@@ -149,6 +150,11 @@ def conditions(
     )  # fmt: skip
 
 
+def advised(context: Context, reading: Reading, candidates: pd.DataFrame, spread_price: pd.Series, use: str) -> Context:
+    "The world with the champion's word on every candidate, where conf asks for it."
+    return with_scorer(context, reading, candidates, spread_price, use, context.instrument.symbol, reading.timeframe)
+
+
 def spread_by_bar(
     bars: pd.DataFrame,
     entry_bars: pd.DataFrame,
@@ -211,12 +217,14 @@ def surrounded(symbol: str) -> list:
     "The nodes from a reading to its candidates and to the world around their decisions."
     world = ("bars", "entry_bars", "instrument", "account", "costs", "news", "policy")
     around = {name: name for name in world} | {"config": "reading_config", "regime": "params:regime"}
+    advice = ["surroundings", "reading", "candidates", "spread_price", "params:model.use"]
     return [
         *found(symbol), *priced(symbol),
         node(Config.from_dict, "params:reading", "reading_config", name="reading_config"),
         node(Account.from_dict, "params:account", "account", name="account"),
-        node(conditions, around, "context", name="context"),
+        node(conditions, around, "surroundings", name="surroundings"),
         node(spread_by_bar, ["bars", "entry_bars", "spread", "costs"], "spread_price", name="spread_price"),
+        node(advised, advice, "context", name="context"),
     ]  # fmt: skip
 
 
