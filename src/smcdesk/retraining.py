@@ -32,17 +32,19 @@ def load(
     return catalog.load(f"{symbol}.training")
 
 
-def resolved(t: Training) -> pd.DataFrame:
+def resolved(t: Training):  # a styled table
     "What was trained on what."
     c = t.config
     rows = {
-        "model": t.name, "setups with a ticket": f"{t.rows_n:,}", "finished": f"{t.finished_n:,}", "features": t.features_n,
+        "model": t.name, "setups with a ticket": f"{t.rows_n:,}", "finished": f"{t.finished_n:,}",
+        "features": t.features_n,
         "kinds tried": ", ".join(c["kinds"]),
-        "judged on": f"{c['n_outer']} folds that walk forward", "searched on": f"{c['n_inner']} {c['inner']} folds inside",
+        "judged on": f"{c['n_outer']} folds that walk forward",
+        "searched on": f"{c['n_inner']} {c['inner']} folds inside",
         "calibration": c["calibration"], "chosen": f"{t.kind} {t.params}" if t.kind else "nothing",
         "held against": f"version {t.champion}" if t.champion else "the baselines: there is no champion",
     }  # fmt: skip
-    return pd.DataFrame({"": rows})
+    return pd.DataFrame({"": rows}).style
 
 
 def verdict(t: Training) -> str:
@@ -60,8 +62,8 @@ def figures(t: Training) -> pd.DataFrame:
     "Every kind and baseline over all out-of-fold rows."
     rows = {
         name.replace("_", " "): {
-            "n": f"{r['n']:,.0f}", "log loss": _within(r, "log_loss", digits=4), "Brier": _within(r, "brier", digits=4),
-            "AUC": _within(r, "auc"), "skill, %": _within(r, "skill", 100, 2),
+            "n": f"{r['n']:,.0f}", "log loss": _within(r, "log_loss", digits=4),
+            "Brier": _within(r, "brier", digits=4), "AUC": _within(r, "auc"), "skill, %": _within(r, "skill", 100, 2),
         }
         for name, r in t.figures.iterrows()
     }  # fmt: skip
@@ -121,13 +123,13 @@ def acted(t: Training) -> pd.DataFrame:
     return pd.DataFrame(rows).T if rows else NOTHING
 
 
-def versions(t: Training) -> pd.DataFrame:
+def versions(t: Training):  # a styled table
     "Every registered version of this model."
     from smcdesk import registry
 
     table = registry.listed()
     table = table[table["name"] == t.name][["version", "alias", "kind", "rows", "reason"]]
-    return table.reset_index(drop=True) if len(table) else NOTHING
+    return (table if len(table) else NOTHING).style.hide()
 
 
 def summary(t: Training, symbol: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ __all__ = ['MAX_AUC', 'DRIFTED', 'changed_by_cut', 'audit', 'psi', 'drift']
 
 # %% ../../nbs/68_audit.ipynb #38b423ba
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
@@ -30,20 +31,20 @@ def _alone(x: np.ndarray, y: np.ndarray, cut: list) -> tuple[np.ndarray, np.ndar
     return np.concatenate([test for _, test in cut]), turned
 
 
-def _pooled(y: np.ndarray, cut: list, turned: list) -> tuple[float, float, float]:
-    "(AUC over the folds, low, high): folds weighed by their pairs; the interval by Hanley and McNeil."
+def _pooled(y: np.ndarray, cut: list, turned: list) -> tuple[float, float]:
+    "(AUC over the folds, its standard error by Hanley and McNeil); folds weighed by their pairs."
     pairs, won = 0.0, 0.0
     for (_, test), p in zip(cut, turned, strict=True):
         n = float(y[test].sum() * (len(test) - y[test].sum()))
         if n:
             pairs, won = pairs + n, won + n * auc(y[test], p)
     if not pairs:
-        return math.nan, math.nan, math.nan
+        return math.nan, math.nan
     a, wins = won / pairs, sum(y[test].sum() for _, test in cut)
     losses = sum(len(test) for _, test in cut) - wins
     q1, q2 = a / (2 - a), 2 * a * a / (1 + a)
     spread = math.sqrt((a * (1 - a) + (wins - 1) * (q1 - a * a) + (losses - 1) * (q2 - a * a)) / (wins * losses))
-    return a, a - 1.96 * spread, a + 1.96 * spread
+    return a, spread
 
 # %% ../../nbs/68_audit.ipynb #ab6feff8
 def changed_by_cut(
@@ -81,10 +82,12 @@ def audit(
     values, won = X.to_numpy(np.float64)[known[order]], y[known[order]]
     split = [(a, b) for a, b in folds(start[order], end[order], c) if len(a) and 0 < won[a].mean() < 1]
     told = {name: _pooled(won, split, _alone(values[:, k], won, split)[1]) for k, name in enumerate(X.columns)}
-    table = pd.DataFrame.from_dict(told, orient="index", columns=["auc", "auc_low", "auc_high"]).rename_axis("feature")
+    table = pd.DataFrame.from_dict(told, orient="index", columns=["auc", "spread"]).rename_axis("feature")
+    table["auc_low"], table["auc_high"] = ((table["auc"] + z * table["spread"]).clip(0, 1) for z in (-1.96, 1.96))
+    least = table["auc"] - NormalDist().inv_cdf(1 - 0.025 / max(X.shape[1], 1)) * table.pop("spread")
     moved = changed_by_cut(X, cut) if cut is not None else pd.Series(0, index=X.columns)
     table["changed_rows"] = moved.reindex(table.index).fillna(0).astype(int)
-    good = (table["auc"] > max_auc) & (table["auc_low"] > 0.6)
+    good = (table["auc"] > max_auc) & (least > 0.6)
     table["flagged"] = good | (table["changed_rows"] > 0)
     table["why"] = np.where(
         table["changed_rows"] > 0, "changes when the future is cut", np.where(good, f"AUC above {max_auc:g} alone", "")

@@ -363,25 +363,39 @@ def _ends(values: np.ndarray) -> tuple[float, float]:
     return tuple(np.quantile(known, [0.025, 0.975]).tolist()) if len(known) else (math.nan, math.nan)
 
 
+def _auc_within(y: np.ndarray, p: np.ndarray, fold: np.ndarray) -> float:
+    "The AUC over pairs of the same fold: what one fold's model says is not ranked against another's."
+    pairs, won = 0.0, 0.0
+    for k in range(int(fold.min()), int(fold.max()) + 1):
+        here = fold == k
+        wins = float(y[here].sum())
+        n = wins * (int(here.sum()) - wins)
+        if n:
+            pairs, won = pairs + n, won + n * auc(y[here], p[here])
+    return won / pairs if pairs else math.nan
+
+
 def figures(
     y: np.ndarray,  # (n,) 0/1, in order of time
     p: np.ndarray,  # (n,) probabilities
     p_base: np.ndarray,  # (n,) the base rate's
     config: ModelConfig,
+    fold: np.ndarray | None = None,  # (n,) fold numbers; None: all of one
 ) -> dict[str, float]:  # n, and log_loss, brier, auc, skill, each with _low and _high
-    "How good probabilities were."
+    "How good probabilities were; the AUC compares rows of the same fold only."
+    fold = np.zeros(len(y), dtype=np.int64) if fold is None else fold
     loss, base, off = log_loss(y, p), log_loss(y, p_base), (p - y) ** 2
     out = {
         "n": len(y),
         "log_loss": loss.mean(),
         "brier": off.mean(),
-        "auc": auc(y, p),
+        "auc": _auc_within(y, p, fold),
         "skill": 1 - loss.mean() / base.mean(),
     }
     draws = _draws(len(y), config)
     boots = {
         "log_loss": loss[draws].mean(axis=1), "brier": off[draws].mean(axis=1),
-        "auc": np.array([auc(y[d], p[d]) for d in draws]),
+        "auc": np.array([_auc_within(y[d], p[d], fold[d]) for d in draws]),
         "skill": 1 - loss[draws].mean(axis=1) / base[draws].mean(axis=1),
     }  # fmt: skip
     for name, values in boots.items():
@@ -649,7 +663,8 @@ def _figures(oof: pd.DataFrame, config: ModelConfig) -> pd.DataFrame:
     y, base = done["outcome"].to_numpy(), done[f"p_{BASE}"].to_numpy()
     names = [c.removeprefix("p_") for c in oof if c.startswith("p_") and c != "p_raw"]
     order = [n for n in (SELECTED, BASE, SCORE, *KINDS) if n in names]
-    return pd.DataFrame({n: figures(y, done[f"p_{n}"].to_numpy(), base, config) for n in order}).T.rename_axis("name")
+    told = {n: figures(y, done[f"p_{n}"].to_numpy(), base, config, done["fold"].to_numpy()) for n in order}
+    return pd.DataFrame(told).T.rename_axis("name")
 
 
 def _calibration(oof: pd.DataFrame) -> pd.DataFrame:
