@@ -104,6 +104,29 @@ class NewsFile(AbstractDataset):
         return dict(self._news)
 
 
+class HeadlineFile(AbstractDataset):
+    "The headlines conf names; loads to a `smclab.sentiment.Sentiment`, or None where there is no such file."
+
+    def __init__(self, headlines: Mapping[str, Any], metadata: dict | None = None):
+        self._headlines, self.metadata = headlines, metadata
+
+    def load(self) -> Any:
+        "The headlines, scored."
+        from smcdesk.providers.headlines import sentiment
+
+        found = sentiment(self._headlines, project.root())
+        if found is None and self._headlines.get("path"):
+            log.warning("headlines.path: there is no file %s; sentiment is not known", self._headlines["path"])
+        return found
+
+    def save(self, data: Any) -> None:
+        "Never: headlines are collected, not made."
+        raise BadConfig("headlines are raw data and read only")
+
+    def _describe(self) -> dict[str, Any]:
+        return dict(self._headlines)
+
+
 class SpreadFile(AbstractDataset):
     "The spread by bar that a symbol's entry in conf names; loads to a series by bar, or None where none is named."
 

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from .candles import COLUMNS, BadConfig, nearest, timeframe_ns
+from .candles import BadConfig, nearest, timeframe_ns
 from .config import Settings, setting
-from .instruments import Instrument, price_distance_to_points
+from .instruments import Instrument
 from .instruments import instrument as profile
 from .news import MINUTE_NS, NewsCalendar
 from .reading import Reading, ReadingAt
@@ -272,10 +272,12 @@ def _candle(ta, open_, high, low, close, volume, atr) -> dict:
     }
 
 # %% ../../nbs/60_features.ipynb #a86a210e
-def _window(ta, prices: list[np.ndarray]) -> dict:
+def _window(ta, bars: pd.DataFrame) -> dict:
     "Every indicator of one window."
-    volume = prices[4]
-    open_, high, low, close = (p / prices[3][0] for p in prices[:4])
+    *prices, volume = np.ascontiguousarray(
+        bars.to_numpy(np.float64).T
+    )  # a reading's bars stand in the order of COLUMNS
+    open_, high, low, close = (np.ldexp(p, -np.frexp(prices[3][0])[1]) for p in prices)
     atr = ta.ATR(high, low, close, 14)
     out = _momentum(ta, high, low, close, atr) | _trend(ta, high, low, close, atr)
     return out | _averages(ta, high, low, close, atr) | _candle(ta, open_, high, low, close, volume, atr)
@@ -283,15 +285,13 @@ def _window(ta, prices: list[np.ndarray]) -> dict:
 
 def _of_bars(reading: Reading, bars: np.ndarray, config: FeatureConfig) -> dict:
     "Indicators at some bars."
-    ta, times = _talib(), _ns(reading.bars.index)
-    prices = [reading.bars[c].to_numpy(np.float64) for c in COLUMNS]
-    span = config.block_bars * timeframe_ns(reading.timeframe)
+    ta, times, span = _talib(), _ns(reading.bars.index), config.block_bars * timeframe_ns(reading.timeframe)
     block, out = times[bars] // span, {f.name: np.full(len(bars), np.nan) for f in _BARS}
     order = np.argsort(block, kind="stable")
     for rows in np.split(order, np.flatnonzero(np.diff(block[order])) + 1) if len(bars) else ():
         start = max(np.searchsorted(times, block[rows[0]] * span) - config.warmup_bars, 0)
         stop, at = bars[rows].max() + 1, bars[rows] - start
-        for name, (values, settle) in _window(ta, [np.ascontiguousarray(p[start:stop]) for p in prices]).items():
+        for name, (values, settle) in _window(ta, reading.bars.iloc[start:stop]).items():
             out[name][rows] = np.where(at >= settle, values[at], np.nan)
     return out
 
@@ -299,11 +299,12 @@ def _of_bars(reading: Reading, bars: np.ndarray, config: FeatureConfig) -> dict:
 _WORDS = ("mode", "zone_kind", "break_kind", "sweep_source", "killzone")
 _NUMBERS = (
     "side", "known_bar", "entry_price", "stop_price", "atr_price", "zone_top", "zone_bottom", "age_bars",
-    "overlap_event_id", "gap_ratio", "gap_strict_ratio", "gap_strict_poi_ratio", "displacement_atr", "sweep_bar", "sweep_bars",
-    "sweep_depth_atr", "wick_share", "strict_sweep_bars", "score", "score_ote", "confluence", "volatility_ratio",
-    "trend", "htf_trend", "bias", "range_position", "in_htf_poi", *(f"pool_{k}" for k in range(1, N_POOLS + 1)),
+    "overlap_event_id", "gap_ratio", "gap_strict_ratio", "gap_strict_poi_ratio", "displacement_atr", "sweep_bar",
+    "sweep_bars", "sweep_depth_atr", "wick_share", "strict_sweep_bars", "score", "score_ote", "confluence",
+    "volatility_ratio", "trend", "htf_trend", "bias", "range_position", "in_htf_poi",
+    *(f"pool_{k}" for k in range(1, N_POOLS + 1)),
 )  # fmt: skip
-_NEEDED = ("setup_id", "time", "known_close", *_WORDS, *_NUMBERS)
+_NEEDED = (*_NUMBERS, *_WORDS, "setup_id", "time", "known_close")
 _PERIOD_WORDS = ("day", "week", "month")
 
 
@@ -357,27 +358,43 @@ def _of_story(c: Mapping[str, np.ndarray]) -> dict:
     }
 
 # %% ../../nbs/60_features.ipynb #fbfe9e63
-def _of_levels(seen: Mapping[str, np.ndarray], side, entry, atr) -> dict:
+_OTHERS = {"day_open_atr": "day_open", "week_open_atr": "week_open", "protected_atr": "protected"}
+_TRENDS = {"major_trend": "major_trend"} | {f"trend_{tf.lower()}": f"{tf}_trend" for tf in _HIGHER}
+_COLUMNS = tuple(
+    dict.fromkeys(
+        (*(p.above for p in _PAIRS), *(p.below for p in _PAIRS), *_OTHERS.values(), *_TRENDS.values(),
+         *(f"{name}_{end}_taken" for name in _TAKEN for end in ("high", "low")))
+    )
+)  # fmt: skip
+_AT = {name: k for k, name in enumerate(_COLUMNS)}
+_ABOVE, _BELOW = ([_AT[getattr(p, which)] for p in _PAIRS] for which in ("above", "below"))
+
+
+def _seen(reading: Reading, bars: np.ndarray) -> np.ndarray:
+    "(n, len(_COLUMNS)) what the reading's columns say at some bars, NaN for one it does not have."
+    known = {name: k for k, name in enumerate(reading.columns.columns.tolist())}
+    at = np.array([known.get(name, -1) for name in _COLUMNS])
+    return np.where(at >= 0, reading.columns.iloc[bars].to_numpy(np.float64)[:, at], np.nan)
+
+
+def _of_levels(seen: np.ndarray, side, entry, atr) -> dict:
     "Where the reading's levels lie, seen from the planned entry."
-    nothing, long, out = np.full(len(side), np.nan), side > 0, {}
-    for p in _PAIRS:
-        above, below = (seen.get(name, nothing) for name in (p.above, p.below))
-        ahead, behind = np.where(long, above, below), np.where(long, below, above)
-        out[f"{p.name}_ahead_atr"], out[f"{p.name}_behind_atr"] = (
-            side * (ahead - entry) / atr,
-            side * (entry - behind) / atr,
-        )
+    long, out = side[:, None] > 0, {}
+    above, below = seen[:, _ABOVE], seen[:, _BELOW]
+    per_atr = (side / atr)[:, None]
+    ahead = (np.where(long, above, below) - entry[:, None]) * per_atr
+    behind = (entry[:, None] - np.where(long, below, above)) * per_atr
+    for k, p in enumerate(_PAIRS):
+        out[f"{p.name}_ahead_atr"], out[f"{p.name}_behind_atr"] = ahead[:, k], behind[:, k]
     for name in _TAKEN:
-        high, low = (seen.get(f"{name}_{which}_taken", nothing) for which in ("high", "low"))
-        known = np.isfinite(seen.get(f"{name}_high", nothing))
-        out[f"{name}_ahead_taken"] = np.where(known, np.where(long, high, low), np.nan)
-        out[f"{name}_behind_taken"] = np.where(known, np.where(long, low, high), np.nan)
-    levels = {"day_open_atr": "day_open", "week_open_atr": "week_open", "protected_atr": "protected"}
-    out |= {name: (entry - seen.get(column, nothing)) / atr for name, column in levels.items()}
-    for name, period in (("day_range_atr", "day"), ("prev_day_range_atr", "prev_day")):
-        out[name] = (seen.get(f"{period}_high", nothing) - seen.get(f"{period}_low", nothing)) / atr
-    trends = {f"trend_{tf.lower()}": seen.get(f"{tf}_trend", nothing) for tf in _HIGHER}
-    return out | trends | {"major_trend": seen.get("major_trend", nothing)}
+        high, low = (seen[:, _AT[f"{name}_{end}_taken"]] for end in ("high", "low"))
+        known = np.isfinite(seen[:, _AT[f"{name}_high"]])
+        for place, way in (("ahead", side > 0), ("behind", side < 0)):
+            out[f"{name}_{place}_taken"] = np.where(known, np.where(way, high, low), np.nan)
+    for name in ("day", "prev_day"):
+        out[f"{name}_range_atr"] = (seen[:, _AT[f"{name}_high"]] - seen[:, _AT[f"{name}_low"]]) / atr
+    out |= {name: (entry - seen[:, _AT[column]]) / atr for name, column in _OTHERS.items()}
+    return out | {name: seen[:, _AT[column]] for name, column in _TRENDS.items()}
 
 # %% ../../nbs/60_features.ipynb #54752e76
 def _circle(name: str, share: np.ndarray) -> dict:
@@ -393,10 +410,10 @@ def _moment(clock: str) -> int:
     return (60 * int(clock[:2]) + int(clock[3:])) * MINUTE_NS
 
 
-def _of_clock(times: pd.DatetimeIndex) -> dict:
+def _of_clock(times: pd.api.extensions.ExtensionArray) -> dict:
     "The instant of the decision on the clocks of its sessions."
     zones = dict.fromkeys(("America/New_York", *(s.zone for s in SESSIONS)))
-    walls = {zone: times.tz_convert(zone).tz_localize(None).as_unit("ns").asi8 for zone in zones}
+    walls = {zone: _ns(times.tz_convert(zone).tz_localize(None)) for zone in zones}
     wall, inside = walls["America/New_York"], {}
     for s in SESSIONS:
         start, end, moment = _moment(s.start), _moment(s.end), walls[s.zone] % _DAY_NS
@@ -434,8 +451,8 @@ def _spread(spread_price: pd.Series | float | None, bars: pd.Series) -> np.ndarr
 
 def _of_cost(spread: np.ndarray, c: Mapping, owner: Instrument, entry, atr) -> dict:
     "What the spread takes."
-    points = price_distance_to_points(owner, spread)
-    return {"spread_atr": spread / atr, "spread_points": points, "spread_r": spread / np.abs(entry - c["stop_price"])}
+    risk = np.abs(entry - c["stop_price"])
+    return {"spread_atr": spread / atr, "spread_points": spread / owner.point, "spread_r": spread / risk}
 
 # %% ../../nbs/60_features.ipynb #e003ed89
 def _of_sentiment(now: np.ndarray, owner: Instrument, sentiment: Sentiment | None) -> dict:
@@ -454,12 +471,17 @@ def _of_sentiment(now: np.ndarray, owner: Instrument, sentiment: Sentiment | Non
 _REGIMES = ("trend", "range", "volatile")
 
 
-def _of_regime(now: np.ndarray, regime: pd.Series | None) -> dict:
+def _of_regime(now: np.ndarray, regime: pd.Series | None, bars: pd.DatetimeIndex) -> dict:
     "The last regime known at each instant, one column a word."
     words = np.full(len(now), "", object)
+    if regime is not None and len(regime) == len(bars) and regime.index[0] == bars[0]:
+        raise BadConfig("regime stands by the bars' open: expected the instants from which it is known, their closes")
     if regime is not None and len(regime):
         at = np.searchsorted(_ns(regime.index), now, side="right") - 1
-        words = np.append(regime.fillna("").to_numpy(object), "")[at]
+        first = max(at.min(initial=len(regime)), 0)  # a slice is free, and most often it is one bar
+        said = regime.iloc[first : at.max(initial=first) + 1].to_list()
+        words = [said[k - first] if k >= 0 and isinstance(said[k - first], str) else "" for k in at.tolist()]
+        words = np.array(words, object)
     for word in dict.fromkeys(words):
         if word not in ("", *_REGIMES):
             raise BadConfig(
@@ -468,30 +490,31 @@ def _of_regime(now: np.ndarray, regime: pd.Series | None) -> dict:
     return {f"regime_{word}": np.where(words == "", np.nan, words == word) for word in _REGIMES}
 
 # %% ../../nbs/60_features.ipynb #306ae95f
-def _rows(reading: Reading | ReadingAt, table: pd.DataFrame) -> tuple[Reading, np.ndarray]:
+def _bars(reading: Reading | ReadingAt, c: Mapping[str, np.ndarray], times: pd.Series) -> tuple[Reading, np.ndarray]:
     "The reading and each candidate's bar, when the candidates are its own."
-    missing = [name for name in _NEEDED if name not in table.columns]
-    if missing:
-        raise BadConfig(f"candidates have no column {missing[0]!r}{nearest(missing[0], list(table.columns))}")
     at = isinstance(reading, ReadingAt)
     last, reading = (reading.bar, reading.reading) if at else (len(reading.bars) - 1, reading)
-    bars = table["known_bar"].to_numpy(np.int64)
+    bars = c["known_bar"].astype(np.int64)
     if len(bars) and not (bars.min() >= 0 and bars.max() <= last):
         raise BadConfig(f"candidates lie on bars {bars.min()} to {bars.max()}, and this reading ends at bar {last}")
-    if not np.array_equal(_ns(reading.bars.index)[bars], _ns(table["time"].array)):
+    if not np.array_equal(_ns(reading.bars.index)[bars], _ns(times.array)):
         raise BadConfig("these candidates are of another tape: their times are not those of the reading's bars")
     return reading, bars
 
 
 def _ns(times) -> np.ndarray:
     "int64 ns UTC of zoned times."
-    return times.as_unit("ns").asi8
+    return (times if times.unit == "ns" else times.as_unit("ns")).asi8
 
 
 def _arrays(table: pd.DataFrame) -> dict[str, np.ndarray]:
     "The columns of candidates as arrays: numbers as float64, words as objects."
-    numbers = dict(zip(_NUMBERS, table[list(_NUMBERS)].to_numpy(np.float64).T, strict=True))
-    return numbers | {name: table[name].to_numpy(object) for name in _WORDS}
+    at = {name: k for k, name in enumerate(table.columns.tolist())}
+    for name in _NEEDED:
+        if name not in at:
+            raise BadConfig(f"candidates have no column {name!r}{nearest(name, list(at))}")
+    numbers = table.iloc[:, [at[name] for name in _NUMBERS]].to_numpy(np.float64)
+    return dict(zip(_NUMBERS, numbers.T, strict=True)) | {name: table[name].to_numpy(object) for name in _WORDS}
 
 
 def _turned(values: np.ndarray, side: np.ndarray) -> np.ndarray:
@@ -516,16 +539,20 @@ def features(
     config: FeatureConfig | None = None,
 ) -> pd.DataFrame:  # float64, one row per candidate in their order, index setup_id; columns as in DICTIONARY
     "Every candidate as numbers known at its bar's close."
-    (reading, bars), config = _rows(reading, candidates), config or FeatureConfig()
+    c, config = _arrays(candidates), config or FeatureConfig()
+    reading, bars = _bars(reading, c, candidates["time"])
     owner = profile(instrument) if isinstance(instrument, str) else instrument
-    c, times = _arrays(candidates), pd.DatetimeIndex(candidates["known_close"])
+    times = candidates["known_close"].array
     now, side, entry = _ns(times), c["side"], c["entry_price"]
     atr = np.where(c["atr_price"] > 0, c["atr_price"], np.nan)
-    seen = dict(zip(reading.columns.columns, reading.columns.iloc[bars].to_numpy(np.float64).T, strict=True))
-    spread = _spread(spread_price, candidates["time"])
+    seen, spread = _seen(reading, bars), _spread(spread_price, candidates["time"])
     with np.errstate(invalid="ignore", divide="ignore"):
         found = _of_setup(c, side, entry, atr) | _of_story(c) | _of_levels(seen, side, entry, atr) | _of_clock(times)
         found |= _of_news(now, owner, news, config.news_cap_minutes) | _of_cost(spread, c, owner, entry, atr)
-        found |= _of_sentiment(now, owner, sentiment) | _of_regime(now, regime) | _of_bars(reading, bars, config)
-        values = _turned(np.stack([found[name] for name in _NAMES], axis=1).astype(np.float64), side)
+        found |= (
+            _of_sentiment(now, owner, sentiment)
+            | _of_regime(now, regime, reading.bars.index)
+            | _of_bars(reading, bars, config)
+        )
+        values = _turned(np.array([found[name] for name in _NAMES], np.float64).T.copy(), side)
     return pd.DataFrame(values, index=pd.Index(candidates["setup_id"], name="setup_id"), columns=_INDEX)

@@ -160,27 +160,27 @@ def _scores(frame: pd.DataFrame) -> np.ndarray:
     if text is None and not given:
         hint = nearest("text", list(frame.columns))
         raise BadConfig(f"headlines have neither a column 'score' nor one of {', '.join(_NAMES['text'])}{hint}")
-    scores = np.full(len(frame), np.nan)
-    if given:
-        scores[:] = pd.to_numeric(frame["score"], errors="coerce")
-    words = frame[text].fillna("").astype("str") if text else pd.Series("", index=frame.index)
-    for row, word in enumerate(words):
-        if np.isnan(scores[row]) and word.strip():
-            scores[row] = word_score(word)
-        if not -1 <= scores[row] <= 1:
-            found = frame["score"].iloc[row] if given else words.iloc[row]
-            raise BadConfig(f"headlines, row {row}: expected a score from -1 to 1 or a text; found {found!r}")
-    return scores
+    columns = [frame[name].to_list() if name else [None] * len(frame) for name in ("score" if given else None, text)]
+    return np.array([_score(row, *both) for row, both in enumerate(zip(*columns, strict=True))], np.float64)
+
+
+def _score(row: int, given, text) -> float:
+    "One headline's score: the number it was given, else that of its words."
+    if isinstance(text, str) and text.strip() and (pd.isna(given) or given == ""):
+        return word_score(text)
+    score = pd.to_numeric(given, errors="coerce")
+    if given is None or not -1 <= score <= 1:
+        found = text if given is None else given
+        raise BadConfig(f"headlines, row {row}: expected a score from -1 to 1 or a text; found {found!r}")
+    return float(score)
 
 
 def _concerns(frame: pd.DataFrame) -> list[frozenset]:
     "Whom each headline concerns; nobody named is everybody."
     out = [frozenset()] * len(frame)
     for name in (c for c in _NAMES["about"] if c in frame.columns):
-        names = (
-            frozenset(re.findall(r"[A-Z0-9]+", str(x).upper())) if isinstance(x, str) else frozenset()
-            for x in frame[name]
-        )
+        given = (str(x).upper() if isinstance(x, str | list | tuple) else "" for x in frame[name])
+        names = (frozenset(re.findall(r"[A-Z0-9]+", text)) for text in given)
         out = [old | new for old, new in zip(out, names, strict=True)]
     return [frozenset() if "ALL" in names else names for names in out]
 
