@@ -81,13 +81,8 @@ def one_setup():
         flat = _fitted(kind, {}, table.to_numpy(), y, 0)
         model = Model(tuple(table.columns), flat, {"slope": 1.0, "shift": 0.0}, oof, 0)
         alone = best(lambda m=model: m.percentile(m.probability(values)), 5, 200)
-        whole = best(
-            lambda m=model: scorer(Champion("x", "1", m), row, features(at, row, **told))(
-                {"setup_id": row["setup_id"].iloc[0]}
-            ),
-            5,
-            20,
-        )
+        stands, name = Champion("x", "1", model), {"setup_id": row["setup_id"].iloc[0]}
+        whole = best(lambda c=stands, n=name: scorer(c, row, features(at, row, **told))(n), 5, 20)
         print(
             f"one setup, {kind}: {alone * 1e6:.0f} us from its features, {whole * 1e3:.2f} ms with them (target 2 ms)"
         )

@@ -87,11 +87,12 @@ def test_policy_without_regimes_decides_as_if_there_were_none(tape):
         blind = decide_all(reading, dataclasses.replace(context, regimes=None), policy, setups=ANY)
         assert len(told) > 20
         for a, b in zip(told, blind, strict=True):
-            assert (a.outcome, a.ticket, a.why) == (b.outcome, b.ticket, b.why)
+            assert (a.outcome, a.ticket, a.confidence) == (b.outcome, b.ticket, b.confidence)
+            assert [v.passed for v in a.verdicts] == [v.passed for v in b.verdicts]
 
 
 def test_policy_with_regimes_asks_for_more_where_it_says_so(tape):
-    reading, found, context = tape
+    reading, _, context = tape
     policy = Policy.from_dict({"by_regime": {"enabled": True, "range_add_rr": 1.5}})
     plain, asked = (decide_all(reading, context, p, setups=ANY) for p in (Policy(), policy))
     words = {d.setup_id: d.verdicts[1].evidence.get("regime", "") for d in asked}

@@ -6,6 +6,7 @@ import importlib.metadata
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -17,6 +18,7 @@ from smclab.features import features
 from smclab.gates import Context
 from smclab.learner import Learned, Model, Promotion
 from smclab.reading import Reading, ReadingAt
+from smclab.sentiment import Sentiment
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 USES = (CHAMPION, "none")
@@ -36,6 +38,14 @@ class Champion:
     name: str
     version: str
     model: Model
+
+    @cached_property
+    def judged(self) -> dict[str, tuple[float, float]]:
+        "(probability, percentile) out of fold by setup id."
+        told = self.model.oof
+        return dict(
+            zip(map(str, told.index), zip(told["p"].tolist(), told["percentile"].tolist(), strict=True), strict=True)
+        )
 
 
 @dataclass(frozen=True)
@@ -205,8 +215,7 @@ def scorer(
     closes = pd.DatetimeIndex(candidates["known_close"]).as_unit("ns").asi8
     p = model.probability(model.matrix(table))
     places = model.percentile(p)
-    judged = {str(i): (float(q), float(x)) for i, q, x in model.oof[["p", "percentile"]].itertuples()}
-    answers, reasons = {}, {}
+    judged, answers, reasons = found.judged, {}, {}
     for setup, close, q, place in zip(ids, closes, p, places, strict=True):
         if close > model.until_ns:
             answers[setup] = (float(q), float(place))
@@ -227,6 +236,7 @@ def with_scorer(
     use: str,  # one of USES
     symbol: str,
     timeframe: str,
+    sentiment: Sentiment | None = None,  # headlines, where the model was trained with them
 ) -> Context:  # the same object where no model is asked for
     "The context with the champion's scorer; a missing or broken model is a warning in every decision, not an error."
     if use not in USES:
@@ -238,7 +248,7 @@ def with_scorer(
         found = champion(name)
         if found is None:
             return replace(context, scorer=Scorer("", {}, {}, f"{name} has no champion: smcdesk model train makes one"))
-        told = {"news": context.news, "spread_price": spread_price, "regime": context.regimes}
+        told = {"news": context.news, "spread_price": spread_price, "regime": context.regimes, "sentiment": sentiment}
         table = features(reading, candidates, instrument=context.instrument, **told)
         return replace(context, scorer=scorer(found, candidates, table))
     except Exception as error:  # a stored model is foreign data: whatever is wrong with it must not stop the deciding

@@ -74,8 +74,9 @@ def folds(t: Training) -> pd.DataFrame:
     "One row per fold."
     rows = [
         {
-            "from": f"{r['test_from']:%Y-%m-%d}", "to": f"{r['test_to']:%Y-%m-%d}", "trained on": f"{r['train_n']:,}",
-            "purged": r["purged_n"], "tested on": f"{r['test_n']:,}", "won before, %": f"{100 * r['base_rate_train']:.1f}",
+            "from": f"{r['test_from']:%Y-%m-%d}", "to": f"{r['test_to']:%Y-%m-%d}",
+            "trained on": f"{r['train_n']:,}", "purged": r["purged_n"], "tested on": f"{r['test_n']:,}",
+            "won before, %": f"{100 * r['base_rate_train']:.1f}",
             "won, %": f"{100 * r['base_rate_test']:.1f}", "kind": r["kind"], "AUC": _within(r, "auc"),
             "skill, %": _within(r, "skill", 100, 2),
         }

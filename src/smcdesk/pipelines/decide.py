@@ -22,6 +22,7 @@ from smclab.news import NewsCalendar
 from smclab.reading import Config, Reading, read
 from smclab.regime import HmmConfig, RegimeConfig, hmm_regimes, regimes
 from smclab.risk import Account, Policy
+from smclab.sentiment import Sentiment
 from smclab.setups import SetupConfig, candidates
 
 TICKET = ("side", "entry_type", "entry_price", "stop_price", "target_price", "rr_net", "expiry_bars")
@@ -150,9 +151,17 @@ def conditions(
     )  # fmt: skip
 
 
-def advised(context: Context, reading: Reading, candidates: pd.DataFrame, spread_price: pd.Series, use: str) -> Context:
+def advised(
+    context: Context,
+    reading: Reading,
+    candidates: pd.DataFrame,
+    spread_price: pd.Series,
+    headlines: Sentiment | None,
+    use: str,
+) -> Context:
     "The world with the champion's word on every candidate, where conf asks for it."
-    return with_scorer(context, reading, candidates, spread_price, use, context.instrument.symbol, reading.timeframe)
+    market = (context.instrument.symbol, reading.timeframe)
+    return with_scorer(context, reading, candidates, spread_price, use, *market, sentiment=headlines)
 
 
 def spread_by_bar(
@@ -217,7 +226,7 @@ def surrounded(symbol: str) -> list:
     "The nodes from a reading to its candidates and to the world around their decisions."
     world = ("bars", "entry_bars", "instrument", "account", "costs", "news", "policy")
     around = {name: name for name in world} | {"config": "reading_config", "regime": "params:regime"}
-    advice = ["surroundings", "reading", "candidates", "spread_price", "params:model.use"]
+    advice = ["surroundings", "reading", "candidates", "spread_price", "headlines", "params:model.use"]
     return [
         *found(symbol), *priced(symbol),
         node(Config.from_dict, "params:reading", "reading_config", name="reading_config"),

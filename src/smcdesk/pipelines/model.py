@@ -23,6 +23,7 @@ from smclab.labels import barrier_outcomes
 from smclab.model import Result, score_vs_base_rate
 from smclab.reading import Reading
 from smclab.risk import Policy
+from smclab.sentiment import Sentiment
 from smclab.setups import SetupConfig
 
 
@@ -65,9 +66,11 @@ def model_metrics(result: Result) -> dict[str, dict[str, float]]:
     return {name: {"value": value, "step": 0} for name, value in result.metrics().items()}
 
 
-def feature_rows(reading: Reading, candidates: pd.DataFrame, context: Context, spread_price: pd.Series) -> pd.DataFrame:
+def feature_rows(
+    reading: Reading, candidates: pd.DataFrame, context: Context, spread_price: pd.Series, headlines: Sentiment | None
+) -> pd.DataFrame:
     "Every candidate as numbers known at its close."
-    told = {"news": context.news, "spread_price": spread_price, "regime": context.regimes}
+    told = {"news": context.news, "spread_price": spread_price, "regime": context.regimes, "sentiment": headlines}
     return features(reading, candidates, instrument=context.instrument, **told)
 
 
@@ -140,11 +143,12 @@ def create_pipeline(symbol: str) -> Pipeline:
         "rules",
     ]
     drawn = ["params:scorecard.n_boot", "params:seed"]
+    seen = ["reading", "candidates", "context", "spread_price", "headlines"]
     learnt = ["feature_rows", "candidates", "labels", "champion", "trial"]
     tuned = ["params:model.search", "params:model.embargo_bars", *drawn]
     nodes = [
         *asked(symbol),
-        node(feature_rows, ["reading", "candidates", "context", "spread_price"], "feature_rows", name="feature_rows"),
+        node(feature_rows, seen, "feature_rows", name="feature_rows"),
         node(dictionary, "feature_rows", "dictionary", name="dictionary"),
         node(trial, [*tape, *drawn], "trial", name="trial"),
         node(challenged, [*learnt, *tuned], ["challenger", "training"], name="challenge"),
