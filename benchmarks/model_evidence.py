@@ -165,7 +165,7 @@ def write(done: dict):
         for way, r in d["acted"].iterrows():
             money.append({"tape": name, "way": way, "setups": int(r["setups_n"]), "live": int(r["live_n"]), "trades": int(r["trades_n"]),
                           "won": f"{r['win_rate_pct']:.0f} %", "expectancy": f"{r['expectancy_r']:+.3f} R [{r['low']:+.3f}, {r['high']:+.3f}]",
-                          "total": f"{r['total_r']:+.1f} R", "costs": f"{r['costs_r']:.1f} R"})  # fmt: skip
+                          "total": f"{r['total_r']:+.1f} R", "costs per trade": f"{r['costs_r']:.1f} R"})  # fmt: skip
         moods.append({"tape": name, **d["regimes"]})
         top = ", ".join(
             f"{f} {r.loss_rise:+.4f} ({r.folds_above_zero:.0%} of folds)"

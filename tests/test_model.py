@@ -21,7 +21,7 @@ from smclab.setups import SetupConfig, candidates
 from smclab.tapes import market
 
 DAY = 86_400 * 10**9
-QUICK = ModelConfig(n_outer=2, n_inner=2, n_iter=2, n_boot=200)
+QUICK = ModelConfig(n_outer=2, n_inner=2, n_iter=1, n_boot=200)
 ANY = SetupConfig(sweep_sources=("external", "equal", "swing"), confirm="any")
 
 
@@ -127,9 +127,9 @@ def test_shuffled_labels_give_chance(planted, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_planted_signal_is_found_and_promoted(planted, kind):
     table, won, start, end = planted
-    how = dataclasses.replace(QUICK, kinds=(kind,), n_iter=4)
+    how = dataclasses.replace(QUICK, kinds=(kind,), n_iter=3)
     found = fit(table, won, start, end, score=np.zeros(len(won)), config=how)
-    assert found.figures.auc[SELECTED] > 0.65 and found.importance.index[0] == "a"
+    assert found.figures.auc_low[SELECTED] > 0.52 and found.importance.index[0] == "a"
     assert promotion(found.oof, None, how).promote
 
 

@@ -119,7 +119,7 @@ def acted(t: Training) -> pd.DataFrame:
             "setups": f"{r['setups_n']:,.0f}", "live": f"{r['live_n']:,.0f}", "trades": f"{r['trades_n']:,.0f}",
             "won, %": f"{r['win_rate_pct']:.0f}" if known else "none",
             "R per trade": f"{r['expectancy_r']:+.2f} ({r['low']:+.2f} … {r['high']:+.2f})" if known else "none",
-            "R in all": f"{r['total_r']:+.1f}", "costs, R": f"{r['costs_r']:.1f}",
+            "R in all": f"{r['total_r']:+.1f}", "costs per trade, R": f"{r['costs_r']:.2f}",
         }  # fmt: skip
     return pd.DataFrame(rows).T if rows else NOTHING
 
