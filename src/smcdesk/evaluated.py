@@ -12,7 +12,7 @@ from smcdesk.store.models import LATER
 from smclab.candles import infer_timeframe
 from smclab.decision import Decision
 from smclab.execution import Costs, Rules
-from smclab.gates import Context
+from smclab.gates import Context, regime_at
 from smclab.instruments import Instrument
 from smclab.labels import barrier_outcomes
 from smclab.risk import Policy
@@ -80,7 +80,9 @@ def label_rows(
         "session": candidates["session"].where(candidates["session"] != "", None),
         "entry_spread_price": spread_price.reindex(candidates["time"]),
     }  # fmt: skip
-    rows = rows.assign(**{name: values.to_numpy() for name, values in given.items()}, regime=context.regime or None)
+    rows = rows.assign(**{name: values.to_numpy() for name, values in given.items()}, regime=None)
+    words = regime_at(candidates["known_close"], context).get("regime", [""] * len(rows))
+    rows["regime"] = [word or None for word in words]
     return rows.join(plan).assign(stop_distance_price=[getattr(d.ticket, "stop_distance", None) for d in decisions])
 
 

@@ -96,6 +96,8 @@ class Tracking:
         kind, _, runs = name.partition("_")
         if runs == "runs" or name == "shared":
             self._tag("study", purse.NAME if name == "shared" else kind)
+        if name == "context" and data.scorer is not None:
+            self._tag(f"model_version.{symbol}", data.scorer.version or "none")
 
     def _fingerprint(self, dataset_name: str, data: Any) -> None:
         "Tag the run with the fingerprint of a symbol's bars, once."

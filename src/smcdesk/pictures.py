@@ -225,3 +225,94 @@ def stability(windows: pd.DataFrame):
     ax.legend(frameon=False, fontsize=9, labelcolor=look.ink, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     figure.tight_layout()
     return figure
+
+
+def _quiet(ax, title: str):
+    "A plain pair of axes with a title and a grid."
+    look = charts.PAPER
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.tick_params(length=0, labelsize=9, labelcolor=look.quiet)
+    ax.grid(True, color=look.grid, lw=0.8)
+    ax.set_axisbelow(True)
+    ax.set_title(title, loc="left", fontsize=11, fontweight="bold", color=look.ink)
+
+
+def _pair(height_in: float):
+    "A figure with two pairs of axes side by side."
+    from matplotlib.figure import Figure
+
+    look = charts.PAPER
+    figure = Figure(figsize=(look.width_in, height_in), dpi=look.dpi, facecolor=look.paper)
+    return figure, figure.subplots(1, 2)
+
+
+def _none(ax, text: str = "nothing was learned"):
+    "What a picture says when there is nothing to draw."
+    ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes, color=charts.PAPER.quiet)
+
+
+def calibration(training):
+    "What was said against what happened, before and after calibration, out of fold."
+    figure, both = _pair(3.8)
+    table, look = training.calibration, charts.PAPER
+    most = min(1.0, float(table[["p_mean", "high"]].to_numpy().max()) * 1.05) if len(table) else 1.0
+    for ax, when in zip(both, ("before", "after"), strict=True):
+        part = table[table["when"] == when] if len(table) else table
+        _quiet(ax, f"{when} calibration, n = {int(part['n'].sum()) if len(part) else 0:,}")
+        ax.plot([0, most], [0, most], color=look.quiet, lw=0.9, ls=(0, (3, 2)))
+        if len(part):
+            reach = [part["won"] - part["low"], part["high"] - part["won"]]
+            ax.errorbar(
+                part["p_mean"], part["won"], reach, fmt="o", ms=4, color=LINES[0], ecolor=LINES[0], elinewidth=0.9
+            )
+        else:
+            _none(ax)
+        ax.set(xlim=(0, most), ylim=(0, most))
+        ax.set_xlabel("probability said", fontsize=9, color=look.ink)
+        ax.set_ylabel("share that reached the target first", fontsize=9, color=look.ink)
+    figure.tight_layout()
+    return figure
+
+
+def importance(training, n: int = 15):
+    "The features the loss rises most without, with their spread over the folds."
+    figure, ax = _sheet(4.6)
+    table = training.importance.head(n).iloc[::-1]
+    _quiet(ax, "rise of the log loss when a feature is shuffled, nats per row, mean and spread over the folds")
+    if not len(table):
+        _none(ax)
+        return figure
+    colours = [LINES[0] if value > 0 else LINES[6] for value in table["loss_rise"]]
+    ax.barh(table.index, table["loss_rise"], xerr=table["spread"], color=colours, ecolor=charts.PAPER.quiet, height=0.6)
+    ax.axvline(0, color=charts.PAPER.ink, lw=0.8)
+    figure.tight_layout()
+    return figure
+
+
+def learning(training):
+    "Loss by the number of training rows, on the rows trained on and on later ones; and the target rate by quarter."
+    figure, (left, right) = _pair(3.8)
+    look, curve, rates = charts.PAPER, training.curve, training.rates
+    _quiet(left, "log loss by training rows")
+    _quiet(right, "target first, by quarter")
+    if len(curve):
+        mean = curve.groupby("share")[["train_n", "train_loss", "test_loss"]].mean()
+        for name, colour in (("train_loss", LINES[6]), ("test_loss", LINES[0])):
+            left.plot(mean["train_n"], mean[name], marker="o", ms=4, color=colour, label=name.replace("_loss", ""))
+        if "base_rate" in training.figures.index:
+            base = training.figures["log_loss"]["base_rate"]
+            left.axhline(base, color=look.down, lw=0.9, ls=(0, (3, 2)), label="base rate")
+        left.legend(frameon=False, fontsize=9, labelcolor=look.ink)
+        left.set_xlabel("rows, mean over the folds", fontsize=9, color=look.ink)
+    else:
+        _none(left)
+    if len(rates):
+        reach = [rates["won"] - rates["low"], rates["high"] - rates["won"]]
+        right.errorbar(range(len(rates)), rates["won"], reach, fmt="o", ms=4, color=LINES[2], elinewidth=0.9)
+        step = max(1, len(rates) // 6)
+        right.set_xticks(range(0, len(rates), step), rates["period"].iloc[::step])
+        right.set_ylim(bottom=0)
+    else:
+        _none(right)
+    figure.tight_layout()
+    return figure

@@ -12,9 +12,12 @@ from smcdesk.pipelines import data, decide, feature, model, portfolio, replay, s
 
 STAGES = {
     "data": data.create_pipeline, "feature": feature.create_pipeline, "decide": decide.create_pipeline,
-    "outcomes": decide.create_outcomes, "model": model.create_pipeline, "replay": replay.create_pipeline,
+    "outcomes": decide.create_outcomes, "labels": model.create_labels, "replay": replay.create_pipeline,
 }  # fmt: skip
-STUDIES = {"sweep": sweep.create_pipeline, "walkforward": walkforward.create_pipeline, "tune": tune.create_pipeline}
+STUDIES = {
+    "sweep": sweep.create_pipeline, "walkforward": walkforward.create_pipeline, "tune": tune.create_pipeline,
+    "model": model.create_pipeline,
+}  # fmt: skip
 _symbols: tuple[str, ...] = ()
 _together: tuple[str, ...] = ()  # those that share a purse
 

@@ -15,7 +15,7 @@ import pandas as pd
 from smcdesk import crew
 from smclab.candles import BadConfig, nearest
 from smclab.execution import Costs, Rules, intents
-from smclab.gates import GATES, Context, Question, enforced, gate_table, quality_at, spread_at, stop_atr_at
+from smclab.gates import GATES, Context, Question, enforced, gate_table, quality_at, regime_at, spread_at, stop_atr_at
 from smclab.replay import GRID, Ledger, replay, shaped
 from smclab.replay import sweep as play_all
 from smclab.risk import GRADES, SIZELESS, Policy, afford, occupied, plan_all, rate, tickets, units_of
@@ -172,7 +172,8 @@ def orders(tape: Tape, policy: Policy) -> pd.DataFrame:  # INTENT_DTYPES
 def _live(tape: Tape, table: pd.DataFrame, policy: Policy) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     "Which rows of candidates may trade, and every row's plan."
     context, closes = tape.context, table["known_close"]
-    table = table.assign(**stop_atr_at(closes, context, policy), **quality_at(closes, context))
+    known = stop_atr_at(closes, context, policy) | quality_at(closes, context) | regime_at(closes, context)
+    table = table.assign(**known)
     spread = spread_at(tape.spread_price, table["time"])
     plans = plan_all(
         table, context.instrument, policy, spread_price=spread, cost_price=context.cost_at(table["entry_price"])

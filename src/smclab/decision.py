@@ -18,7 +18,7 @@ import pandas as pd
 
 from .candles import timeframe_ns
 from .gates import Context, Rating, Verdict, ask_admit, judge
-from .gates import price_words, quality_at, rated, spread_at, stop_atr_at
+from .gates import price_words, quality_at, rated, regime_at, spread_at, stop_atr_at
 from .instruments import Instrument
 from .reading import Reading, ReadingAt, ReadingNow
 from .risk import GRADES, SIZELESS, Policy, Ticket, plan_all, tickets
@@ -228,7 +228,9 @@ _MOMENTS = ("time", "known_at", "known_close")
 def _judged(columns: Mapping, spread_price, context: Context, policy: Policy, origin: Origin) -> tuple[Decision, ...]:
     "The decision about each row."
     closes = columns["known_close"]
-    columns = dict(columns) | stop_atr_at(closes, context, policy) | quality_at(closes, context)
+    columns = (
+        dict(columns) | stop_atr_at(closes, context, policy) | quality_at(closes, context) | regime_at(closes, context)
+    )
     bars = pd.DatetimeIndex(columns["time"]).tz_localize("UTC") if spread_price is not None else columns["time"]
     spread = spread_at(context.spread_price if spread_price is None else spread_price, bars)
     plans = tickets(

@@ -12,14 +12,17 @@ from kedro.pipeline import Pipeline, node
 from smcdesk.evaluated import evaluated, outcome_rows
 from smcdesk.pipelines import stage
 from smcdesk.pipelines.data import profile
+from smcdesk.registry import with_scorer
 from smclab.candles import BadConfig, infer_timeframe, nearest, quality_known, resample, timeframe_ns
 from smclab.decision import Decision, decide_all
 from smclab.execution import Costs, Rules
 from smclab.gates import Context
 from smclab.instruments import Instrument
 from smclab.news import NewsCalendar
-from smclab.reading import Config, read
+from smclab.reading import Config, Reading, read
+from smclab.regime import HmmConfig, RegimeConfig, hmm_regimes, regimes
 from smclab.risk import Account, Policy
+from smclab.sentiment import Sentiment
 from smclab.setups import SetupConfig, candidates
 
 TICKET = ("side", "entry_type", "entry_price", "stop_price", "target_price", "rr_net", "expiry_bars")
@@ -131,6 +134,27 @@ def moment(
     return at.as_unit("ns").value
 
 
+REGIME_METHODS = ("rule", "hmm", "none")
+
+
+def regime_by_close(
+    entry_bars: pd.DataFrame,
+    said: Mapping[str, Any],  # conf's regime: method, rule, hmm
+) -> pd.Series | None:  # None where conf says none
+    "The regime by the instant from which it is known."
+    if said["method"] not in REGIME_METHODS:
+        known = ", ".join(REGIME_METHODS)
+        raise BadConfig(
+            f"regime.method must be one of {known}; found {said['method']!r}{nearest(said['method'], REGIME_METHODS)}"
+        )
+    rule, step = RegimeConfig.from_dict(said["rule"]), timeframe_ns(infer_timeframe(entry_bars))
+    if said["method"] == "none":
+        return None
+    hmm = said["method"] == "hmm"
+    found = hmm_regimes(entry_bars, rule, HmmConfig.from_dict(said["hmm"])) if hmm else regimes(entry_bars, rule)
+    return found["regime"].set_axis(entry_bars.index + pd.Timedelta(step, "ns"))
+
+
 def conditions(
     bars: pd.DataFrame,
     entry_bars: pd.DataFrame,
@@ -140,6 +164,7 @@ def conditions(
     news: NewsCalendar | None,
     policy: Policy,
     config: Config,
+    regime: Mapping[str, Any],  # conf's
     clock: str = "tape",
     now: str | None = None,
 ) -> Context:
@@ -148,9 +173,22 @@ def conditions(
     newest = None if now_ns is None else entry_bars.index[-1].as_unit("ns").value
     return Context(
         instrument, account, costs.spread_price, news=news, now_ns=now_ns, last_bar_ns=newest, **round_trip(costs),
-        quality=quality_by_close(bars, instrument),
+        quality=quality_by_close(bars, instrument), regimes=regime_by_close(entry_bars, regime),
         stop_atr=stop_noise(bars, entry_bars, instrument, config, policy.in_force.risk.stop_atr_timeframe),
     )  # fmt: skip
+
+
+def advised(
+    context: Context,
+    reading: Reading,
+    candidates: pd.DataFrame,
+    spread_price: pd.Series,
+    headlines: Sentiment | None,
+    use: str,
+) -> Context:
+    "The world with the champion's word on every candidate, where conf asks for it."
+    market = (context.instrument.symbol, reading.timeframe)
+    return with_scorer(context, reading, candidates, spread_price, use, *market, sentiment=headlines)
 
 
 def spread_by_bar(
@@ -214,14 +252,16 @@ def priced(symbol: str) -> list:
 def surrounded(symbol: str) -> list:
     "The nodes from a reading to its candidates and to the world around their decisions."
     world = ("bars", "entry_bars", "instrument", "account", "costs", "news", "policy")
-    around = {name: name for name in world} | {"config": "reading_config"}
+    around = {name: name for name in world} | {"config": "reading_config", "regime": "params:regime"}
     around |= {"clock": "params:clock", "now": "params:now"}
+    advice = ["surroundings", "reading", "candidates", "spread_price", "headlines", "params:model.use"]
     return [
         *found(symbol), *priced(symbol),
         node(Config.from_dict, "params:reading", "reading_config", name="reading_config"),
         node(Account.from_dict, "params:account", "account", name="account"),
-        node(conditions, around, "context", name="context"),
+        node(conditions, around, "surroundings", name="surroundings"),
         node(spread_by_bar, ["bars", "entry_bars", "spread", "costs"], "spread_price", name="spread_price"),
+        node(advised, advice, "context", name="context"),
     ]  # fmt: skip
 
 

@@ -1,19 +1,30 @@
-"""Setups and the bars after them in; whether the score beats the base rate out."""
+"""Setups and the bars after them in; whether the score beats the base rate, and a challenger for the champion, out."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pandas as pd
 from kedro.pipeline import Pipeline, node
 
+from smcdesk import pictures, training
+from smcdesk.acting import Trial
 from smcdesk.pipelines import stage
 from smcdesk.pipelines.decide import decided
-from smclab.candles import timeframe_ns
+from smcdesk.registry import Challenge, Champion
+from smcdesk.training import Training
+from smclab.candles import infer_timeframe, timeframe_ns
 from smclab.execution import Costs, Rules
+from smclab.features import features
+from smclab.gates import Context
 from smclab.instruments import Instrument
 from smclab.labels import barrier_outcomes
 from smclab.model import Result, score_vs_base_rate
 from smclab.reading import Reading
 from smclab.risk import Policy
+from smclab.sentiment import Sentiment
+from smclab.setups import SetupConfig
 
 
 def setup_labels(
@@ -55,14 +66,94 @@ def model_metrics(result: Result) -> dict[str, dict[str, float]]:
     return {name: {"value": value, "step": 0} for name, value in result.metrics().items()}
 
 
-def create_pipeline(symbol: str) -> Pipeline:
-    "Tickets to outcomes, and what the score knew of them."
+def feature_rows(
+    reading: Reading, candidates: pd.DataFrame, context: Context, spread_price: pd.Series, headlines: Sentiment | None
+) -> pd.DataFrame:
+    "Every candidate as numbers known at its close."
+    told = {"news": context.news, "spread_price": spread_price, "regime": context.regimes, "sentiment": headlines}
+    return features(reading, candidates, instrument=context.instrument, **told)
+
+
+def trial(
+    reading: Reading,
+    bars: pd.DataFrame,
+    context: Context,
+    policy: Policy,
+    setups: SetupConfig,
+    spread_price: pd.Series,
+    orders: Mapping[str, Any],
+    costs: Costs,
+    rules: Rules,
+    n_boot: int,
+    seed: int,
+) -> Trial:
+    "The tape a challenger is traded on."
+    return Trial(reading, bars, context, policy, setups, spread_price, orders, costs, rules, n_boot, seed)
+
+
+def challenged(
+    rows: pd.DataFrame,
+    candidates: pd.DataFrame,
+    labels: pd.DataFrame,
+    find: Callable[[str], Champion | None],
+    trial: Trial,
+    search: Mapping[str, Any],
+    embargo_bars: int,
+    n_boot: int,
+    seed: int,
+) -> tuple[tuple[Challenge, ...], Training]:
+    "A challenger, and what is told of it."
+    config = training.model_config(search, embargo_bars, infer_timeframe(trial.bars), n_boot, seed)
+    return training.challenge(rows, candidates, labels, find, trial, config)
+
+
+def dictionary(rows: pd.DataFrame) -> str:
+    "What every column of the feature rows means, as JSON."
+    return training.dictionary(list(rows.columns))
+
+
+def asked(symbol: str) -> list:
+    "The nodes from a reading to the outcome of every ticket, and to what the score knew of them."
     lived = ["entry_bars", "candidates", "decision_log", "instrument", "policy", "costs", "rules"]
     tuned = ["params:model.test_frac", "params:model.embargo_bars", "params:scorecard.n_boot", "params:seed"]
-    nodes = [
+    return [
         *decided(symbol),
         node(setup_labels, lived, "labels", name="labels"),
         node(judged, ["labels", "reading", *tuned], "model", name="model"),
         node(model_metrics, "model", "model_metrics", name="model_metrics"),
+    ]
+
+
+def create_labels(symbol: str) -> Pipeline:
+    "Tickets to outcomes, and what the score knew of them."
+    return stage(symbol, asked(symbol))
+
+
+def create_pipeline(symbol: str) -> Pipeline:
+    "Features and outcomes to a challenger, judged, registered, promoted or kept."
+    tape = [
+        "reading",
+        "entry_bars",
+        "context",
+        "policy",
+        "setup_config",
+        "spread_price",
+        "params:orders",
+        "costs",
+        "rules",
+    ]
+    drawn = ["params:scorecard.n_boot", "params:seed"]
+    seen = ["reading", "candidates", "context", "spread_price", "headlines"]
+    learnt = ["feature_rows", "candidates", "labels", "champion", "trial"]
+    tuned = ["params:model.search", "params:model.embargo_bars", *drawn]
+    nodes = [
+        *asked(symbol),
+        node(feature_rows, seen, "feature_rows", name="feature_rows"),
+        node(dictionary, "feature_rows", "dictionary", name="dictionary"),
+        node(trial, [*tape, *drawn], "trial", name="trial"),
+        node(challenged, [*learnt, *tuned], ["challenger", "training"], name="challenge"),
+        node(training.metrics, "training", "training_metrics", name="training_metrics"),
+        node(pictures.calibration, "training", "calibration_chart", name="calibration_chart"),
+        node(pictures.importance, "training", "importance_chart", name="importance_chart"),
     ]
     return stage(symbol, nodes)

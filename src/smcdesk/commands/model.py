@@ -1,0 +1,110 @@
+"""`smcdesk model …`: which model decides, and how it came to."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from smcdesk.commands.console import Env, Symbol, progress_bar, run_report, say_where
+
+app = typer.Typer(no_args_is_help=True, help="Which model decides: train a challenger, list, promote, take back.")
+Name = Annotated[
+    str | None,
+    typer.Option("--name", "-n", help="A registered model, e.g. smclab-EURUSD-1h; else conf's first symbol."),
+]
+
+
+def _name(name: str | None, env: str) -> str:
+    "The registered model meant: the one named, else that of conf's first symbol."
+    if name:
+        return name
+    from smcdesk import project, registry
+
+    told = project.parameters(env)
+    symbol = next(iter(told["symbols"]))
+    names = sorted(n for n in set(registry.listed()["name"]) if n.startswith(f"smclab-{symbol}-"))
+    if len(names) == 1:
+        return names[0]
+    from smclab.candles import BadConfig
+
+    known = f"it has {', '.join(names)}: say which with --name" if names else "smcdesk model train makes one"
+    raise BadConfig(f"{symbol} has {len(names)} registered models, one was expected; {known}")
+
+
+@app.command("train")
+def train(
+    symbol: Symbol = None,
+    env: Env = "base",
+    no_report: Annotated[bool, typer.Option("--no-report", help="Leave the report out.")] = False,
+):
+    "Train a challenger on conf's candles, judge it against the champion, promote it or keep it with the reason."
+    from smcdesk import project, session
+
+    known = project.parameters(env)["symbols"]
+    symbol = project.check_symbol(symbol, known) if symbol else next(iter(known))
+    with progress_bar() as bar:
+        run_id = session.run(("data", "feature", "model"), symbol=symbol, env=env, bar=bar)
+        task = bar.add_task("report", total=None)
+        done = None if no_report else run_report("retrain_report", {"symbol": symbol, "env": env}, run_id)
+        bar.remove_task(task)
+    typer.echo(project.catalog(env).load(f"{symbol}.training").sentence)
+    if done:
+        say_where(done)
+
+
+@app.command("list")
+def listed(name: Annotated[str | None, typer.Option("--name", "-n", help="Only this one.")] = None):
+    "Every version, the newest first: which one decides, and why it does or does not."
+    from rich.console import Console
+    from rich.table import Table
+
+    from smcdesk import registry
+
+    table = Table("name", "version", "alias", "kind", "rows", "reason", box=None)
+    for row in registry.listed(name).itertuples():
+        table.add_row(row.name, row.version, row.alias, row.kind, row.rows, row.reason)
+    Console().print(table if table.row_count else "no model is registered: smcdesk model train makes one")
+
+
+@app.command("champion")
+def champion(name: Name = None, env: Env = "base"):
+    "The version that decides, and what it was judged by."
+    from smcdesk import registry
+
+    rows = registry.listed(_name(name, env))
+    stands = rows[rows["alias"] == registry.CHAMPION]
+    for row in stands.itertuples():
+        how = f"promoted {row.promoted}" + (f", it replaced version {row.replaced}" if row.replaced else "")
+        typer.echo(
+            f"{row.name} version {row.version} ({row.kind}, {row.rows} rows), {how}\n{row.verdict}\n{row.reason}"
+        )
+    if stands.empty:
+        typer.echo(
+            f"{rows['name'].iloc[0] if len(rows) else _name(name, env)} has no champion: decisions go by the score"
+        )
+
+
+@app.command("promote")
+def promote(
+    version: Annotated[str, typer.Argument(help="The version that shall decide.")],
+    name: Name = None,
+    env: Env = "base",
+):
+    "Make a version the champion by hand, whatever its figures."
+    from smcdesk import registry
+
+    name = _name(name, env)
+    before = registry.promote(name, version)
+    typer.echo(f"{name}: version {version} is the champion" + (f"; version {before} was" if before else ""))
+
+
+@app.command("rollback")
+def rollback(name: Name = None, env: Env = "base"):
+    "Put back the champion that stood before the present one."
+    from smcdesk import registry
+
+    name = _name(name, env)
+    gone, now = registry.rollback(name)
+    stands = f"version {now} is the champion again" if now else "there is no champion: decisions go by the score"
+    typer.echo(f"{name}: version {gone} is taken back; {stands}")
