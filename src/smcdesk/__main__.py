@@ -27,6 +27,10 @@ def _fixable(error: BaseException | None):
         from smcdesk.store import Contradiction, StoreDown
 
         known += (Contradiction, StoreDown)
+    if "smcdesk.providers" in sys.modules:
+        from smcdesk.providers import ProviderDown
+
+        known += (ProviderDown,)
     while error is not None and not isinstance(error, known):
         error = error.__cause__ or error.__context__
     return error

@@ -1,0 +1,212 @@
+"""What every source of candles can be asked, how it says no, and the work all of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from smclab.candles import COLUMNS, BadBars, BadConfig, check, nearest, timeframe_ns
+
+Clock = Callable[[], datetime]  # the present, with its zone
+
+LOOKS = 5  # how often `latest` looks, each time four times as far back
+MANY = 20  # bars from which the usual step of a table says what timeframe it has
+
+
+class ProviderDown(ConnectionError):
+    "The source does not answer, or asks for patience: wait and try again."
+
+    def __init__(self, message: str, retry_after_s: float | None = None):
+        super().__init__(message)
+        self.retry_after_s = retry_after_s  # what the source asked for, or None
+
+
+class ProviderRefused(BadConfig):
+    "The source answers and says no: an unknown symbol, a missing or bad key. Waiting does not help."
+
+
+class BadAnswer(BadBars):
+    "What the source sent cannot be read as candles."
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    "A market at one moment."
+
+    symbol: str
+    bid: float  # price
+    ask: float  # price
+    time: pd.Timestamp  # UTC, of the quote by the source's clock, where it says so
+    source: str  # a provider's name
+
+
+@runtime_checkable
+class Provider(Protocol):
+    "A source of candles. It raises `ProviderDown`, `ProviderRefused` or `BadBars`, and nothing else."
+
+    name: str
+
+    def history(self, symbol: str, timeframe: str, start: Any, end: Any = None) -> pd.DataFrame:
+        "Closed bars that open in [start, end); none is an empty table."
+
+    def latest(self, symbol: str, timeframe: str, n: int) -> pd.DataFrame:
+        "The last n closed bars, fewer where there are no more."
+
+    def snapshot(self, symbol: str) -> Snapshot:
+        "Bid and ask now."
+
+
+def now() -> datetime:
+    "This machine's time, UTC."
+    return datetime.now(UTC)
+
+
+def moment(
+    said: Any,  # a Timestamp, datetime or text with its zone; a date alone is taken as UTC midnight
+) -> pd.Timestamp:  # UTC
+    "A moment as UTC."
+    try:
+        time = pd.Timestamp(said)
+    except (ValueError, TypeError):
+        time = pd.NaT
+    if time is pd.NaT:
+        raise BadConfig(f"expected a moment such as 2024-03-08 or 2024-03-08T13:30:00Z, found {said!r}")
+    return (time.tz_localize("UTC") if time.tzinfo is None else time.tz_convert("UTC")).as_unit("ns")
+
+
+def no_bars() -> pd.DataFrame:
+    "A table of no candles."
+    return pd.DataFrame(
+        {name: np.zeros(0) for name in COLUMNS}, index=pd.DatetimeIndex([], tz="UTC", name="time").as_unit("ns")
+    )
+
+
+def table(
+    rows: Any,  # (n, 6): open time as unix number, open, high, low, close, volume; numbers or their texts
+    unit: str,  # of the times: s, ms
+    where: str,  # for the message
+) -> pd.DataFrame:  # (n, OHLCV) by UTC open time, in the order given
+    "Rows of an answer as a table; what is no number is refused."
+    if not isinstance(rows, list):
+        raise BadAnswer(f"{where}: expected a list of candles, found {type(rows).__name__}")
+    if not rows:
+        return no_bars()
+    if not all(isinstance(row, list | tuple) and len(row) >= 6 for row in rows):
+        wrong = next(row for row in rows if not (isinstance(row, list | tuple) and len(row) >= 6))
+        raise BadAnswer(f"{where}: expected candles of time, open, high, low, close, volume; found {str(wrong)[:80]}")
+    try:
+        values = np.array([row[:6] for row in rows], dtype=float)
+        times = pd.to_datetime(values[:, 0].astype(np.int64), unit=unit, utc=True).as_unit("ns")
+    except (ValueError, TypeError, OverflowError) as error:
+        raise BadAnswer(f"{where}: a candle holds something that is no number ({error})") from error
+    return pd.DataFrame(values[:, 1:], columns=list(COLUMNS), index=pd.DatetimeIndex(times, name="time"))
+
+
+def tidy(
+    bars: pd.DataFrame,  # as they came, in any order, pages overlapping
+    *,
+    symbol: str,
+    timeframe: str,
+    start: pd.Timestamp,
+    end: pd.Timestamp,  # bars open before it
+    closed_by: pd.Timestamp,  # bars that close later are dropped
+) -> pd.DataFrame:
+    "Checked closed bars in [start, end); the same bar sent twice counts once, two different ones are refused."
+    step = pd.Timedelta(timeframe_ns(timeframe), "ns")
+    bars = bars[(bars.index >= start) & (bars.index < end) & (bars.index + step <= closed_by)]
+    if not len(bars):
+        return no_bars()
+    bars = bars[~bars.reset_index().duplicated().to_numpy()].sort_index(kind="stable")
+    try:
+        return check(bars, symbol=symbol, timeframe=timeframe if len(bars) >= MANY else None)
+    except BadBars as error:
+        raise BadAnswer(str(error)) from error
+
+
+class Model(BaseModel):
+    "Settings of one kind of provider, as conf says them."
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    "What a provider is given besides its settings: times and waits can be made up, and files lie somewhere."
+
+    root: Path = field(default_factory=Path.cwd)  # what relative paths start from
+    clock: Clock | None = None  # None: this machine's
+    sleep: Callable[[float], None] | None = None  # seconds; None: really
+    monotonic: Callable[[], float] | None = None  # seconds; None: this machine's
+    files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # conf's symbols, for `files`
+
+
+class Source:
+    """What the providers share: names, spans, closed bars only.
+
+    A provider gives `name`, `timeframes` and `_fetch(wire, timeframe, start, end)`, which may return more than it was
+    asked for, and the bar that is still open too.
+    """
+
+    timeframes: Mapping[str, Any] = {}  # smclab's names -> the source's own; empty: any
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        symbols: Mapping[str, str] | None = None,  # the desk's names -> the source's
+        settle_s: float = 2.0,  # after its close, before a bar counts as final
+        clock: Clock | None = None,  # None: this machine's
+    ):
+        self.name, self.settle_s = name, settle_s
+        self._symbols, self._clock = dict(symbols or {}), clock or now
+
+    def wire(self, symbol: str) -> str:
+        "The source's own name of a symbol."
+        return self._symbols.get(symbol, symbol)
+
+    def history(self, symbol: str, timeframe: str, start: Any, end: Any = None) -> pd.DataFrame:
+        "Closed bars that open in [start, end); without an end, up to the last closed one."
+        self.check_timeframe(timeframe)
+        present = moment(self._clock())
+        start, end = moment(start), present if end is None else min(moment(end), present)
+        if start >= end:
+            return no_bars()
+        got = self._fetch(self.wire(symbol), timeframe, start, end)
+        closed_by = moment(self._clock()) - pd.Timedelta(seconds=self.settle_s)
+        return tidy(got, symbol=symbol, timeframe=timeframe, start=start, end=end, closed_by=min(closed_by, present))
+
+    def latest(self, symbol: str, timeframe: str, n: int) -> pd.DataFrame:
+        "The last n closed bars, over closed markets too."
+        if n < 1:
+            raise BadConfig(f"n {n!r}: expected a number of bars >= 1")
+        step = pd.Timedelta(timeframe_ns(timeframe), "ns")
+        end, span = moment(self._clock()), (n + 1) * step + pd.Timedelta(seconds=self.settle_s)
+        bars = self.history(symbol, timeframe, end - span)
+        for k in range(LOOKS - 1):
+            if len(bars) >= n:
+                break
+            bars = self.history(symbol, timeframe, end - (3 * span + pd.Timedelta(days=3)) * 4**k)
+        return bars.iloc[-n:]
+
+    def snapshot(self, symbol: str) -> Snapshot:
+        "Never, unless the source has quotes."
+        raise ProviderRefused(f"{self.name} has candles only: no bid and ask of {symbol}")
+
+    def check_timeframe(self, timeframe: str) -> None:
+        "Refuse a timeframe the source does not have."
+        timeframe_ns(timeframe)
+        if self.timeframes and timeframe not in self.timeframes:
+            known = ", ".join(self.timeframes)
+            near = nearest(timeframe, tuple(self.timeframes))
+            raise ProviderRefused(f"{self.name} has no {timeframe} candles: expected one of {known}{near}")
+
+    def _fetch(self, wire: str, timeframe: str, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
+        "The bars of a span as the source gives them."
+        raise NotImplementedError
