@@ -1,0 +1,148 @@
+"""Any exchange of ccxt: public candles and tickers, no key needed.
+
+ccxt leaves three things to its user. Its rate limiter must be on. The last candle is the open one and comes unmarked.
+And a body that is no JSON is handed on as text, which its parsers turn into an empty list: a broken answer would look
+like a quiet market, so every answer is looked at before it counts.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+import pandas as pd
+from pydantic import Field
+
+from smcdesk.providers.caller import Caller, Patience, retry_after_s
+from smcdesk.providers.protocol import (
+    BadAnswer,
+    ProviderDown,
+    ProviderRefused,
+    Snapshot,
+    Source,
+    Surroundings,
+    moment,
+    no_bars,
+    table,
+)
+from smclab.candles import TIMEFRAMES, BadConfig, nearest, timeframe_ns
+
+SPELLED = {"1D": "1d", "1W": "1w"}  # where ccxt writes a timeframe otherwise
+
+
+class Settings(Patience):
+    "Conf's `kind: ccxt`."
+
+    kind: Literal["ccxt"] = "ccxt"
+    exchange: str  # an id of ccxt: kraken, binance, …
+    page: int = Field(500, ge=2)  # candles a request; exchanges cap it
+    rate_limit_ms: float | None = Field(None, ge=0)  # between requests; None: as ccxt knows the exchange
+    base_url: str | None = None  # another host for every endpoint
+    options: dict[str, Any] = Field(default_factory=dict)  # ccxt's own, e.g. fetchMarkets: {types: [spot]}
+
+    def make(self, name: str, with_: Surroundings) -> Ccxt:
+        "The provider."
+        return Ccxt(name, self, with_)
+
+
+def _moved(urls: Any, host: str) -> Any:
+    "The endpoints on another host, their paths kept."
+    if isinstance(urls, dict):
+        return {key: _moved(url, host) for key, url in urls.items()}
+    base = urlsplit(host)
+    return urlunsplit((base.scheme, base.netloc, urlsplit(urls).path, "", "")) if isinstance(urls, str) else urls
+
+
+class Ccxt(Source):
+    "Candles of one exchange, by ccxt."
+
+    def __init__(self, name: str, settings: Settings, with_: Surroundings):
+        super().__init__(name, symbols=settings.symbols, settle_s=settings.settle_s, clock=with_.clock)
+        self._settings, self._ask = settings, Caller(name, settings, with_)
+
+    @cached_property
+    def _exchange(self):
+        try:
+            import ccxt
+        except ImportError as error:
+            raise BadConfig(f"{self.name} needs ccxt: pip install 'smclab[ccxt]'") from error
+        s = self._settings
+        if s.exchange not in ccxt.exchanges:
+            raise BadConfig(f"providers.{self.name}.exchange: no {s.exchange!r}{nearest(s.exchange, ccxt.exchanges)}")
+        told = {"enableRateLimit": True, "timeout": int(s.timeout_s * 1000), "options": dict(s.options)}
+        exchange = getattr(ccxt, s.exchange)(told)
+        if s.rate_limit_ms is not None:
+            exchange.rateLimit = s.rate_limit_ms
+        if s.base_url:
+            exchange.urls["api"] = _moved(exchange.urls["api"], s.base_url)
+        return exchange
+
+    @cached_property
+    def timeframes(self) -> dict[str, str]:
+        "What the exchange has, by smclab's names."
+        has = self._exchange.timeframes or {}
+        return {tf: SPELLED.get(tf, tf) for tf in TIMEFRAMES if SPELLED.get(tf, tf) in has}
+
+    def _once(self, method: str, *args: Any, **params: Any) -> Any:
+        "One call of ccxt, its errors as ours."
+        import ccxt
+
+        exchange = self._exchange
+        try:
+            if not exchange.markets:
+                exchange.load_markets()
+                self._whole()
+            answer = getattr(exchange, method)(*args, **params)
+            self._whole()
+            return answer
+        except ccxt.BadSymbol as error:
+            near = nearest(args[0], exchange.symbols or ())
+            raise ProviderRefused(f"{self.name} has no symbol {args[0]!r}{near}") from error
+        except ccxt.BadResponse as error:
+            raise BadAnswer(f"{self.name}: {_short(error)}") from error
+        except ccxt.OperationFailed as error:  # network, time-out, 429, 5xx
+            wait_s = retry_after_s((exchange.last_response_headers or {}).get("Retry-After"))
+            limited = isinstance(error, ccxt.RateLimitExceeded | ccxt.DDoSProtection)
+            raise ProviderDown(f"{self.name}: {_short(error)}", wait_s if limited else None) from error
+        except ccxt.BaseError as error:
+            raise ProviderRefused(f"{self.name} refused: {_short(error)}") from error
+        except (BadAnswer, ProviderDown, ProviderRefused):
+            raise
+        except Exception as error:  # ccxt's parsers stumble over what they do not expect
+            raise BadAnswer(f"{self.name}: an answer that cannot be read ({_short(error)})") from error
+
+    def _whole(self) -> None:
+        "Refuse a body that was no JSON, before its emptiness counts for something."
+        exchange = self._exchange
+        if exchange.last_json_response is None:
+            raise BadAnswer(f"{self.name}: expected JSON, found {str(exchange.last_http_response)[:60]!r}")
+
+    def _fetch(self, wire: str, timeframe: str, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
+        step_ms = timeframe_ns(timeframe) // 10**6
+        at, last, pages = int(start.timestamp() * 1000), int(end.timestamp() * 1000), [no_bars()]
+        spelled = self.timeframes[timeframe]
+        while at < last:
+            n = min(self._settings.page, (last - at) // step_ms + 2)
+            rows = self._ask(lambda at=at, n=n: self._once("fetch_ohlcv", wire, spelled, at, n))
+            page = table(rows, "ms", f"{self.name} {wire} {timeframe}")
+            pages.append(page)
+            # a page without anything new is a hole in the history, not its end: go on behind it
+            newest = int(page.index.max().timestamp() * 1000) if len(page) else 0
+            at = (newest if newest >= at else at + (n - 1) * step_ms) + step_ms
+        return pd.concat(pages)
+
+    def snapshot(self, symbol: str) -> Snapshot:
+        "Bid and ask of the ticker, or the top of the book."
+        said = self._ask(lambda: self._once("fetch_ticker", self.wire(symbol)))
+        if said.get("bid") is None or said.get("ask") is None:
+            raise BadAnswer(f"{self.name} {symbol}: a ticker without bid and ask")
+        time = said.get("timestamp")
+        time = moment(self._clock()) if time is None else pd.Timestamp(time, unit="ms", tz="UTC")
+        return Snapshot(symbol, float(said["bid"]), float(said["ask"]), moment(time), self.name)
+
+
+def _short(error: BaseException) -> str:
+    "The beginning of what an error says, on one line."
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__} {text[:120]}".strip()
