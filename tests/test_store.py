@@ -128,7 +128,7 @@ def counts(store: Store) -> dict[str, int]:
 def test_store_from_nothing_goes_up_and_down_and_up_again(url):
     with Store(url) as s:
         assert s.revision() is None
-        assert s.upgrade() == s.upgrade() == s.revision() == "0002"
+        assert s.upgrade() == s.upgrade() == s.revision() == "0003"
         s.record_labels([label()])
         assert s.downgrade("base") is None and s.revision() is None
         assert set(inspect(s._engine).get_table_names()) <= {"alembic_version"}
@@ -170,7 +170,7 @@ def test_store_of_a_newer_program_is_refused(store):
     with engine.writing(store._engine) as c:
         c.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with Store(store.url) as later:
-        with pytest.raises(BadConfig, match="is at revision '9999', this program needs '0002'"):
+        with pytest.raises(BadConfig, match="is at revision '9999', this program needs '0003'"):
             later.labels()
         with pytest.raises(BadConfig, match="does not know: update the program"):
             later.upgrade()
@@ -178,7 +178,7 @@ def test_store_of_a_newer_program_is_refused(store):
 
 def test_store_upgraded_by_many_at_once_is_upgraded_once(url):
     with multiprocessing.get_context("spawn").Pool(3) as pool:
-        assert pool.map(_upgrade, [url] * 6) == ["0002"] * 6
+        assert pool.map(_upgrade, [url] * 6) == ["0003"] * 6
 
 
 def _upgrade(url: str) -> str:

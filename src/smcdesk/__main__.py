@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
+from smcdesk.commands import notify
+
 STAGES = ("data", "feature", "model", "replay")
 Env = Annotated[
     str, typer.Option("--env", "-e", help="Environment in conf: base, test (a made-up market), paper, live.")
@@ -311,6 +313,8 @@ def outcomes(
     waiting = int((planned & ~done).sum())
     typer.echo(f"{int(done.sum()) - before:,} outcomes became known; {waiting:,} setups still wait for theirs")
 
+
+app.add_typer(notify.app, name="outbox")
 
 store_app = typer.Typer(no_args_is_help=True, help="What was decided and what became of it: the Desk's database.")
 app.add_typer(store_app, name="store")

@@ -63,7 +63,7 @@ def loader_args() -> dict[str, Any]:
     return {
         "base_env": "base",
         "default_run_env": "local",
-        "config_patterns": {"store": ["store*", "**/store*"]},
+        "config_patterns": {"store": ["store*", "**/store*"], "notify": ["notify*", "**/notify*"]},
         "merge_strategy": {"parameters": "soft", "mlflow": "soft"},
         "custom_resolvers": {
             "root": lambda: root().as_posix(),

@@ -22,6 +22,8 @@ OUTCOME_CLASSES = ("live", "shadow", "none")
 OUTCOMES = ("target", "stop", "time", "never_filled")
 ENTRY_TYPES = ("market", "limit")
 STATUSES = ("new", "amended", "cancelled")
+MESSAGE_KINDS = ("signal", "failure", "digest", "quality")
+DELIVERIES = ("queued", "sent", "failed", "expired")
 
 
 class Nanoseconds(TypeDecorator):
@@ -235,3 +237,42 @@ class BaselineRow(Base):
     figures: Mapped[dict]
     note: Mapped[str]
     recorded_at: Mapped[Ns]
+
+
+class MessageRow(Base):
+    "One message to people, as it was put into the outbox; what became of it is in `deliveries`."
+
+    __tablename__ = "messages"
+    __table_args__ = (_one_of("kind", MESSAGE_KINDS), Index(None, "time"))
+
+    key: Mapped[str] = mapped_column(primary_key=True)  # the caller's: the same key is the same message
+    kind: Mapped[str] = _word(MESSAGE_KINDS)
+    time: Mapped[Ns]  # when what it tells happened
+    expires_at: Mapped[Ns | None]  # the first moment at which it is not worth sending; None: always worth it
+    channel: Mapped[str]  # the one it must take; "" leaves it to conf
+    subject: Mapped[str]  # one line
+    text: Mapped[str]
+    recorded_at: Mapped[Ns]
+
+
+class DeliveryRow(Base):
+    "One message on one channel: how far it got."
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        _one_of("status", DELIVERIES),
+        CheckConstraint("(status = 'sent') = (sent_at IS NOT NULL)", name="sent_has_its_moment"),
+        Index(None, "status"),
+        Index(None, "attempted_at"),
+    )
+
+    key: Mapped[str] = mapped_column(ForeignKey("messages.key", ondelete="CASCADE"), primary_key=True)
+    channel: Mapped[str] = mapped_column(primary_key=True)  # "" for a message that expired before it had one
+    status: Mapped[str] = _word(DELIVERIES)
+    attempts: Mapped[int]
+    parts_sent: Mapped[int]  # of a text that is longer than the channel takes at once
+    attempted_at: Mapped[Ns | None]  # the newest attempt's start
+    next_attempt_at: Mapped[Ns]  # not before
+    holds_channel: Mapped[bool]  # whether the whole channel waits until then
+    sent_at: Mapped[Ns | None]
+    error: Mapped[str]  # of the newest attempt, one line; "" when there was none

@@ -24,6 +24,7 @@ from smcdesk.store.models import (
     DecisionRow,
     InstrumentRow,
     LabelRow,
+    MessageRow,
     SignalRow,
     VerdictRow,
 )
@@ -44,6 +45,7 @@ from smclab.instruments import Instrument
 
 DECISIONS, VERDICTS, LABELS = DecisionRow.__table__, VerdictRow.__table__, LabelRow.__table__
 SIGNALS, INSTRUMENTS, BASELINES = SignalRow.__table__, InstrumentRow.__table__, BaselineRow.__table__
+MESSAGES = MessageRow.__table__
 _ROWS = 500  # per statement that names them by key
 
 
@@ -141,6 +143,12 @@ class Store:
             yield inner
 
     @contextmanager
+    def connection(self, *, write: bool = False) -> Iterator[Connection]:
+        "The transaction itself, for tables that have verbs of their own: the outbox."
+        with self._write() if write else self._read() as connection:
+            yield connection
+
+    @contextmanager
     def _write(self) -> Iterator[Connection]:
         if self._within is not None:
             yield self._within
@@ -196,6 +204,10 @@ class Store:
     def record_signals(self, rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> int:  # how many were new
         "Keep what was told about setups; a changed signal is a row with the next version."
         return self._record(SIGNALS, rows, "A signal that changed is a new row: give it the next version.")
+
+    def record_messages(self, rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> int:  # how many were new
+        "Put messages into the outbox; `smcdesk.outbox` sends them."
+        return self._record(MESSAGES, rows, "Another message needs another key.")
 
     def fill_outcomes(self, rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> int:  # how many were filled
         "Add to labels what became known later; an outcome once known is never replaced by another."
