@@ -63,8 +63,12 @@ def loader_args() -> dict[str, Any]:
     return {
         "base_env": "base",
         "default_run_env": "local",
-        "config_patterns": {"store": ["store*", "**/store*"], "notify": ["notify*", "**/notify*"]},
-        "merge_strategy": {"parameters": "soft", "mlflow": "soft"},
+        "config_patterns": {
+            "store": ["store*", "**/store*"],
+            "notify": ["notify*", "**/notify*"],
+            "schedule": ["schedule*", "**/schedule*"],
+        },
+        "merge_strategy": {"parameters": "soft", "mlflow": "soft", "schedule": "soft"},
         "custom_resolvers": {
             "root": lambda: root().as_posix(),
             "mlflow_uri": tracking.uri,

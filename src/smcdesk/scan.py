@@ -12,7 +12,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from dataclasses import fields as fields_of
 from datetime import UTC, datetime
 from functools import cached_property
@@ -34,6 +34,7 @@ from smcdesk.pipelines.decide import (
     trading_rules,
 )
 from smcdesk.providers import Provider, ProviderDown
+from smcdesk.providers import provider as provider_by_name
 from smcdesk.store import Store
 from smclab.candles import BadBars, BadConfig, quality_known, timeframe_ns
 from smclab.decision import Decision, decide
@@ -358,9 +359,61 @@ class Desk:
         kept.world = world
         return kept
 
+    @property
+    def policy_hash(self) -> str:
+        "Of the policy in force; all symbols share it."
+        return next(iter(self.worlds.values())).policy.hash()
+
+    def reading(self, symbol: str, timeframe: str) -> Reading:
+        "A series as it was read; read anew where another process had read it."
+        lane = self.lane(symbol, timeframe)
+        bars, n = _unread(self, lane, (self.provider_name, symbol, timeframe), None)
+        if lane.n + len(bars) != n:
+            lane.restart()
+            bars, _ = _unread(self, lane, (self.provider_name, symbol, timeframe), None)
+        lane.extend(bars)
+        return lane.reading
+
     def close(self) -> None:
         "Let go of the store."
         self.store.close()
+
+
+def desk(
+    env: str | None = "paper",
+    *,
+    provider: str = "files",  # conf's name of a source of candles
+    symbols: Iterable[str] = (),  # none: every symbol of conf
+    source: Provider | None = None,  # the provider itself, where the caller made it
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Desk:
+    "What a scan of an environment works with."
+    root, known = project.root(), worlds(env, symbols)
+    if source is None:
+        source = _provider(env, provider, root, clock)
+    store, name = Store(env=env), project.check_env(env) or "base"
+    if store.revision() is None:
+        store.upgrade()
+    journal = Journal(root / "data" / "07_model_output" / f"scans_{name}.db")
+    states = root / "data" / "03_primary" / "readers"
+    policy = next(iter(known.values())).policy
+    return Desk(source, source.name, History(root / "data" / "01_raw"), store, journal, known, rules(env, policy),
+                clock, states)  # fmt: skip
+
+
+def _provider(env: str | None, name: str, root: Path, clock: Callable[[], datetime]) -> Provider:
+    "A source of candles by conf's name."
+    said = project.config(env)
+    try:
+        settings = said["providers"]["providers"].get(name)
+    except KeyError:  # conf names no sources: the files of its symbols
+        settings = None
+    return provider_by_name(name, settings, root=root, clock=clock, files=said["parameters"]["symbols"])
+
+
+def listed(said: str) -> list[str]:
+    "Words of a report's parameter: 'EURUSD, XAUUSD'."
+    return [word.strip() for word in said.split(",") if word.strip()]
 
 
 def _moment_ns(t: datetime) -> int:
@@ -422,7 +475,7 @@ def _to_decide(desk: Desk, lane: Lane, symbol: str, last: int | None, seen: pd.T
     return bars.iloc[max(new, 0) :]
 
 
-def _unread(desk: Desk, lane: Lane, key: tuple, seen: pd.Timestamp) -> tuple[pd.DataFrame, int]:
+def _unread(desk: Desk, lane: Lane, key: tuple, seen: pd.Timestamp | None) -> tuple[pd.DataFrame, int]:
     "The candles a reader has not read, and how many there are with those it has."
     since = pd.Timestamp(lane.last_ns + 1, tz="UTC") if lane.n else None
     return desk.history.bars(*key, since, as_of=seen), desk.history.manifest(*key)["n"]
@@ -448,7 +501,7 @@ def scan(
     pairs = [(s, tf) for s in symbols for tf in timeframes]
     met = {series(desk.provider_name, s, tf): fetch(desk, s, tf, now) for s, tf in pairs}
     waiting = []
-    lasts = desk.journal.lasts(next(iter(desk.worlds.values())).policy.hash())
+    lasts = desk.journal.lasts(desk.policy_hash)
     spreads = {s: spread_of(desk, s) for s in dict.fromkeys(s for s, _ in pairs)}
     for symbol, tf in pairs:
         name, lane = series(desk.provider_name, symbol, tf), desk.lane(symbol, tf)
@@ -551,13 +604,14 @@ class Scan:
     now: pd.Timestamp  # UTC: of the scan that looked first
     series: pd.DataFrame  # symbol, timeframe, last bar, bars looked at, candidates, what was met
     decisions: tuple[Decision, ...]  # of the bars this slot looked at, those with a candidate
-    signals: pd.DataFrame  # told by then and still holding
+    new: pd.DataFrame  # signals these bars told
+    signals: pd.DataFrame  # every signal that holds now
 
 
 def scanned(desk: Desk, symbols: Iterable[str], timeframes: Iterable[str], slot: str) -> Scan:
     "What a slot's scan found."
     looks, met = desk.journal.looks(slot=slot), desk.journal.said(slot)
-    lasts = desk.journal.lasts(next(iter(desk.worlds.values())).policy.hash())
+    lasts = desk.journal.lasts(desk.policy_hash)
     now = pd.Timestamp(looks[0]["now_ns"] if looks else _moment_ns(desk.clock()), tz="UTC")
     by_series: dict[str, list[dict]] = {}
     for look in looks:
@@ -575,8 +629,34 @@ def scanned(desk: Desk, symbols: Iterable[str], timeframes: Iterable[str], slot:
                 span = {"since": own[0]["bar_ns"], "until": own[-1]["bar_ns"] + 1}
                 kept = desk.store.decisions(**span, instrument=symbol, timeframe=tf, policy_hash=own[0]["policy"])
                 decisions += [d for d in kept if d.setup_id]
-    signals = desk.store.signals(at=now) if desk.store.revision() else pd.DataFrame()
-    return Scan(slot, now, pd.DataFrame(rows), tuple(decisions), signals)
+    looked = {(look["series"], look["bar_ns"]) for look in looks}
+    told = desk.store.signals(since=min((n for _, n in looked), default=None), policy_hash=desk.policy_hash)
+    names = [series(desk.provider_name, r.instrument, r.timeframe) for r in told.itertuples()]
+    new = told[[(n, t.value) in looked for n, t in zip(names, told["time"], strict=True)]] if looked else told[:0]
+    return Scan(slot, now, pd.DataFrame(rows), tuple(decisions), new, desk.store.signals(at=now))
+
+
+def alert(
+    desk: Desk,
+    found: Scan,
+    least: str = "live",  # live; shadow: what is only watched too
+) -> int:  # how many messages were new
+    "Put a slot's new signals, and those that ended, into the outbox; a second call puts nothing."
+    from smcdesk import wording
+    from smcdesk.outbox import enqueue
+
+    by_setup = {d.setup_id: d for d in found.decisions}
+    new = 0
+    for row in found.new.itertuples():
+        if _RANK[row.outcome_class] < _RANK[least]:
+            continue
+        d = by_setup[row.setup_id]
+        if d.ticket is None:  # the end of a signal whose plan is gone: it is told with the plan it had
+            before = desk.store.decisions(setup_id=row.setup_id, policy_hash=row.policy_hash)[0]
+            d = replace(before, why=d.why, next=d.next, time=d.time, outcome=d.outcome)
+        said = wording.signal(d, version=row.version, status=row.status, expires_ns=row.expires_at.value)
+        new += enqueue(desk.store, **said)
+    return new
 
 
 def outcomes(desk: Desk, symbols: Iterable[str], timeframes: Iterable[str]) -> int:  # how many became known

@@ -410,11 +410,11 @@ def wake(
             if slot.why_not:
                 done.append(Done(slot, "skipped", slot.why_not))
             elif book.claim(slot, clock()):
-                done.append(_one(schedule.jobs[slot.job], slot, book, clock, run, failed))
+                done.append(run_one(schedule.jobs[slot.job], slot, book, clock, run, failed))
     return done
 
 
-def _one(job: Job, slot: Slot, book: Book, clock, run, failed) -> Done:
+def run_one(job: Job, slot: Slot, book: Book, clock, run, failed) -> Done:
     "Run one slot that was claimed."
     try:
         run(slot.job, job, slot)
