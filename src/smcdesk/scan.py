@@ -411,6 +411,14 @@ def _provider(env: str | None, name: str, root: Path, clock: Callable[[], dateti
     return provider_by_name(name, settings, root=root, clock=clock, files=said["parameters"]["symbols"])
 
 
+def slot_time(slot: str) -> pd.Timestamp | None:  # UTC
+    "The moment a slot is named by, where it is."
+    try:
+        return pd.Timestamp(datetime.strptime(slot.partition("_")[0], "%Y%m%dT%H%M%z"))
+    except ValueError:
+        return None
+
+
 def listed(said: str) -> list[str]:
     "Words of a report's parameter: 'EURUSD, XAUUSD'."
     return [word.strip() for word in said.split(",") if word.strip()]

@@ -114,6 +114,13 @@ def load(env: str | None = None) -> Timetable:
     return timetable(project.config(env)["schedule"])
 
 
+def book_path(env: str | None = None) -> Path:
+    "Where the book of an environment's timetable lies."
+    from smcdesk import project
+
+    return project.root() / "data" / "08_reporting" / f"schedule_{project.check_env(env) or 'base'}.db"
+
+
 # --- when ---
 
 

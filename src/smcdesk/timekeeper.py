@@ -37,7 +37,7 @@ class Keeper:
         self._known = reports.reports(self.root)
         for name, job in self.schedule.jobs.items():
             self._check(name, job)
-        self.book = Book(self.root / "data" / "08_reporting" / f"schedule_{project.check_env(env) or 'base'}.db")
+        self.book = Book(schedule.book_path(env))
         self._stop = threading.Event()
 
     def _check(self, name: str, job: Job) -> None:
