@@ -1,13 +1,11 @@
 """Sources of candles, each through its real client library against a loopback server that answers as the documents say.
 Nothing here has been seen at a live venue."""
 
-import itertools
 from types import SimpleNamespace
 
-import numpy as np
 import pandas as pd
 import pytest
-from lookalikes import Venue, alpaca, as_json, binance, delta, kraken, running
+from lookalikes import Venue, alpaca, binance, delta, kraken, running
 
 from smcdesk.providers import BadAnswer, Provider, ProviderDown, ProviderRefused, provider
 from smclab.candles import BadBars, BadConfig
@@ -50,8 +48,7 @@ KINDS = {
 
 @pytest.fixture(scope="module")
 def tape():
-    bars = market(2600, seed=3, week="24/7", start="2024-03-01", base_price=60_000.0)
-    return bars.round(1).assign(volume=np.round(bars["volume"], 3))
+    return market(2600, seed=3, week="24/7", start="2024-03-01", price=60_000.0, tick=0.1).round(1)
 
 
 @pytest.fixture(params=KINDS)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from smcdesk.commands import notify, schedule
+from smcdesk.commands import market, notify, schedule
 
 STAGES = ("data", "feature", "model", "replay")
 Env = Annotated[
@@ -316,6 +316,7 @@ def outcomes(
 
 app.add_typer(notify.app, name="outbox")
 app.add_typer(schedule.app, name="schedule")
+app.add_typer(market.app)
 
 store_app = typer.Typer(no_args_is_help=True, help="What was decided and what became of it: the Desk's database.")
 app.add_typer(store_app, name="store")

@@ -45,10 +45,13 @@ class CandleFile(AbstractDataset):
         return found
 
     def load(self) -> Candles:
-        "The file, by its provider."
+        "The file, by its provider, or what was fetched."
+        from smcdesk import feeds
         from smcdesk.providers.files import read_file
 
         found = self._source()
+        if found.source.startswith(feeds.STORED):
+            return Candles(self._symbol, *feeds.stored(self._symbol, found.source, feeds.history()))
         bars, notes = read_file(project.root() / found.source, symbol=self._symbol, zone=found.zone)
         return Candles(self._symbol, bars, (f"Candles from {Path(found.source).name}.", *notes))
 

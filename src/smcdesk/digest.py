@@ -57,7 +57,7 @@ def load(
     end = _moment(until) if until else (scan.slot_time(slot) or now)
     end = end.floor(_H)
     since, tfs = end - pd.Timedelta(days=days), tuple(listed(timeframes))
-    desk = scan.desk(env, provider=provider, symbols=listed(symbols), clock=clock)
+    desk = scan.desk(env, provider=provider, symbols=listed(symbols), clock=clock, offline=True)
     return span(desk, env, tfs, since, end)
 
 
@@ -182,7 +182,7 @@ def trades(told: Span) -> pd.DataFrame:
         "symbol": t["symbol"] + " " + t["timeframe"], "in (UTC)": t["entry_time"].dt.strftime("%m-%d %H:%M"),
         "out (UTC)": t["exit_time"].dt.strftime("%m-%d %H:%M"), "side": t["side"].map({1: "long", -1: "short"}),
         "entry": t["entry_price"].map("{:.10g}".format), "exit": t["exit_price"].map("{:.10g}".format),
-        "why out": t["exit_reason"].str.replace("_", " "), "R": t["r"].map("{:+.2f}".format),
+        "why out": t["exit_reason"].str.replace("_", " "), "R": t["r_multiple"].map("{:+.2f}".format),
         "profit": t["pnl"].map("{:+,.2f}".format),
     }  # fmt: skip
     return pd.DataFrame(shown)
@@ -210,7 +210,8 @@ def _series(told: Span, symbol: str, timeframe: str) -> dict[str, Any]:
         "symbol": symbol, "timeframe": timeframe, "candles": f"{len(new):,} of {len(bars):,}",
         "last (UTC)": f"{bars.index[-1]:%Y-%m-%d %H:%M}", "bars late": f"{max(late, 0):,.1f}",
         "verdict": str(quality_known(bars, timeframe=timeframe, week=week).iloc[-1]),
-        "holes": f"{int(found.gaps['missing_bars'].sum()):,}" if found else "", "spikes": len(found.spikes) if found else "",
+        "holes": f"{int(found.gaps['missing_bars'].sum()):,}" if found else "",
+        "spikes": len(found.spikes) if found else "",
         "revised": f"{int((revised['seen_at'] >= told.since).sum()):,}" if len(revised) else "0",
         "why": "; ".join(found.reasons) if found else "",
     }  # fmt: skip

@@ -145,7 +145,7 @@ class History:
     ) -> pd.DataFrame:  # start, end (open times of the first and last missing bar), missing_bars
         "The holes inside what is kept."
         bars = self.bars(provider, symbol, timeframe, start, end)
-        return _holes(bars.index, timeframe, expected or (self._expected and self._expected(symbol)))
+        return holes(bars.index, timeframe, expected or (self._expected and self._expected(symbol)))
 
     # --- writing
 
@@ -160,7 +160,7 @@ class History:
         "Keep what is new, log what is told otherwise; the same bars again change nothing."
         folder, seen = self.folder(provider, symbol, timeframe), moment(fetched_at)
         if not len(bars):
-            return Merge(0, 0, _no_revisions(), _holes(bars.index, timeframe, None))
+            return Merge(0, 0, _no_revisions(), holes(bars.index, timeframe, None))
         bars = check(bars[list(COLUMNS)], symbol=symbol, timeframe=timeframe if len(bars) >= MANY else None)
         late = bars.index[-1] + pd.Timedelta(timeframe_ns(timeframe), "ns")
         if late > seen:
@@ -169,7 +169,15 @@ class History:
         with FileLock(folder / ".lock", timeout=LOCK_WAIT_S):
             added, same, revised = self._write(folder, bars, seen, (provider, symbol, timeframe))
             around = self._around(folder, bars.index)
-        return Merge(added, same, revised, _holes(around, timeframe, self._expected and self._expected(symbol)))
+        return Merge(added, same, revised, holes(around, timeframe, self._expected and self._expected(symbol)))
+
+    def asked_from(self, provider: str, symbol: str, timeframe: str, start: Any) -> None:
+        "Remember how far back the provider was asked, so that what it does not have is not asked for every time."
+        folder, start = self.folder(provider, symbol, timeframe), moment(start)
+        with FileLock(folder / ".lock", timeout=LOCK_WAIT_S):
+            done = _manifest(folder)
+            if done and (("asked_from" not in done) or start < pd.Timestamp(done["asked_from"])):
+                _save(folder, {**done, "asked_from": start.isoformat()})
 
     def _write(self, folder, bars, seen, key) -> tuple[int, int, pd.DataFrame]:
         "Revisions first, then the months, then the manifest: a crash between loses no value and no trace."
@@ -354,7 +362,11 @@ def _manifest(folder: Path) -> dict[str, Any] | None:
 # --- holes
 
 
-def _holes(times: pd.DatetimeIndex, timeframe: str, expected: Expected | None) -> pd.DataFrame:
+def holes(
+    times: pd.DatetimeIndex,  # open times, rising
+    timeframe: str,
+    expected: Expected | None,  # None: every step
+) -> pd.DataFrame:  # start, end (open times of the first and last missing bar), missing_bars
     "The open times that should be there between the first and the last, and are not; one row per run of them."
     step = timeframe_ns(timeframe)
     if len(times) < 2:

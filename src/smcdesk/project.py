@@ -63,12 +63,8 @@ def loader_args() -> dict[str, Any]:
     return {
         "base_env": "base",
         "default_run_env": "local",
-        "config_patterns": {
-            "store": ["store*", "**/store*"],
-            "notify": ["notify*", "**/notify*"],
-            "schedule": ["schedule*", "**/schedule*"],
-        },
-        "merge_strategy": {"parameters": "soft", "mlflow": "soft", "schedule": "soft"},
+        "config_patterns": {name: [f"{name}*", f"**/{name}*"] for name in ("store", "notify", "providers", "schedule")},
+        "merge_strategy": {"parameters": "soft", "mlflow": "soft", "providers": "soft", "schedule": "soft"},
         "custom_resolvers": {
             "root": lambda: root().as_posix(),
             "mlflow_uri": tracking.uri,

@@ -21,7 +21,7 @@ from typing import Any
 
 import pandas as pd
 
-from smcdesk import project
+from smcdesk import feeds, project
 from smcdesk.evaluated import label_rows, outcome_rows, signal_rows
 from smcdesk.history import History
 from smcdesk.pipelines.data import traded
@@ -34,7 +34,6 @@ from smcdesk.pipelines.decide import (
     trading_rules,
 )
 from smcdesk.providers import Provider, ProviderDown
-from smcdesk.providers import provider as provider_by_name
 from smcdesk.store import Store
 from smclab.candles import BadBars, BadConfig, quality_known, timeframe_ns
 from smclab.decision import Decision, decide
@@ -385,30 +384,21 @@ def desk(
     provider: str = "files",  # conf's name of a source of candles
     symbols: Iterable[str] = (),  # none: every symbol of conf
     source: Provider | None = None,  # the provider itself, where the caller made it
+    offline: bool = False,  # nothing is fetched: what is kept is all there is
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Desk:
     "What a scan of an environment works with."
     root, known = project.root(), worlds(env, symbols)
-    if source is None:
-        source = _provider(env, provider, root, clock)
+    if source is None and not offline:
+        source = feeds.Router(env, clock=clock) if provider == "feeds" else feeds.named(provider, env, clock=clock)
     store, name = Store(env=env), project.check_env(env) or "base"
     if store.revision() is None:
         store.upgrade()
     journal = Journal(root / "data" / "07_model_output" / f"scans_{name}.db")
     states = root / "data" / "03_primary" / "readers"
     policy = next(iter(known.values())).policy
-    return Desk(source, source.name, History(root / "data" / "01_raw"), store, journal, known, rules(env, policy),
+    return Desk(source, source.name if source else provider, feeds.history(env), store, journal, known, rules(env, policy),
                 clock, states)  # fmt: skip
-
-
-def _provider(env: str | None, name: str, root: Path, clock: Callable[[], datetime]) -> Provider:
-    "A source of candles by conf's name."
-    said = project.config(env)
-    try:
-        settings = said["providers"]["providers"].get(name)
-    except KeyError:  # conf names no sources: the files of its symbols
-        settings = None
-    return provider_by_name(name, settings, root=root, clock=clock, files=said["parameters"]["symbols"])
 
 
 def slot_time(slot: str) -> pd.Timestamp | None:  # UTC

@@ -1,9 +1,10 @@
 """Delta Exchange India's public REST API.
 
 https://docs.delta.exchange (delta-exchange/slate): `GET /v2/history/candles` with resolution, symbol, start and end in
-seconds, "only upto 2000 candles maximum in a response"; `GET /v2/tickers/{symbol}`; source/includes/_response_formats.md
-(success, result, error.code), _rate_limits.md: 429 with "X-RATE-LIMIT-RESET … time left in milliseconds". The documents
-name no error for an unknown symbol of candles: `invalid_contract` is the code they have for one elsewhere.
+seconds, "only upto 2000 candles maximum in a response"; `GET /v2/tickers/{symbol}`; source/includes:
+_response_formats.md (success, result, error.code), _rate_limits.md (429 with X-RATE-LIMIT-RESET, "time left in
+milliseconds"). The documents name no error for candles of an unknown symbol: `invalid_contract` is the code that ccxt
+knows for one elsewhere.
 """
 
 from lookalikes import Answer, Venue, as_json, numbers

@@ -131,7 +131,7 @@ class Alpaca(Source):
         amount, unit = self.timeframes[timeframe]
         said = {
             "symbol_or_symbols": wire, "timeframe": TimeFrame(amount, TimeFrameUnit(unit)),
-            "start": start.to_pydatetime(), "end": end.to_pydatetime(),
+            "start": start.floor("s").to_pydatetime(), "end": end.floor("s").to_pydatetime(),
         }  # fmt: skip
         if crypto:
             asked = requests.CryptoBarsRequest(**said)

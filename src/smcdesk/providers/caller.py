@@ -3,6 +3,7 @@ when it is down. Only reads go through here: nothing that changes an account may
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from pydantic import Field
 from smcdesk.providers.protocol import BadAnswer, Model, ProviderDown, Surroundings
 
 Answer = TypeVar("Answer")
+
+logging.getLogger("stamina").addHandler(logging.NullHandler())  # who logs shall see retries; nobody else's terminal
 
 
 class Patience(Model):

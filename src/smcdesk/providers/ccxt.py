@@ -70,7 +70,8 @@ class Ccxt(Source):
         s = self._settings
         if s.exchange not in ccxt.exchanges:
             raise BadConfig(f"providers.{self.name}.exchange: no {s.exchange!r}{nearest(s.exchange, ccxt.exchanges)}")
-        told = {"enableRateLimit": True, "timeout": int(s.timeout_s * 1000), "options": dict(s.options)}
+        told = {"enableRateLimit": True, "enableLastJsonResponse": True}
+        told |= {"timeout": int(s.timeout_s * 1000), "options": dict(s.options)}
         exchange = getattr(ccxt, s.exchange)(told)
         if s.rate_limit_ms is not None:
             exchange.rateLimit = s.rate_limit_ms
@@ -104,7 +105,8 @@ class Ccxt(Source):
         except ccxt.OperationFailed as error:  # network, time-out, 429, 5xx
             wait_s = retry_after_s((exchange.last_response_headers or {}).get("Retry-After"))
             limited = isinstance(error, ccxt.RateLimitExceeded | ccxt.DDoSProtection)
-            raise ProviderDown(f"{self.name}: {_short(error)}", wait_s if limited else None) from error
+            what = "too many requests" if limited else "cannot be reached or does not answer"
+            raise ProviderDown(f"{self.name}: {what} ({_short(error)})", wait_s if limited else None) from error
         except ccxt.BaseError as error:
             raise ProviderRefused(f"{self.name} refused: {_short(error)}") from error
         except (BadAnswer, ProviderDown, ProviderRefused):

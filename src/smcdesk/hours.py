@@ -1,0 +1,131 @@
+"""When a market trades: the open times its candles should have.
+
+Currencies and metals trade from Sunday 17:00 to Friday 17:00 New York, metals with an hour's break each day; exchanges
+by their own calendar (exchange_calendars); crypto always. What brokers do around holidays is their own: the days on
+which New York's stock exchange is closed, and the half days around Christmas and New Year, are never called missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+from smclab.candles import BadConfig, timeframe_ns
+from smclab.instruments import Instrument
+
+Expected = Callable[[pd.Timestamp, pd.Timestamp, str], pd.DatetimeIndex]
+
+EXCHANGE = "XNYS"  # of equities, unless conf names another
+NEW_YORK = "America/New_York"
+HOUR_NS = 3_600_000_000_000
+DAY_NS = 24 * HOUR_NS
+
+
+@lru_cache(maxsize=8)
+def _exchange(code: str, first_year: int):
+    "An exchange's calendar, from a year on."
+    import exchange_calendars
+
+    try:
+        return exchange_calendars.get_calendar(code, start=f"{first_year}-01-01")
+    except exchange_calendars.errors.InvalidCalendarName as error:
+        raise BadConfig(f"unknown exchange calendar {code!r}: expected a code such as XNYS or XLON") from error
+
+
+def _grid(start: pd.Timestamp, end: pd.Timestamp, step: int) -> pd.DatetimeIndex:
+    "Every step from start (a bar's open time) to end, both included."
+    return pd.DatetimeIndex(np.arange(start.value, end.value + 1, step), tz="UTC").as_unit("ns")
+
+
+def expected(
+    instrument: Instrument,
+    calendar: str = EXCHANGE,  # of a market that trades in sessions
+) -> Expected:
+    "For a market, the function that tells the open times from a bar's to another's, both included."
+
+    def times(start: pd.Timestamp, end: pd.Timestamp, timeframe: str) -> pd.DatetimeIndex:
+        step = timeframe_ns(timeframe)
+        if instrument.week == "24/7":
+            return _grid(start, end, step)
+        if instrument.week == "sessions":
+            return _sessions(start, end, step, calendar)
+        return _fx(start, end, step, breaks=instrument.asset_class == "metal")
+
+    return times
+
+
+def _fx(start: pd.Timestamp, end: pd.Timestamp, step: int, breaks: bool) -> pd.DatetimeIndex:
+    "The open times of currencies, or of metals with their daily break."
+    if step > HOUR_NS:
+        return _fx_long(start, end, step)
+    grid = _grid(start, end, step)
+    local = grid.tz_convert(NEW_YORK)
+    hour = np.asarray(local.day_of_week * 24 + local.hour)
+    keep = (hour < 4 * 24 + 17) | (hour >= 6 * 24 + 17 + breaks)
+    if breaks:
+        keep &= np.asarray(local.hour) != 17
+    return grid[keep & ~_quiet(local, breaks)]
+
+
+def _quiet(local: pd.DatetimeIndex, metals: bool) -> np.ndarray:
+    "Hours in which brokers close as they please: holidays."
+    day = local.normalize().tz_localize(None)
+    trading = (local + pd.Timedelta(hours=7)).normalize().tz_localize(None)  # the day an evening belongs to
+    known = day.union(trading).unique()
+    eves = (known.month == 12) & ((known.day >= 24) & (known.day <= 26) | (known.day == 31))
+    eves |= (known.month == 1) & (known.day <= 2)
+    off = set(known[eves])
+    if metals and len(known):
+        trades = _exchange(EXCHANGE, known[0].year - 1).sessions.tz_localize(None)
+        off |= set(known[known.day_of_week < 5].difference(trades))
+    return np.asarray(day.isin(list(off)) | trading.isin(list(off)))
+
+
+def _fx_long(start: pd.Timestamp, end: pd.Timestamp, step: int) -> pd.DatetimeIndex:
+    "Longer candles: from the first one's place on New York's clock, which the change of clocks does not move."
+    first, last = (t.tz_convert(NEW_YORK).tz_localize(None) for t in (start, end))
+    wall = pd.date_range(first, last, freq=pd.Timedelta(step, "ns"))
+    utc = wall.tz_localize(NEW_YORK, ambiguous=np.ones(len(wall), bool), nonexistent="shift_forward")
+    hour = np.asarray(utc.day_of_week * 24 + utc.hour)
+    reach = step // HOUR_NS  # a candle that reaches into the open week is there
+    keep = (hour < 4 * 24 + 17) | (hour + reach > 6 * 24 + 17)
+    return utc[keep & ~_quiet(utc, metals=True)].tz_convert("UTC").as_unit("ns")
+
+
+def _sessions(start: pd.Timestamp, end: pd.Timestamp, step: int, code: str) -> pd.DatetimeIndex:
+    "The open times of an exchange's regular hours, on the grid the first candle stands on."
+    known = _exchange(code, min(start.year, end.year) - 1)
+    days = known.schedule.loc[start.tz_localize(None).normalize() : end.tz_localize(None).normalize()]
+    if step >= DAY_NS:
+        offset = start - start.normalize()
+        stamps = days.index.tz_localize("UTC") + offset
+        if step > DAY_NS:
+            raise BadConfig("holes are not looked for in candles longer than a day of a market with sessions")
+        return stamps[(stamps >= start) & (stamps <= end)].as_unit("ns")
+    opens, closes = (pd.DatetimeIndex(days[side]).as_unit("ns").asi8 for side in ("open", "close"))
+    phase = start.value % step
+    first = (opens - phase) // step * step + phase
+    runs = [np.arange(a, c, step) for a, c in zip(first, closes, strict=True)]
+    grid = pd.DatetimeIndex(np.concatenate(runs) if runs else np.zeros(0, np.int64), tz="UTC").as_unit("ns")
+    return grid[(grid >= start) & (grid <= end)]
+
+
+def session_offsets(
+    times: pd.DatetimeIndex,  # open times of bars
+    step: int,  # their length, ns
+    calendar: str = EXCHANGE,
+) -> tuple[int, int]:  # ns, to the nearest half hour: first bar after the open, end of the last after the close
+    "How far the days of a tape stand from an exchange's own, in the median."
+    days = pd.Series(times.asi8, index=times.normalize()).groupby(level=0).agg(["min", "max"])
+    known = _exchange(calendar, times[0].year - 1).schedule
+    known = known.set_axis(known.index.tz_localize("UTC")).reindex(days.index).dropna()
+    days = days.loc[known.index]
+    if not len(days):
+        return 0, 0
+    opens, closes = (pd.DatetimeIndex(known[side]).as_unit("ns").asi8 for side in ("open", "close"))
+    half = HOUR_NS // 2
+    early, late = np.median(days["min"] - opens), np.median(days["max"] + step - closes)
+    return tuple(int(round(x / half)) * half for x in (early, late))

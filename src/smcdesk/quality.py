@@ -1,0 +1,290 @@
+"""How good candles are: what the Lab measures bar by bar, and what only the Desk can know.
+
+The Lab's `quality` sees one tape. The Desk also knows the market's calendar, the present moment, and sometimes a second
+source; it finds what is wrong with a file as a whole: another clock than it says, daily candles among hourly ones,
+stamps off the grid, an hour told twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from smcdesk.history import holes
+from smcdesk.hours import EXCHANGE, expected, session_offsets
+from smcdesk.providers.files import weekly_clock
+from smcdesk.providers.protocol import moment
+from smclab.candles import COLUMNS, BadBars, BadConfig, check, infer_timeframe, quality, timeframe_ns
+from smclab.instruments import Instrument
+
+VERDICTS = ("ok", "degraded", "bad")
+ANY = 1e-12  # a limit that one case reaches
+# From which share of bars, %, a finding makes the verdict degraded, and bad. The first four are the Lab's own.
+LIMITS_PCT = {
+    "missing": (2, 20), "flat": (10, 50), "stale": (1, 10), "spikes": (0.1, 1), "impossible": (ANY, 1),
+    "off grid": (ANY, 1), "daily candles": (ANY, 1), "told twice": (ANY, 1), "no volume": (5, 50),
+    "clock": (np.inf, ANY), "late": (np.inf, np.inf),
+}  # fmt: skip
+LATE_BARS = (2, 12)  # candles that should have come by now
+STRAY_PCT = 2  # of bars outside an exchange's longest day, before its clock is in doubt
+DAY = pd.Timedelta("1D")
+FINDINGS = ("kind", "level", "n", "share_pct", "first", "sentence")
+
+
+@dataclass(frozen=True, eq=False)
+class Inspection:
+    "What is wrong with candles, and how much that matters."
+
+    symbol: str
+    timeframe: str
+    bars: int
+    first: pd.Timestamp
+    last: pd.Timestamp
+    verdict: str  # ok, degraded, bad
+    findings: pd.DataFrame  # kind, level (ok, degraded, bad), n, share_pct, first (time or NaT), sentence
+    gaps: pd.DataFrame  # start, end, missing_bars: against the market's calendar
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        "Why the verdict is not ok."
+        return tuple(self.findings.loc[self.findings["level"] != "ok", "sentence"])
+
+
+def inspect(
+    bars: pd.DataFrame,  # (n, OHLCV) closed bars as they came
+    instrument: Instrument,
+    *,
+    timeframe: str | None = None,  # None: inferred
+    now: Any = None,  # a moment: how late the last candle is; None: not asked
+    calendar: str = EXCHANGE,  # of a market that trades in sessions
+) -> Inspection:
+    "Everything that can be told of one source's candles."
+    good, impossible = check(bars, symbol=instrument.symbol, on_bad="quarantine")
+    timeframe = timeframe or infer_timeframe(good)
+    step = timeframe_ns(timeframe)
+    tape = quality(good, timeframe=None, week=instrument.week, symbol=instrument.symbol)
+    gaps = _missing(good, instrument, timeframe, calendar, tape)
+    found = [
+        _rows("impossible", impossible.index, len(bars), "rows no candle can be: " + ", ".join(set(impossible["rule"]))),
+        _rows("missing", gaps["start"], len(good), "bars missing", n=int(gaps["missing_bars"].sum())),
+        _rows("stale", tape.stale.index, len(good), "bars repeat the four prices before them"),
+        _rows("flat", tape.flat.index, len(good), "bars without range"),
+        _rows("spikes", tape.spikes.index if len(tape.spikes) > 1 else [], len(good), "lonely wicks"),
+        _rows("off grid", _off_grid(good.index, step, instrument.week), len(good), f"bars do not open on the {timeframe} grid"),
+        _rows("told twice", _told_twice(good, step), len(good), "bars repeat the hour before"),
+        _rows("daily candles", _daily(good, step), len(good), f"daily candles among those of {timeframe}"),
+    ]  # fmt: skip
+    if instrument.asset_class in ("crypto", "equity"):
+        silent = good.index[(good["volume"] == 0).to_numpy()]
+        found.append(_rows("no volume", silent, len(good), "bars without volume"))
+    found += _clock(good.index, step, instrument, calendar)
+    if now is not None:
+        found += _late(good.index[-1], moment(now), instrument, timeframe, calendar)
+    table = pd.DataFrame([row for row in found if row["n"]], columns=list(FINDINGS))
+    worst = max((VERDICTS.index(level) for level in table["level"]), default=0)
+    return Inspection(
+        instrument.symbol, timeframe, len(good), good.index[0], good.index[-1], VERDICTS[worst], table, gaps
+    )
+
+
+def _rows(kind: str, at: Any, of: int, words: str, *, n: int | None = None, level: int | None = None) -> dict[str, Any]:
+    "One finding."
+    n = len(at) if n is None else n
+    share_pct = 100 * n / max(of + (n if kind == "missing" else 0), 1)
+    level = sum(share_pct >= bound for bound in LIMITS_PCT[kind]) if level is None else level
+    first = pd.DatetimeIndex(at)[0] if len(at) else pd.NaT
+    since = f", the first at {first:%Y-%m-%d %H:%M}Z" if len(at) else ""
+    share = f" ({share_pct:.3g} %)" if kind not in ("clock", "late") else ""
+    sentence = f"{n:,} {words}{share}{since}" if kind not in ("clock", "late") else words
+    return dict(zip(FINDINGS, (kind, VERDICTS[level], n, share_pct, first, sentence), strict=True))
+
+
+def _missing(bars, instrument, timeframe, calendar, tape) -> pd.DataFrame:
+    "The holes, by the market's calendar; by its habit where candles are longer than its days."
+    if timeframe_ns(timeframe) > DAY.value:
+        return tape.gaps
+    return holes(bars.index, timeframe, expected(instrument, calendar))
+
+
+def _off_grid(times: pd.DatetimeIndex, step: int, week: str) -> pd.DatetimeIndex:
+    "Bars that open beside the grid the others stand on; where a market never pauses, the grid begins at midnight."
+    if step > timeframe_ns("1h"):
+        return times[:0]
+    phase = times.asi8 % step
+    values, counts = np.unique(phase, return_counts=True)
+    usual = values[counts.argmax()] if week == "sessions" else 0
+    return times[phase != usual]
+
+
+def _told_twice(bars: pd.DataFrame, step: int) -> pd.DatetimeIndex:
+    "Bars of runs that equal those an hour before: a change of clocks that was written down twice."
+    lag = int(timeframe_ns("1h") // step)
+    if lag < 2 or len(bars) <= lag:
+        return bars.index[:0]
+    values = bars[["open", "high", "low", "close"]].to_numpy()
+    moved = (values[lag:, 1] != values[lag:, 2]) & (values[lag:] == values[:-lag]).all(axis=1)
+    run = np.cumsum(np.r_[True, moved[1:] != moved[:-1]]) - 1
+    long = np.bincount(run)[run] >= min(lag, 4)
+    return bars.index[lag:][moved & long]
+
+
+def _daily(bars: pd.DataFrame, step: int) -> pd.DatetimeIndex:
+    "Daily candles that stand in a file of shorter ones: beside the day's own, or instead of them."
+    if step >= DAY.value // 2:
+        return bars.index[:0]
+    times = bars.index
+    alone = np.diff(times.asi8) >= DAY.value * 0.9
+    run = np.cumsum(np.r_[True, alone[1:] != alone[:-1]]) - 1 if len(alone) else np.zeros(0, int)
+    instead = times[:-1][alone & (np.bincount(run)[run] >= 5)] if len(alone) else times[:0]
+    return instead.union(_whole_days(bars)).sort_values()
+
+
+def _whole_days(bars: pd.DataFrame) -> pd.DatetimeIndex:
+    "Bars that span all others of the 24 hours after or before them, from the same open or to the same close."
+    high, low, close = (bars[name].to_numpy() for name in ("high", "low", "close"))
+    times, open_ = bars.index.asi8, bars["open"].to_numpy()
+    usual = pd.Series(high - low).rolling(200, min_periods=20).median().bfill().to_numpy()
+    found = []
+    for i in np.flatnonzero(high - low > 4 * usual):
+        near = usual[i] / 4
+        after = np.arange(i + 1, times.searchsorted(times[i] + DAY.value))
+        before = np.arange(times.searchsorted(times[i] - DAY.value, side="right"), i)
+        for others in (after, before):
+            if len(others) < 4:
+                continue
+            same = abs(high[others].max() - high[i]) <= near and abs(low[others].min() - low[i]) <= near
+            ends = abs(open_[others[0]] - open_[i]) <= near and abs(close[others[-1]] - close[i]) <= near
+            if same and ends:
+                found.append(i)
+                break
+    return bars.index[found]
+
+
+def _clock(times: pd.DatetimeIndex, step: int, instrument: Instrument, calendar: str) -> list[dict[str, Any]]:
+    "Whether the market opens and closes when it should, by the clock the times are said to be on."
+    if step > timeframe_ns("1h"):
+        return []
+    if instrument.week == "fx":
+        table = weekly_clock(times.tz_localize(None), step)
+        best, weeks = table.iloc[0], int(table["weeks"].iloc[0])
+        own = int(table[(table["clock"] == "UTC") & (table["label"] == "open")]["fits"].iloc[0])
+        if weeks < 4 or best["fits"] < weeks / 2 or best["fits"] - own < 2:
+            return []
+        label = "" if best["label"] == "open" else ", bars named by their close"
+        words = f"the week opens and closes as on {best['clock']}{label} ({best['fits']} of {weeks} weeks, UTC {own})"
+        return [_rows("clock", [], len(times), words, n=1, level=2)]
+    if instrument.week == "sessions":
+        local = times.tz_convert("America/New_York") if calendar == EXCHANGE else times
+        hour = np.asarray(local.hour)
+        stray = 100 * np.mean((hour < 4) | (hour >= 20)) if calendar == EXCHANGE else 0.0
+        early, late = session_offsets(times, step, calendar)
+        shift = early if early == late and abs(early) >= step else 0
+        if shift or stray > STRAY_PCT:
+            hours = f"the days stand {shift / 3.6e12:+g} h beside {calendar}'s" if shift else ""
+            words = hours or f"{stray:.0f} % of bars are outside 04:00-20:00 New York"
+            return [_rows("clock", [], len(times), words, n=1, level=2)]
+    return []
+
+
+def _late(last: pd.Timestamp, now: pd.Timestamp, instrument, timeframe: str, calendar: str) -> list[dict[str, Any]]:
+    "Candles that should be there by now."
+    step = pd.Timedelta(timeframe_ns(timeframe), "ns")
+    if step > DAY or now - step <= last:
+        return []
+    should = expected(instrument, calendar)(last, now - step, timeframe)
+    n = int((should > last).sum())
+    level = sum(n >= bound for bound in LATE_BARS)
+    return [_rows("late", [], 1, f"the last candle opened at {last:%Y-%m-%d %H:%M}Z: {n} more should be there by now", n=n, level=level)]  # fmt: skip
+
+
+# --- two sources
+
+
+@dataclass(frozen=True, eq=False)
+class CrossCheck:
+    "Two sources of one market, bar by bar."
+
+    n: int  # bars both have
+    differ_n: int  # of them, those that differ by more than was allowed
+    differ_pct: float
+    shift: pd.Timedelta  # by which the second is late (its bars stand so much behind the first's)
+    correlation: float  # of close-to-close changes at that shift
+    unshifted: float  # at none
+    only_first_n: int  # bars within the common span that the second lacks
+    only_second_n: int
+    worst: pd.DataFrame  # the ten that differ most: first's and second's close, atr (multiple)
+    verdict: str  # ok, degraded, bad
+
+    @property
+    def sentence(self) -> str:
+        "The result in one sentence."
+        shift = f"; the second stands {self.shift} behind" if self.shift else ""
+        return f"{self.differ_n:,} of {self.n:,} bars differ ({self.differ_pct:.3g} %), changes correlate {self.correlation:.3f}{shift}"  # fmt: skip
+
+
+def cross_check(
+    first: pd.DataFrame,  # checked bars
+    second: pd.DataFrame,  # checked bars of another source
+    instrument: Instrument,
+    *,
+    timeframe: str | None = None,  # None: inferred from the first
+    allowed_atr: float = 0.1,  # difference of open, high, low or close, in ATR14 of the first; never less than two ticks
+    max_shift_h: float = 24.0,  # how far a shift is looked for
+) -> CrossCheck:
+    "Whether two sources tell the same market, at the same time."
+    step = timeframe_ns(timeframe or infer_timeframe(first))
+    both = first.index.intersection(second.index)
+    shift, best, none = _shift(first["close"], second["close"], step, max_shift_h)
+    if len(both) < 2:
+        raise BadBars(f"{instrument.symbol}: the two sources have {len(both)} bars in common, expected two or more")
+    a, b = first.loc[both], second.loc[both]
+    atr = _atr(first).loc[both].to_numpy()
+    apart = np.abs(a[list(COLUMNS[:4])].to_numpy() - b[list(COLUMNS[:4])].to_numpy()).max(axis=1)
+    differ = apart > np.maximum(allowed_atr * atr, 2 * instrument.tick)
+    pct = 100 * differ.mean()
+    level = 2 if shift else int(pct >= 1) + int(pct >= 10)
+    worst = pd.DataFrame({"first": a["close"], "second": b["close"], "atr": apart / atr}).nlargest(10, "atr")
+    low, high = max(first.index[0], second.index[0]), min(first.index[-1], second.index[-1])
+    only = [int(((x >= low) & (x <= high)).sum()) - len(both) for x in (first.index, second.index)]
+    return CrossCheck(
+        len(both), int(differ.sum()), pct, pd.Timedelta(shift * step, "ns"), best, none, *only, worst, VERDICTS[level]
+    )
+
+
+def _atr(bars: pd.DataFrame) -> pd.Series:
+    "The mean true range of 14 bars, price."
+    before = bars["close"].shift().fillna(bars["open"])
+    true = np.maximum(bars["high"], before) - np.minimum(bars["low"], before)
+    return true.rolling(14, min_periods=1).mean().clip(lower=1e-12)
+
+
+def _shift(first: pd.Series, second: pd.Series, step: int, max_shift_h: float) -> tuple[int, float, float]:
+    "The shift in bars at which the changes of two series agree best, their correlation there, and at none."
+    low, high = (f(first.index.asi8[i], second.index.asi8[i]) for f, i in ((min, 0), (max, -1)))
+    if (high - low) // step > 5_000_000:
+        raise BadConfig("the two sources lie too far apart to be compared")
+    grid = [np.full(int((high - low) // step) + 1, np.nan) for _ in range(2)]
+    for values, series in zip(grid, (first, second), strict=True):
+        change = np.r_[np.nan, np.diff(np.log(series.to_numpy()))]
+        change[np.r_[True, np.diff(series.index.asi8) != step]] = np.nan  # changes over holes say little
+        values[(series.index.asi8 - low) // step] = change
+    found = {k: _correlation(*_moved(*grid, k)) for k in range(-int(max_shift_h * 3.6e12 // step), 1 + int(max_shift_h * 3.6e12 // step))}  # fmt: skip
+    best = max(found, key=lambda k: (found[k], -abs(k)))
+    clear = found[best] > 0.5 and found[best] > found[0] + 0.2
+    return (best if clear else 0), found[best if clear else 0], found[0]
+
+
+def _moved(a: np.ndarray, b: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    "The parts of a and b that lie over each other when b is brought k places forward."
+    return (a[: len(a) - k], b[k:]) if k >= 0 else (a[-k:], b[:k])
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    "Pearson's, over the places both know; 0 where they hardly meet."
+    known = np.isfinite(a) & np.isfinite(b)
+    if known.sum() < 30 or not (a[known].std() and b[known].std()):
+        return 0.0
+    return float(np.corrcoef(a[known], b[known])[0, 1])
