@@ -20,9 +20,9 @@ from .candles import timeframe_ns
 from .gates import Context, Rating, Verdict, ask_admit, judge
 from .gates import price_words, quality_at, rated, spread_at, stop_atr_at
 from .instruments import Instrument
-from .reading import Reading, ReadingAt
+from .reading import Reading, ReadingAt, ReadingNow
 from .risk import GRADES, SIZELESS, Policy, Ticket, plan_all, tickets
-from .setups import SetupConfig, candidates, stages_at
+from .setups import SetupConfig, evaluations, evaluations_at, stages_at
 
 # %% ../../nbs/46_decision.ipynb #2aac0a88
 @dataclass(frozen=True)
@@ -193,38 +193,11 @@ def judge_candidate(
     )  # fmt: skip
 
 # %% ../../nbs/46_decision.ipynb #c421b262
-class _Rows(NamedTuple):
-    "Candidates as arrays, in order of known_bar."
-
-    columns: dict  # name -> array; moments are ns UTC
-    first: np.ndarray  # row of each bar's first candidate
-
-
-def _laid_out(table: pd.DataFrame, n_bars: int) -> _Rows:
-    "A table of candidates as arrays."
-    columns = {
-        name: pd.DatetimeIndex(values).as_unit("ns").asi8
-        if isinstance(values.dtype, pd.DatetimeTZDtype)
-        else values.to_numpy(dtype=object if values.dtype == "str" else None)
-        for name, values in table.items()
-    }
-    return _Rows(columns, np.searchsorted(columns["known_bar"], np.arange(n_bars + 1)))
-
-
-def _kept(reading: Reading, instrument: Instrument, setups: SetupConfig | None) -> _Rows:
-    "Every candidate of a reading, pending ones too, laid out once."
-    shelf = reading.__dict__.setdefault("_decision_rows", {})
-    if (instrument, setups) not in shelf:
-        shelf[instrument, setups] = _laid_out(candidates(reading, instrument, setups, pending=True), len(reading.bars))
-    return shelf[instrument, setups]
-
-
-def _origin(reading: Reading, setups: SetupConfig | None) -> Origin:
+def _origin(reading: Reading | ReadingNow, setups: SetupConfig | None) -> Origin:
     "Where the decisions of a reading come from; hashed once."
-    shelf = reading.__dict__.setdefault("_decision_origins", {})
+    shelf = reading.shelf.setdefault("origins", {})
     if setups not in shelf:
-        first = reading.bars.index[0].as_unit("ns").value
-        shelf[setups] = Origin(first, reading.config.hash(), (setups or SetupConfig()).hash())
+        shelf[setups] = Origin(int(reading.times[0]), reading.config.hash(), (setups or SetupConfig()).hash())
     return shelf[setups]
 
 
@@ -261,11 +234,11 @@ def _with_spread(context: Context, spread_price: float) -> Context:
     return Context(**{**{f.name: getattr(context, f.name) for f in fields(Context)}, "spread_price": spread_price})
 
 # %% ../../nbs/46_decision.ipynb #33e0bc61
-def _nothing(at: ReadingAt, context: Context, policy: Policy, setups: SetupConfig | None) -> Decision:
+def _nothing(at: ReadingAt | ReadingNow, context: Context, policy: Policy, setups: SetupConfig | None) -> Decision:
     "The record of a bar on which there was nothing to judge."
-    stages, origin = stages_at(at, context.instrument, setups), _origin(at.reading, setups)
+    stages, origin = stages_at(at, context.instrument, setups), _origin(at.source, setups)
     return Decision(
-        "", context.instrument.symbol, at.reading.timeframe, at.t.as_unit("ns").value, "none", None, (),
+        "", context.instrument.symbol, at.source.timeframe, int(at.source.times[at.bar]), "none", None, (),
         "no candidate on this bar; " + "; ".join(side["text"] for side in stages.values()),
         "ask again at the next close", policy.hash(), origin.first_bar,
         config_hash=origin.config_hash, setup_hash=origin.setup_hash,
@@ -273,19 +246,17 @@ def _nothing(at: ReadingAt, context: Context, policy: Policy, setups: SetupConfi
 
 
 def decide(
-    at: ReadingAt,  # what was known at a bar's close: reading.at(t)
+    at: ReadingAt | ReadingNow,  # what was known at a bar's close: reading.at(t), or reader.now() of a live reader
     context: Context,
     policy: Policy,
     *,
     setups: SetupConfig | None = None,  # which candidates count
 ) -> tuple[Decision, ...]:  # one per candidate of this bar, waiting limits too; a single `none` when there is none
     "What to do at this close, and why."
-    rows = _kept(at.reading, context.instrument, setups)
-    start, stop = rows.first[at.bar : at.bar + 2].tolist()
-    if start == stop:
+    here = evaluations_at(at, context.instrument, setups)
+    if not len(here["time"]):
         return (_nothing(at, context, policy, setups),)
-    here = {name: values[start:stop] for name, values in rows.columns.items()}
-    return _judged(here, None, context, policy, _origin(at.reading, setups))
+    return _judged(here, None, context, policy, _origin(at.source, setups))
 
 
 def decide_all(
@@ -298,6 +269,5 @@ def decide_all(
     pending: bool = False,  # also every later look at a limit order that waits
 ) -> tuple[Decision, ...]:  # one per candidate of the tape, in order of time
     "What `decide` says at every bar of a tape that has a candidate."
-    table = candidates(reading, context.instrument, setups, pending=pending)
-    columns = _laid_out(table, len(reading.bars)).columns
+    columns = evaluations(reading, context.instrument, setups, pending=pending)
     return _judged(columns, spread_price, context, policy, _origin(reading, setups))

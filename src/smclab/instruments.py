@@ -207,6 +207,22 @@ def pips_to_price_distance(
     return _convert(pips, instrument.pip, instrument.tick, 1)
 
 # %% ../../nbs/12_instruments.ipynb #cc199ed8
+@lru_cache(maxsize=64)
+def _clock(zone: str, first_year: int, last_year: int) -> np.ndarray:
+    "(2, n) instants at which a zone's offset from UTC begins, and the offset; both ns."
+    grid = pd.date_range(f"{first_year}-01-01", f"{last_year + 1}-01-01", freq="15min", tz="UTC").as_unit("ns")
+    offset = grid.tz_convert(zone).tz_localize(None).as_unit("ns").asi8 - grid.asi8
+    begins = np.flatnonzero(np.diff(offset, prepend=offset[0] - 1))
+    return np.stack([grid.asi8[begins], offset[begins]])
+
+
+def _wall_minutes(now: np.ndarray, zone: str) -> np.ndarray:
+    "Minutes since midnight on a zone's clock, of instants in ns UTC."
+    years = now[[now.argmin(), now.argmax()]].view("datetime64[ns]").astype("datetime64[Y]").astype(np.int64) + 1970
+    begins, offset = _clock(zone, *years.tolist())
+    return (now + offset[np.searchsorted(begins, now, side="right") - 1]) // 60_000_000_000 % 1440
+
+
 def in_killzone(
     instrument: Instrument,
     times: pd.DatetimeIndex,  # instants, with a time zone, in any order
@@ -218,8 +234,8 @@ def in_killzone(
     windows = [_window(instrument.symbol, text) for text in instrument.killzone_windows]
     names = np.array(["", *(name for name, *_ in windows)])
     which = np.zeros(len(times), np.int64)
-    walls = {zone: times.tz_convert(zone) for *_, zone in windows}
-    minutes = {zone: (60 * wall.hour + wall.minute).to_numpy() for zone, wall in walls.items()}
+    now = times.as_unit("ns").asi8
+    minutes = {zone: _wall_minutes(now, zone) if len(now) else now for *_, zone in windows}
     for k, (_, start, end, zone) in enumerate(windows, 1):
         after, before = minutes[zone] >= start, minutes[zone] < end
         which[(after & before if start < end else after | before) & (which == 0)] = k

@@ -453,14 +453,15 @@ def liquidity_frame(
 
 def liquidity_columns(
     state: dict[str, np.ndarray],  # after `liquidity_advance`
+    start: int = 0,  # the first bar wanted
 ) -> dict[str, np.ndarray]:  # column name -> one value a bar
     "The nearest pools as each bar's close knew them."
     n = int(state["i"][-1])
     prices = dict(
-        zip(("pool_above", "pool_below", "equal_highs", "equal_lows"), state["cols_f"][:, :n].copy(), strict=True)
+        zip(("pool_above", "pool_below", "equal_highs", "equal_lows"), state["cols_f"][:, start:n].copy(), strict=True)
     )
     names = ("pool_above_source", "pool_below_source", "pool_above_touches", "pool_below_touches")
-    return prices | dict(zip(names, state["cols_i"][:, :n].astype(np.int16), strict=True))
+    return prices | dict(zip(names, state["cols_i"][:, start:n].astype(np.int16), strict=True))
 
 # %% ../../nbs/24_liquidity.ipynb #a8377a4f
 def liquidity_of(

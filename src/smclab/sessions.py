@@ -6,7 +6,8 @@
 __all__ = ['PERIODS', 'SESSIONS', 'PERIOD_KINDS', 'SESSION_KINDS', 'PERIOD_ATTRS', 'SESSION_ATTRS', 'F_HIGH_BAR', 'F_LOW_BAR',
            'F_POOL', 'C_INSIDE', 'C_OPENED', 'C_CLOSED', 'C_HIGH_TAKEN', 'C_LOW_TAKEN', 'Session', 'SessionConfig',
            'source_bit', 'sessions_state', 'sessions_advance', 'sessions_counts', 'sessions_frames', 'sessions_events',
-           'sessions_of', 'roll_table', 'sessions_inside', 'sessions_columns', 'killzone', 'shade', 'in_window']
+           'sessions_of', 'roll_table', 'sessions_inside', 'sessions_columns', 'killzone', 'session_at', 'shade',
+           'in_window']
 
 # %% ../../nbs/22_sessions.ipynb #794f3f3b
 import re
@@ -560,6 +561,26 @@ def killzone(
         at = np.searchsorted(starts, now, side="right") - 1
         inside |= now < ends[at]
     return inside
+
+
+@lru_cache(maxsize=64)
+def _windows(config: SessionConfig, first_year: int, last_year: int) -> list[tuple[str, np.ndarray]]:
+    "Name and `_edges` of every session over some years."
+    first, last = _new_year(first_year), _new_year(last_year)
+    return [(s.name, _edges(s.name, config, first, last)) for s in config.sessions]
+
+
+def session_at(
+    now: np.ndarray,  # instants, ns UTC, in any order
+    config: SessionConfig | None = None,
+) -> np.ndarray:  # words, one per instant
+    "The first session that holds each instant, empty for none."
+    out = np.full(len(now), "", object)
+    if len(now):
+        years = now[[now.argmin(), now.argmax()]].view("datetime64[ns]").astype("datetime64[Y]").astype(np.int64) + 1970
+        for name, (starts, ends) in reversed(_windows(config or SessionConfig(), *years.tolist())):
+            out[now < ends[np.searchsorted(starts, now, side="right") - 1]] = name
+    return out
 
 
 def _utc_ns(times) -> np.ndarray:

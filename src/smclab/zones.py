@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['GAP_KINDS', 'GAP_ATTRS', 'BLOCK_KINDS', 'BLOCK_ATTRS', 'RANGE_KINDS', 'RANGE_ATTRS', 'ZONE_COLUMNS', 'GapConfig',
            'OrderBlockConfig', 'RangeConfig', 'premium_discount', 'in_ote', 'zones_state', 'gaps_advance',
-           'zones_advance', 'zones_counts', 'zones_frames', 'zones_columns', 'gap_events', 'order_block_events',
-           'range_events']
+           'zones_advance', 'zones_counts', 'zones_frames', 'range_columns', 'zones_columns', 'gap_events',
+           'order_block_events', 'range_events']
 
 # %% ../../nbs/26_zones.ipynb #efb4e54e
 from dataclasses import dataclass
@@ -736,22 +736,35 @@ def zones_frames(
     return out
 
 # %% ../../nbs/26_zones.ipynb #1629ddc9
+def range_columns(
+    state: dict[str, np.ndarray],  # after `zones_advance`
+    high: np.ndarray,
+    low: np.ndarray,
+    close: np.ndarray,  # float64, all bars so far
+    start: int = 0,  # the first bar wanted
+) -> dict[str, np.ndarray]:  # the last four of `ZONE_COLUMNS`, one value a bar
+    "The dealing range as each bar's close knew it."
+    n = int(state["range_m"][-1])
+    top_bar, bottom_bar, side = state["range_cols"][start:n].T
+    top, bottom = np.where(top_bar < 0, np.nan, high[top_bar]), np.where(bottom_bar < 0, np.nan, low[bottom_bar])
+    values = (top, bottom, (close[start:n] - bottom) / (top - bottom), np.where(top_bar < 0, np.nan, side))
+    return dict(zip(ZONE_COLUMNS[-4:], values, strict=True))
+
+
 def zones_columns(
     state: dict[str, np.ndarray],  # after `zones_advance`
     high: np.ndarray,
     low: np.ndarray,
     close: np.ndarray,  # float64, all bars so far
+    start: int = 0,  # the first bar wanted
 ) -> dict[str, np.ndarray]:  # column name -> one value a bar, named by `ZONE_COLUMNS`
     "The nearest zones and the dealing range as each bar's close knew them."
     n, values = int(state["range_m"][-1]), []
     for name in ("gap", "block"):
-        zones = int(state[f"{name}_m"][_N_ZONE])
-        edges = np.vstack([state[f"{name}_zone_f"][:zones, [_F_TOP, _F_BOTTOM]], [[np.nan, np.nan]]])  # -1: no zone
-        values += [edge[zone] for zone in state[f"{name}_near"][:n].T for edge in edges.T]
-    top_bar, bottom_bar, side = state["range_cols"][:n].T
-    top, bottom = np.where(top_bar < 0, np.nan, high[top_bar]), np.where(bottom_bar < 0, np.nan, low[bottom_bar])
-    values += [top, bottom, (close[:n] - bottom) / (top - bottom), np.where(top_bar < 0, np.nan, side)]
-    return dict(zip(ZONE_COLUMNS, values, strict=True))
+        edges = state[f"{name}_zone_f"]
+        for zone in state[f"{name}_near"][start:n].T:
+            values += [np.where(zone < 0, np.nan, edges[zone, edge]) for edge in (_F_TOP, _F_BOTTOM)]
+    return dict(zip(ZONE_COLUMNS, values, strict=False)) | range_columns(state, high, low, close, start)
 
 # %% ../../nbs/26_zones.ipynb #1f35a4d3
 def _read(bars: pd.DataFrame, gap, order_block, range_, structure, timeframe) -> tuple[dict, pd.DataFrame, str]:
