@@ -41,9 +41,9 @@ from smclab.execution import Costs, Rules
 from smclab.gates import Context
 from smclab.instruments import Instrument
 from smclab.news import NewsCalendar
-from smclab.reading import Config, Reader, Reading
+from smclab.reading import Config, Reader, Reading, ReadingNow
 from smclab.risk import Account, Policy
-from smclab.setups import SetupConfig, candidates_at
+from smclab.setups import SetupConfig, candidates_at, evaluations_at
 
 FIRST_BARS = 3000  # candles fetched of a series that is not kept yet: enough for every warm-up
 QUALITY_WEEKS = 6  # what the verdict on the data looks back on: the weeks a hole is told by, and its own window
@@ -170,7 +170,7 @@ class Lane:
     @property
     def last_ns(self) -> int | None:  # open label, ns UTC
         "The newest candle read."
-        return int(self._reader._base.times[self.n - 1]) if self.n else None
+        return int(self._reader.now().times[self.n - 1]) if self.n else None
 
     def extend(self, bars: pd.DataFrame) -> None:
         "Read candles that come after those read."
@@ -187,12 +187,14 @@ class Lane:
 
     def decide(
         self,
-        context: Callable[[pd.DataFrame], Context],  # asked with the candles read, where there is something to judge
+        context: Callable[[ReadingNow], Context],  # asked where there is something to judge
     ) -> tuple[tuple[Decision, ...], pd.DataFrame]:  # and the candidates they are about
         "What to do at the close of the newest candle read."
-        at, w = self.reading.at(self.reading.bars.index[-1]), self.world
-        found = candidates_at(at, w.instrument, w.setups)
-        return (decide(at, context(at.bars), w.policy, setups=w.setups) if len(found) else ()), found
+        at, w = self._reader.now(), self.world
+        if not len(evaluations_at(at, w.instrument, w.setups)["time"]):
+            return (), pd.DataFrame()
+        made = decide(at, context(at), w.policy, setups=w.setups)
+        return made, candidates_at(at, w.instrument, w.setups)
 
     def save(self, every: int = SAVE_BARS) -> None:
         "Put the reader away when enough was read since the last time."
@@ -203,20 +205,29 @@ class Lane:
 
 
 def context_at(
+    at: ReadingNow,
     world: World,
-    bars: pd.DataFrame,  # the series up to and with the bar
-    timeframe: str,
     now_ns: int,  # the clock of the decision
     spread_price: float,
 ) -> Context:
-    "The world around a decision at the close of the last bar, by the clock of the decision."
-    known = bars[bars.index >= bars.index[-1] - pd.Timedelta(weeks=QUALITY_WEEKS) - 700 * _step(timeframe)]
-    word = quality_known(known, timeframe=timeframe, week=world.instrument.week).iloc[-1]
-    noise = stop_noise(bars, bars, world.instrument, world.config, world.policy.in_force.risk.stop_atr_timeframe)
+    "The world around a decision at the close of the last bar read, by the clock of the decision."
+    asked, noise = world.policy.in_force.risk.stop_atr_timeframe, None
+    if asked not in ("entry", at.timeframe):
+        noise = stop_noise(at.bars, at.bars, world.instrument, world.config, asked)
     return Context(
-        world.instrument, world.account, spread_price, data_quality=str(word), news=world.news, now_ns=now_ns,
-        last_bar_ns=bars.index[-1].as_unit("ns").value, stop_atr=noise, **round_trip(world.costs),
+        world.instrument, world.account, spread_price, data_quality=quality_at_close(at, world.instrument.week),
+        news=world.news, now_ns=now_ns, last_bar_ns=int(at.times[at.bar]), stop_atr=noise, **round_trip(world.costs),
     )  # fmt: skip
+
+
+def quality_at_close(at: ReadingNow, week: str) -> str:  # ok, degraded or bad
+    "What `quality_known` says at the last bar, from the weeks it looks back on."
+    back = pd.Timedelta(weeks=QUALITY_WEEKS) + 700 * _step(at.timeframe)
+    first = int(at.times[: at.n].searchsorted(int(at.times[at.bar]) - back.value))
+    seen = slice(first, at.n)
+    prices = dict(zip(("open", "high", "low", "close"), (p[seen] for p in at.prices), strict=True))
+    bars = pd.DataFrame(prices, index=pd.DatetimeIndex(at.times[seen], tz="UTC"))
+    return str(quality_known(bars, timeframe=at.timeframe, week=week).iloc[-1])
 
 
 def _step(timeframe: str) -> pd.Timedelta:
@@ -397,8 +408,8 @@ def desk(
     journal = Journal(root / "data" / "07_model_output" / f"scans_{name}.db")
     states = root / "data" / "03_primary" / "readers"
     policy = next(iter(known.values())).policy
-    return Desk(source, source.name if source else provider, feeds.history(env), store, journal, known, rules(env, policy),
-                clock, states)  # fmt: skip
+    name = source.name if source else provider
+    return Desk(source, name, feeds.history(env), store, journal, known, rules(env, policy), clock, states)
 
 
 def slot_time(slot: str) -> pd.Timestamp | None:  # UTC
@@ -525,8 +536,8 @@ def _judged(desk: Desk, lane: Lane, bar: pd.DataFrame, look: dict[str, Any]) -> 
         bars, before = lane.reading.bars, desk.journal.world(look["world"])
         lane = Lane(before, lane.timeframe)
         lane.extend(bars)
-    clock = (lane.timeframe, look["now_ns"], look["spread_price"])
-    made, found = lane.decide(lambda bars: context_at(lane.world, bars, *clock))
+    clock = (look["now_ns"], look["spread_price"])
+    made, found = lane.decide(lambda at: context_at(at, lane.world, *clock))
     labels = pd.DataFrame()
     if made:
         spread = pd.Series(look["spread_price"], index=bar.index)
@@ -665,7 +676,7 @@ def outcomes(desk: Desk, symbols: Iterable[str], timeframes: Iterable[str]) -> i
         for tf in timeframes:
             own = waiting[(waiting["timeframe"] == tf) & waiting["entry_price"].notna()]
             if len(own):
-                bars = desk.history.bars(desk.provider_name, symbol, tf, own["time"].min())
-                world = desk.worlds[symbol]
+                before = own["time"].min() - 30 * _step(tf)  # enough to tell the timeframe by
+                bars, world = desk.history.bars(desk.provider_name, symbol, tf, before), desk.worlds[symbol]
                 new += desk.store.fill_outcomes(outcome_rows(bars, own, world.instrument, world.costs, desk.rules))
     return new

@@ -33,7 +33,9 @@ def schedule_list(env: Env = "base"):
         )  # fmt: skip
         became = ("-", "") if last is None else (f"{last['time']:%Y-%m-%d %H:%M}", timekeeper.said(last))
         table.add_row(*(Text(word) for word in (name, timekeeper.when(job), *due, *became)))
-    Console(soft_wrap=True).print(table)
+    out = Console()
+    out.width = max(out.width, 150)
+    out.print(table)
 
 
 @app.command("once")
