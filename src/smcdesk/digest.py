@@ -201,7 +201,7 @@ def _series(told: Span, symbol: str, timeframe: str) -> dict[str, Any]:
     if not len(bars):
         return {"symbol": symbol, "timeframe": timeframe, "candles": "none", "verdict": "no data"}
     step, week = pd.Timedelta(timeframe_ns(timeframe), "ns"), told.desk.worlds[symbol].instrument.week
-    late = (told.now - bars.index[-1]) / step - 1
+    late = (min(told.now, told.until) - bars.index[-1]) / step - 1
     revised = history.revisions(name, symbol, timeframe)
     found = quality(bars[bars.index >= told.since - pd.Timedelta(weeks=scan.QUALITY_WEEKS)], timeframe=timeframe,
                     week=week, symbol=symbol) if len(bars) > 1 else None  # fmt: skip
@@ -253,7 +253,9 @@ def runs(told: Span) -> pd.DataFrame:
 def turns(told: Span) -> str:
     "The timetable in one line."
     n = pd.Series([e["status"] for e in told.slots], dtype="str").value_counts()
-    return f"{len(told.slots):,} turns: " + (", ".join(f"{k:,} {word}" for word, k in n.items()) or "none") + "."
+    if not len(n):
+        return "The timetable had no turn."
+    return f"{len(told.slots):,} turns: " + ", ".join(f"{k:,} {word}" for word, k in n.items()) + "."
 
 
 def summary(told: Span) -> dict[str, Any]:
@@ -267,11 +269,14 @@ def summary(told: Span) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def send(told: Span) -> bool:  # whether the message is new
+def send(told: Span, really: bool) -> str:  # what was done
     "Put the digest into the outbox; one that stands there already stays as it is."
     from smcdesk import wording
     from smcdesk.outbox import enqueue
     from smcdesk.store import Contradiction
+
+    if not really:
+        return "Nothing was put into the outbox (`send` is off)."
 
     def lines(table: pd.DataFrame) -> list[str]:
         return [] if table is NOTHING else ["  ".join(map(str, row)) for row in table.itertuples(index=False)]
@@ -283,9 +288,10 @@ def send(told: Span) -> bool:  # whether the message is new
     }  # fmt: skip
     said = wording.digest(f"{told.until:%Y-%m-%d %H:%M} UTC", sections, told.until.value, summary=verdict(told))
     try:
-        return enqueue(told.desk.store, **said)
+        new = enqueue(told.desk.store, **said)
     except Contradiction:
-        return False
+        new = False
+    return "The digest was put into the outbox." if new else "The digest stands in the outbox already."
 
 
 # --- a week

@@ -23,7 +23,7 @@ _PAGE = """<!doctype html>
 <style>
 body {{ font: 16px/1.55 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1d2329 }}
 h1, h2 {{ line-height: 1.2 }} h2 {{ margin-top: 2.2rem }} img {{ max-width: 100%; height: auto }}
-table {{ border-collapse: collapse; border: 0; font-size: 14px }}
+table {{ border-collapse: collapse; border: 0; font-size: 14px; display: block; overflow-x: auto }}
 th, td {{ padding: .25rem .7rem; border: 0; border-bottom: 1px solid #d8dde3; text-align: left }}
 pre {{ overflow-x: auto; background: #f6f7f9; padding: .6rem }}
 </style></head><body>

@@ -13,8 +13,10 @@ from smcdesk import pictures, project, scan
 from smcdesk.scan import Desk, Scan, listed
 from smclab.candles import BadConfig, timeframe_ns
 from smclab.decision import Decision
+from smclab.setups import stages_at
 
 NOTHING = pd.DataFrame({"": ["nothing"]})
+_SIDE = {1: "long", -1: "short"}
 
 
 @dataclass(frozen=True)
@@ -148,10 +150,12 @@ def _late(now: pd.Timestamp, bar: pd.Timestamp | None, step: pd.Timedelta) -> st
     return "none read" if bar is None or bar != bar else f"{max((now - bar) / step - 1, 0):,.1f}"
 
 
-def candidates(told: Told) -> pd.DataFrame:
-    "The candidates: what they ask for, what came of them, and why."
-    rows = [_row(d) for d in sorted(told.scan.decisions, key=_rank)]
-    return pd.DataFrame(rows) if rows else NOTHING
+def newest(told: Told) -> list[tuple[Decision, int]]:  # live first, then the better score
+    "Each setup's newest look, and how many there were: a limit that waits is looked at again at every close."
+    looks: dict[str, list[Decision]] = {}
+    for d in told.scan.decisions:
+        looks.setdefault(d.setup_id, []).append(d)
+    return sorted(((max(own, key=lambda d: d.time), len(own)) for own in looks.values()), key=lambda x: _rank(x[0]))
 
 
 def _rank(d: Decision) -> tuple:
@@ -159,26 +163,60 @@ def _rank(d: Decision) -> tuple:
     return ("live", "shadow", "none").index(d.outcome), -(d.score or 0.0), d.time, d.setup_id
 
 
-def _row(d: Decision) -> dict[str, Any]:
+def candidates(told: Told) -> pd.DataFrame:
+    "The candidates in figures."
+    rows = [_row(d, n) for d, n in newest(told)]
+    return pd.DataFrame(rows) if rows else NOTHING
+
+
+def _row(d: Decision, looks: int) -> dict[str, Any]:
     "One candidate for a table."
     t, passed = d.ticket, sum(v.passed for v in d.verdicts)
     price = {k: f"{getattr(t, f'{k}_price'):.10g}" if t else "" for k in ("entry", "stop", "target")}
-    until = f"{pd.Timestamp(d.expires_ns, tz='UTC'):%m-%d %H:%M}" if t else ""
     return {
-        "symbol": f"{d.instrument} {d.timeframe}", "bar": f"{pd.Timestamp(d.time, tz='UTC'):%m-%d %H:%M}",
-        "side": {1: "long", -1: "short"}[d.side], "mode": d.mode.replace("_", " "), "grade": d.grade or "",
-        "score": f"{d.score:.0f}", "outcome": d.outcome, "gates": f"{passed} of {len(d.verdicts)}", **price,
-        "R net": f"{t.rr_net:.2f}" if t else "", "holds until": until, "WHY": d.why, "NEXT": d.next,
+        "symbol": f"{d.instrument} {d.timeframe}", "bar (UTC)": f"{pd.Timestamp(d.time, tz='UTC'):%m-%d %H:%M}",
+        "side": _SIDE[d.side], "mode": d.mode.replace("_", " "), "grade": d.grade or "", "score": f"{d.score:.0f}",
+        "outcome": d.outcome, "gates": f"{passed} of {len(d.verdicts)}", **price,
+        "R net": f"{t.rr_net:.2f}" if t else "", "looks": looks,
     }  # fmt: skip
+
+
+def reasons(told: Told) -> str:  # Markdown
+    "Each candidate in words: why, what next, until when."
+    return "\n\n".join(_words(d) for d, _ in newest(told)) or "No candidate on these candles."
+
+
+def _words(d: Decision) -> str:
+    "One candidate in words."
+    until = f" Holds until {pd.Timestamp(d.expires_ns, tz='UTC'):%m-%d %H:%M} UTC." if d.ticket else ""
+    graded = f", grade {d.grade}" if d.grade else ""
+    return (
+        f"**{d.instrument} {d.timeframe} {_SIDE[d.side]}, {d.mode.replace('_', ' ')}: {d.outcome}{graded}**  \n"
+        f"WHY {d.why}  \nNEXT {d.next}.{until}"
+    )
+
+
+def waiting(told: Told) -> pd.DataFrame:
+    "How far each series without a candidate has come on either side, for the first dozen of them."
+    busy = {(d.instrument, d.timeframe) for d in told.scan.decisions}
+    rows = []
+    for r in told.scan.series.itertuples():
+        if (r.symbol, r.timeframe) in busy or not r.last_bar or len(rows) == 12:
+            continue
+        world = told.desk.worlds[r.symbol]
+        reading = told.desk.reading(r.symbol, r.timeframe)
+        sides = stages_at(reading.at(r.last_bar), world.instrument, world.setups)
+        rows.append({"symbol": f"{r.symbol} {r.timeframe}", **{way: said["text"] for way, said in sides.items()}})
+    return pd.DataFrame(rows) if rows else NOTHING
 
 
 def verdicts(told: Told) -> pd.DataFrame:
     "Every gate's answer about every candidate."
     rows = {
-        f"{d.instrument} {d.timeframe} {d.mode} {d.setup_id[:6]}": {
-            v.gate: ("yes" if v.passed else "NO") + ("" if v.enforced else " (not asked for)") for v in d.verdicts
+        f"{d.instrument} {d.timeframe} {_SIDE[d.side]} {d.setup_id[:4]}": {
+            v.gate: ("yes" if v.passed else "NO") + ("" if v.enforced else ", not enforced") for v in d.verdicts
         }
-        for d in sorted(told.scan.decisions, key=_rank)
+        for d, _ in newest(told)
     }
     return pd.DataFrame(rows) if rows else NOTHING
 
@@ -189,7 +227,7 @@ def signals(told: Told) -> pd.DataFrame:
     if not len(s):
         return NOTHING
     shown = {
-        "symbol": s["instrument"] + " " + s["timeframe"], "side": s["side"].map({1: "long", -1: "short"}),
+        "symbol": s["instrument"] + " " + s["timeframe"], "side": s["side"].map(_SIDE),
         "class": s["outcome_class"], "entry": s["entry_price"].map("{:.10g}".format),
         "stop": s["stop_price"].map("{:.10g}".format), "target": s["target_price"].map("{:.10g}".format),
         "told (UTC)": s["time"].dt.strftime("%m-%d %H:%M"), "until (UTC)": s["expires_at"].dt.strftime("%m-%d %H:%M"),
@@ -200,7 +238,7 @@ def signals(told: Told) -> pd.DataFrame:
 def charts(told: Told, n_bars: int = 120, most: int = 6) -> Iterator:  # figures
     "The best candidates, each among the bars before it."
     seen = set()
-    for d in sorted(told.scan.decisions, key=_rank):
+    for d, _ in newest(told):
         place = (d.instrument, d.timeframe, d.time, d.side)
         if place in seen or len(seen) == most:  # the same move entered in two ways is one picture
             continue
