@@ -43,7 +43,7 @@ def moment(*parts: int) -> datetime:
     return datetime(*parts, tzinfo=UTC)
 
 
-def tape(n_bars: int = 4000, seed: int = 3, **recipe) -> pd.DataFrame:
+def tape(n_bars: int = 2700, seed: int = 6, **recipe) -> pd.DataFrame:
     "A made-up market of 15-minute candles."
     return tapes.market(n_bars, **{"timeframe": "15m", "week": "fx"} | recipe, seed=seed)
 
@@ -69,6 +69,6 @@ class House:
         made = {
             "provider": self.provider, "provider_name": "recorded", "history": History(self.folder / "raw"),
             "store": store, "journal": scan.Journal(self.folder / "scans.db"), "worlds": self.worlds,
-            "rules": self.rules, "clock": self.clock, "states": self.folder / "readers", "first_bars": 2000,
+            "rules": self.rules, "clock": self.clock, "states": self.folder / "readers", "first_bars": 1500,
         }  # fmt: skip
         return scan.Desk(**(made | changes))

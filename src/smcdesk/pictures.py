@@ -54,6 +54,7 @@ def candidate(reading: Reading, decision: Decision, n_bars: int):
         ax.annotate(
             f"{name} {price:.10g}", (0, price), xycoords=("axes fraction", "data"), xytext=(4, 3), fontsize=9,
             textcoords="offset points", color=colour, fontweight="bold", zorder=8, annotation_clip=False,
+            bbox={"boxstyle": "square,pad=0.15", "fc": look.paper, "ec": "none", "alpha": 0.8},
         )  # fmt: skip
     return figure
 

@@ -641,7 +641,8 @@ def scanned(desk: Desk, symbols: Iterable[str], timeframes: Iterable[str], slot:
     looked = {(look["series"], look["bar_ns"]) for look in looks}
     told = desk.store.signals(since=min((n for _, n in looked), default=None), policy_hash=desk.policy_hash)
     names = [series(desk.provider_name, r.instrument, r.timeframe) for r in told.itertuples()]
-    new = told[[(n, t.value) in looked for n, t in zip(names, told["time"], strict=True)]] if looked else told[:0]
+    ours = pd.Series([(n, t.value) in looked for n, t in zip(names, told["time"], strict=True)], told.index, dtype=bool)
+    new = told[ours]
     return Scan(slot, now, pd.DataFrame(rows), tuple(decisions), new, desk.store.signals(at=now))
 
 

@@ -89,7 +89,7 @@ def schedule_install(
     files = timekeeper.Keeper(env).units() if systemd else {"smcdesk.crontab": timekeeper.Keeper(env).crontab()}
     for name, text in files.items():
         if out is None:
-            typer.echo(text if cron else f"# {name}\n{text}")
+            typer.echo(text if cron else f"# {name}\n{text}", nl=not cron)
         else:
             typer.echo(str(write_text(out / name, text)))
     if out is not None:
