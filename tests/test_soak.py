@@ -45,7 +45,7 @@ class World:
 
     def __init__(self, folder):
         self.clock = Clock(FIRST)
-        self.house = House(folder, tape(2200 + 96 * DAYS, start="2024-01-08", week="24/7"), self.clock)
+        self.house = House(folder, tape(22 * 96 + 96 * DAYS + 20, start="2024-01-15", week="24/7"), self.clock)
         self.plan, self.folder = timetable(PLAN), folder
         self.ran, self.kill, self.full, self.inner = Counter(), False, "", []
         self.start()

@@ -43,10 +43,11 @@ from smclab.instruments import Instrument
 from smclab.news import NewsCalendar
 from smclab.reading import Config, Reader, Reading, ReadingNow
 from smclab.risk import Account, Policy
-from smclab.setups import SetupConfig, candidates_at, evaluations_at
+from smclab.setups import SetupConfig, evaluations_at
 
 FIRST_BARS = 3000  # candles fetched of a series that is not kept yet: enough for every warm-up
 QUALITY_WEEKS = 6  # what the verdict on the data looks back on: the weeks a hole is told by, and its own window
+LABELLED = ("setup_id", "time", "version", "score_sweep", "score_zone", "confluence", "session")  # of a candidate
 SAVE_BARS = 5000  # a reader is put away after this many bars; fewer are read again sooner than they are loaded
 
 
@@ -191,10 +192,12 @@ class Lane:
     ) -> tuple[tuple[Decision, ...], pd.DataFrame]:  # and the candidates they are about
         "What to do at the close of the newest candle read."
         at, w = self._reader.now(), self.world
-        if not len(evaluations_at(at, w.instrument, w.setups)["time"]):
+        found = evaluations_at(at, w.instrument, w.setups)
+        if not len(found["time"]):
             return (), pd.DataFrame()
-        made = decide(at, context(at), w.policy, setups=w.setups)
-        return made, candidates_at(at, w.instrument, w.setups)
+        rows = pd.DataFrame({name: found[name] for name in LABELLED})
+        rows["time"] = pd.to_datetime(rows["time"], utc=True)
+        return decide(at, context(at), w.policy, setups=w.setups), rows
 
     def save(self, every: int = SAVE_BARS) -> None:
         "Put the reader away when enough was read since the last time."
