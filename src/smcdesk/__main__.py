@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from smcdesk.commands import market, model, notify, store, studies
+from smcdesk.commands import market, model, notify, schedule, store, studies
 from smcdesk.commands.console import Env, console, progress_bar, run_report, say_where
 
 STAGES = ("data", "feature", "labels", "replay")
@@ -66,6 +66,7 @@ app.add_typer(market.app)
 app.add_typer(studies.app)
 app.add_typer(store.app, name="store")
 app.add_typer(notify.app, name="outbox")
+app.add_typer(schedule.app, name="schedule")
 app.add_typer(model.app, name="model")
 
 

@@ -123,6 +123,13 @@ class History:
             bars.loc[log["time"]] = log[[f"{name}_new" for name in COLUMNS]].to_numpy(float)
         return bars
 
+    def fetched(self, provider: str, symbol: str, timeframe: str) -> pd.Series:  # ns UTC by open time
+        "When each kept candle was fetched."
+        folder = self.folder(provider, symbol, timeframe)
+        return pd.concat([_read(folder, month)[FETCHED] for month in _months(folder)] or [no_bars()["open"]]).astype(
+            "int64"
+        )
+
     def manifest(self, provider: str, symbol: str, timeframe: str) -> dict[str, Any]:
         "n, first, last, fingerprint, fetched_at, revisions, and the same by month; n is 0 where nothing is kept."
         folder = self.folder(provider, symbol, timeframe)

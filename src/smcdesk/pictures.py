@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from smclab import charts
+from smclab.decision import Decision
 from smclab.reading import Reading
 from smclab.replay import Ledger
 
@@ -30,6 +31,32 @@ def trade(reading: Reading, ledger: Ledger, title: str, start: int, stop: int):
     "One trade among the bars around it: entry, exits, zones and pools as they were known at the last bar drawn."
     layers = ("structure", "gaps", "pools")
     return charts.plot(reading.bars, reading, ledger, layers=layers, start=start, stop=stop, title=title)
+
+
+def candidate(reading: Reading, decision: Decision, n_bars: int):
+    "A setup among the bars before it, as they were known at its close, with its plan."
+    stop = int(reading.bars.index.searchsorted(pd.Timestamp(decision.time, tz="UTC"), side="right"))
+    layers, look = ("structure", "gaps", "pools"), charts.PAPER
+    side = "long" if decision.side > 0 else "short"
+    title = f"{decision.instrument} {decision.timeframe} {side} {decision.grade or ''} {decision.outcome}"
+    figure = charts.plot(
+        reading.bars, reading, layers=layers, start=max(stop - n_bars, 0), stop=stop, title=" ".join(title.split())
+    )
+    ax, t = figure.axes[0], decision.ticket
+    if t is None:
+        return figure
+    plan = {"entry": (t.entry_price, look.ink), "stop": (t.stop_price, look.down), "target": (t.target_price, look.up)}
+    low, high = ax.get_ylim()
+    room = 0.04 * (high - low)
+    ax.set_ylim(min(low, *(p - room for p, _ in plan.values())), max(high, *(p + room for p, _ in plan.values())))
+    for name, (price, colour) in plan.items():
+        ax.axhline(price, color=colour, lw=1.1, ls=(0, (6, 3)), zorder=7)
+        ax.annotate(
+            f"{name} {price:.10g}", (0, price), xycoords=("axes fraction", "data"), xytext=(4, 3), fontsize=9,
+            textcoords="offset points", color=colour, fontweight="bold", zorder=8, annotation_clip=False,
+            bbox={"boxstyle": "square,pad=0.15", "fc": look.paper, "ec": "none", "alpha": 0.8},
+        )  # fmt: skip
+    return figure
 
 
 def equity(ledger: Ledger):

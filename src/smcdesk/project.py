@@ -63,8 +63,8 @@ def loader_args() -> dict[str, Any]:
     return {
         "base_env": "base",
         "default_run_env": "local",
-        "config_patterns": {kind: [f"{kind}*", f"**/{kind}*"] for kind in ("store", "notify", "providers")},
-        "merge_strategy": {"parameters": "soft", "mlflow": "soft", "providers": "soft"},
+        "config_patterns": {kind: [f"{kind}*", f"**/{kind}*"] for kind in ("store", "notify", "providers", "schedule")},
+        "merge_strategy": {"parameters": "soft", "mlflow": "soft", "providers": "soft", "schedule": "soft"},
         "custom_resolvers": {
             "root": lambda: root().as_posix(),
             "mlflow_uri": tracking.uri,

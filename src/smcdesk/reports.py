@@ -24,7 +24,7 @@ _PAGE = """<!doctype html>
 <style>
 body {{ font: 16px/1.55 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1d2329 }}
 h1, h2 {{ line-height: 1.2 }} h2 {{ margin-top: 2.2rem }} img {{ max-width: 100%; height: auto }}
-table {{ border-collapse: collapse; border: 0; font-size: 14px }}
+table {{ border-collapse: collapse; border: 0; font-size: 14px; display: block; overflow-x: auto }}
 th, td {{ padding: .25rem .7rem; border: 0; border-bottom: 1px solid #d8dde3; text-align: left }}
 pre {{ overflow-x: auto; background: #f6f7f9; padding: .6rem }}
 </style></head><body>
@@ -136,6 +136,7 @@ def run_report(
     root: Path,  # the project's top folder
     now: datetime,  # decides the folder of the day
     run_id: str | None = None,  # the MLflow run to attach to; None asks the ledger's hash
+    slot: str | None = None,  # names one turn of a timetable, which runs once; None: the parameters name the files
 ) -> ReportResult:  # also stored as <slot>.json beside the notebook
     "Run a template; the same slot again replaces its files, a failure keeps the notebook with the error."
     from filelock import FileLock
@@ -144,11 +145,13 @@ def run_report(
     known = defaults(source)
     values = resolve(name, known, params)
     _meanings(values)
-    slot = slot_name(values, known)
+    once, slot = slot is not None, slot or slot_name(values, known)
     folder = root / "notebooks_out" / name / now.strftime("%Y/%m/%d")
     folder.mkdir(parents=True, exist_ok=True)
     files = {"notebook": folder / f"{slot}.ipynb", "html": folder / f"{slot}.html", "record": folder / f"{slot}.json"}
     with FileLock(folder / f".{slot}.lock"):
+        if once and (done := _ran(files["record"], values)):
+            return done
         error = _execute(source, files["notebook"], values, root)
         result, cells = _read(files["notebook"])
         _page(cells, files["html"], f"{name} {slot}", with_code=bool(error))
@@ -162,6 +165,16 @@ def run_report(
             tracking.attach(run_id, files.values(), f"report/{name}")
     shelf.write(root)
     return done
+
+
+def _ran(record: Path, values: Mapping[str, Any]) -> ReportResult | None:
+    "What became of a slot that ran well with these parameters already."
+    if not record.exists():
+        return None
+    said = json.loads(record.read_text(encoding="utf-8"))
+    if said["status"] != "ok" or said["params"] != dict(values):
+        return None
+    return ReportResult(**{k: Path(v) if k in ("notebook", "html", "record") else v for k, v in said.items()})
 
 
 def _execute(source: Path, target: Path, values: Mapping[str, Any], root: Path) -> str:

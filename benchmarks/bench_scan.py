@@ -1,0 +1,166 @@
+"""How long scans take: a live one from the local store in a warm process, and ten thousand made-up symbols in batches.
+
+python benchmarks/bench_scan.py live                      50 symbols x 3 timeframes, median and best of 5 slots
+python benchmarks/bench_scan.py many --symbols 10000      the same rows with joblib and on two Dask workers
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pandas as pd
+
+TIMEFRAMES = ("15m", "1h", "4h")
+BATCH = 100  # symbols of one unit of work: what a worker holds at a time
+
+
+def live(symbols: int, slots: int, kept: int) -> None:
+    "Scans of warm lanes from a local history; what the store and the journal write is part of it."
+    from smcdesk import scan
+    from smcdesk.history import History
+    from smcdesk.store import Store
+    from smclab.candles import resample
+    from smclab.tapes import market
+
+    folder = Path(tempfile.mkdtemp())
+    one = scan.worlds("paper", ["EURUSD"])["EURUSD"]
+    names = [f"SYM{k:02d}" for k in range(symbols)]
+    known = {
+        s: scan.World.from_dict(one.to_dict() | {"instrument": one.instrument.to_dict() | {"symbol": s}}) for s in names
+    }
+    history, steps = History(folder / "raw"), slots + 2
+    tapes = {}
+    for k, s in enumerate(names):
+        bars = market(kept * 16 // 4, seed=k)
+        for tf in TIMEFRAMES:
+            made = bars if tf == "15m" else resample(bars, tf, zone=one.instrument.zone, roll_hour=17)
+            tapes[s, tf] = made.drop(columns="close_time", errors="ignore")
+    end = tapes[names[0], "15m"].index[-steps]
+    store = Store(f"sqlite:///{folder / 'store.db'}")
+    store.upgrade()
+    moving = {"now": end}
+    desk = scan.Desk(
+        None, "bench", history, store, scan.Journal(folder / "scans.db"), known, scan.rules("paper", one.policy),
+        clock=lambda: moving["now"].to_pydatetime(),
+    )  # fmt: skip
+    spent = _watch(scan)
+
+    def fill(now: pd.Timestamp) -> None:
+        for (s, tf), bars in tapes.items():
+            last = history.manifest("bench", s, tf).get("last")
+            closed = bars[(bars.index + pd.Timedelta(tf) <= now) & (bars.index > (last or bars.index[0]))]
+            if len(closed):
+                history.merge("bench", s, tf, closed, now)
+
+    rows = []
+    for k in range(slots + 1):
+        moving["now"] = end + k * timedelta(minutes=15) + timedelta(seconds=10)
+        fill(moving["now"])
+        spent.clear()
+        wall, cpu = time.perf_counter(), time.process_time()
+        found = scan.scan(desk, names, TIMEFRAMES, f"slot{k}")
+        told = (time.perf_counter() - wall, time.process_time() - cpu, sum(spent.values()))
+        bars_n = int(found.series["bars_n"].sum())
+        print(f"slot {k}: {told[0]:6.2f} s wall, {told[1]:6.2f} s CPU, read+decide {told[2]:5.2f} s CPU, {bars_n} candles, {len(found.decisions)} candidates")
+        rows += [told] if k else []  # the first slot reads every tape from its beginning
+    for name, values in zip(("wall", "CPU", "read+decide CPU"), zip(*rows, strict=True), strict=True):
+        print(f"{name}: median {statistics.median(values):.2f} s, best {min(values):.2f} s")
+    print(f"{symbols} symbols x {len(TIMEFRAMES)} timeframes, {kept} candles of 15m each and more; peak memory {_peak_mb():.0f} MB; {_machine()}")
+
+
+def _watch(scan) -> dict:
+    "CPU seconds spent in reading and deciding."
+    spent: dict[str, float] = {}
+
+    def timed(name):
+        kept = getattr(scan.Lane, name)
+
+        def call(*args, **kwargs):
+            begin = time.process_time()
+            try:
+                return kept(*args, **kwargs)
+            finally:
+                spent[name] = spent.get(name, 0.0) + time.process_time() - begin
+
+        setattr(scan.Lane, name, call)
+
+    timed("extend"), timed("decide")
+    return spent
+
+
+def batch(first: int, n: int, bars: int) -> tuple[list[tuple], float]:  # rows; peak memory of this process, MB
+    "What the last bar of some made-up symbols says: read, then decided, one symbol after the other."
+    from smclab import Account, Context, Reader, instrument
+    from smclab.decision import decide
+    from smclab.risk import preset
+    from smclab.tapes import market
+
+    owner, policy, rows = instrument("EURUSD"), preset("shadow"), []
+    context = Context(owner, Account(equity=10_000.0), owner.typical_spread)
+    for seed in range(first, first + n):
+        reader = Reader(instrument=owner).extend(market(bars, seed=seed))
+        made = [d for d in decide(reader.now(), context, policy) if d.setup_id]
+        rows.append((seed, len(made), hashlib.sha256("".join(d.hash() for d in made).encode()).hexdigest()[:8]))
+    return rows, _peak_mb()
+
+
+def many(symbols: int, bars: int, engine: str) -> None:
+    "Batches by joblib, by Dask, or both; equal rows are equal scans."
+    work, found = [(k, min(BATCH, symbols - k), bars) for k in range(0, symbols, BATCH)], {}
+    for name in ("joblib", "dask") if engine == "both" else (engine,):
+        wall = time.perf_counter()
+        parts = {"joblib": _joblib, "dask": _dask}[name](work)
+        rows = sorted(r for part, _ in parts for r in part)
+        found[name] = hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
+        print(
+            f"{name}: {symbols} symbols x {bars} bars in {time.perf_counter() - wall:.1f} s wall, {sum(r[1] for r in rows)} candidates, "
+            f"result {found[name]}, peak memory of a worker {max(p for _, p in parts):.0f} MB, of the parent {_peak_mb():.0f} MB; {_machine()}",
+            flush=True,
+        )
+    if len(set(found.values())) > 1:
+        sys.exit("joblib and Dask differ")
+
+
+def _joblib(work):
+    from joblib import Parallel, delayed
+
+    return Parallel(n_jobs=2)(delayed(batch)(*w) for w in work)
+
+
+def _dask(work):
+    from distributed import Client, LocalCluster
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
+        return client.gather([client.submit(batch, *w, pure=False) for w in work])
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _machine() -> str:
+    return f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["live", "many"])
+    parser.add_argument("--symbols", type=int, default=None)
+    parser.add_argument("--bars", type=int, default=1000)
+    parser.add_argument("--slots", type=int, default=5)
+    parser.add_argument("--kept", type=int, default=1000, help="candles of 15m kept of each symbol, divided by 4")
+    parser.add_argument("--engine", choices=["joblib", "dask", "both"], default="both")
+    said = parser.parse_args()
+    if said.what == "live":
+        live(said.symbols or 50, said.slots, said.kept)
+    else:
+        many(said.symbols or 10_000, said.bars, said.engine)

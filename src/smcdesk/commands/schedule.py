@@ -1,0 +1,97 @@
+"""`smcdesk schedule …`: what comes next, now, for ever, or by the machine's own cron or systemd."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="The timetable of reports: conf's schedule.yml.")
+Env = Annotated[
+    str, typer.Option("--env", "-e", help="Environment in conf: base, test (a made-up market), paper, live.")
+]
+
+
+@app.command("list")
+def schedule_list(env: Env = "base"):
+    "Every line of the timetable: its next turn in UTC and in the reader's zone, and what became of the last one."
+    from zoneinfo import ZoneInfo
+
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from smcdesk import timekeeper
+
+    keeper = timekeeper.Keeper(env)
+    zone = keeper.schedule.zone
+    table = Table("line", "when", "next (UTC)", f"next ({zone})", "last (UTC)", "became", box=None)
+    for name, job, slot, last in keeper.listing():
+        due = ("never",) * 2 if slot is None else (
+            f"{slot.due:%a %Y-%m-%d %H:%M:%S}", f"{slot.due.astimezone(ZoneInfo(zone)):%a %Y-%m-%d %H:%M:%S}"
+        )  # fmt: skip
+        became = ("-", "") if last is None else (f"{last['time']:%Y-%m-%d %H:%M}", timekeeper.said(last))
+        table.add_row(*(Text(word) for word in (name, timekeeper.when(job), *due, *became)))
+    out = Console()
+    out.width = max(out.width, 150)
+    out.print(table)
+
+
+@app.command("once")
+def schedule_once(
+    name: Annotated[str, typer.Argument(help="A line of the timetable.")],
+    env: Env = "base",
+):
+    "Run one line for its newest turn; a turn that ran already is shown, not run again."
+    from smcdesk import timekeeper
+
+    done = timekeeper.Keeper(env).once(name)
+    typer.echo(f"{done.slot.name}: {done.status}" + (f". {done.reason}" if done.reason else ""))
+    if done.status == "failed":
+        raise typer.Exit(1)
+
+
+@app.command("wake")
+def schedule_wake(env: Env = "base"):
+    "Run whatever is due now and end: what cron and systemd call."
+    from smcdesk import timekeeper
+
+    for done in timekeeper.Keeper(env).wake():
+        typer.echo(f"{done.slot.name}: {done.status}" + (f". {done.reason}" if done.reason else ""))
+
+
+@app.command("run")
+def schedule_run(env: Env = "base"):
+    "Stay, and run whatever is due until Ctrl-C or SIGTERM; a report that has begun is finished."
+    from smcdesk import timekeeper
+
+    keeper = timekeeper.Keeper(env)
+    typer.echo(f"{len(keeper.schedule.jobs)} lines; book {keeper.book.path}; SIGTERM ends it after the running report")
+    keeper.stay(lambda done: typer.echo(f"{done.slot.name}: {done.status} {done.reason}".rstrip()))
+    typer.echo("stopped")
+
+
+@app.command("install")
+def schedule_install(
+    cron: Annotated[bool, typer.Option("--cron", help="Lines for a crontab.")] = False,
+    systemd: Annotated[bool, typer.Option("--systemd", help="Units: the resident, and a timer that wakes.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="A folder; without it they are printed.")] = None,
+    env: Env = "base",
+):
+    "Write what makes the machine wake the timetable. Nothing is switched on by this."
+    from smcdesk import timekeeper
+    from smcdesk.disk import write_text
+    from smclab.candles import BadConfig
+
+    if cron == systemd:
+        raise BadConfig("say --cron or --systemd")
+    files = timekeeper.Keeper(env).units() if systemd else {"smcdesk.crontab": timekeeper.Keeper(env).crontab()}
+    for name, text in files.items():
+        if out is None:
+            typer.echo(text if cron else f"# {name}\n{text}", nl=not cron)
+        else:
+            typer.echo(str(write_text(out / name, text)))
+    if out is not None:
+        cure = f"crontab {out / 'smcdesk.crontab'}" if cron else f"cp {out}/* ~/.config/systemd/user/"
+        typer.echo(f"nothing is switched on yet: read them, then {cure}", err=True)
