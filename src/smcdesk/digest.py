@@ -367,7 +367,7 @@ def data_verdict(told: Span) -> str:
     "The data in one line."
     table = data(told)
     n = table["verdict"].value_counts()
-    return f"{len(table):,} series: " + ", ".join(f"{k:,} {word}" for word, k in n.items()) + "."
+    return f"Series: {len(table):,}, of them " + ", ".join(f"{k:,} {word}" for word, k in n.items()) + "."
 
 
 def holes(told: Span, most: int = 20) -> pd.DataFrame:

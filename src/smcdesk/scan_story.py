@@ -126,10 +126,10 @@ def verdict(told: Told) -> str:
     s = told.scan
     n = {word: sum(d.outcome == word for d in s.decisions) for word in ("live", "shadow", "none")}
     bars, down = int(s.series["bars_n"].sum()), int((s.series["met"] != "").sum())
-    head = f"{bars:,} candles of {len(s.series):,} series: {len(s.decisions):,} candidates"
+    head = f"Candles: {bars:,}, of {len(s.series):,} series. Candidates: {len(s.decisions):,}"
     split = f" ({n['live']:,} live, {n['shadow']:,} shadow, {n['none']:,} neither)" if s.decisions else ""
     wrong = f" {down:,} series could not be brought up to date." if down else ""
-    return f"{head}{split}; {len(s.signals):,} signals hold.{wrong}"
+    return f"{head}{split}. Signals that hold: {len(s.signals):,}.{wrong}"
 
 
 def series(told: Told) -> pd.DataFrame:
@@ -206,7 +206,12 @@ def waiting(told: Told) -> pd.DataFrame:
         world = told.desk.worlds[r.symbol]
         reading = told.desk.reading(r.symbol, r.timeframe)
         sides = stages_at(reading.at(r.last_bar), world.instrument, world.setups)
-        rows.append({"symbol": f"{r.symbol} {r.timeframe}", **{way: said["text"] for way, said in sides.items()}})
+        rows.append(
+            {
+                "symbol": f"{r.symbol} {r.timeframe}",
+                **{way: said["text"].removeprefix(f"{way}: ") for way, said in sides.items()},
+            }
+        )
     return pd.DataFrame(rows) if rows else NOTHING
 
 

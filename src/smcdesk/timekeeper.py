@@ -31,7 +31,7 @@ def now() -> datetime:
 class Keeper:
     "One environment's timetable."
 
-    def __init__(self, env: str | None = "base", *, clock: Callable[[], datetime] = now):
+    def __init__(self, env: str | None = "paper", *, clock: Callable[[], datetime] = now):
         self.env, self.clock = env, clock
         self.root, self.schedule = project.root(), schedule.load(env)
         self._known = reports.reports(self.root)

@@ -14,7 +14,7 @@ Env = Annotated[
 
 
 @app.command("list")
-def schedule_list(env: Env = "base"):
+def schedule_list(env: Env = "paper"):
     "Every line of the timetable: its next turn in UTC and in the reader's zone, and what became of the last one."
     from zoneinfo import ZoneInfo
 
@@ -41,7 +41,7 @@ def schedule_list(env: Env = "base"):
 @app.command("once")
 def schedule_once(
     name: Annotated[str, typer.Argument(help="A line of the timetable.")],
-    env: Env = "base",
+    env: Env = "paper",
 ):
     "Run one line for its newest turn; a turn that ran already is shown, not run again."
     from smcdesk import timekeeper
@@ -53,7 +53,7 @@ def schedule_once(
 
 
 @app.command("wake")
-def schedule_wake(env: Env = "base"):
+def schedule_wake(env: Env = "paper"):
     "Run whatever is due now and end: what cron and systemd call."
     from smcdesk import timekeeper
 
@@ -62,7 +62,7 @@ def schedule_wake(env: Env = "base"):
 
 
 @app.command("run")
-def schedule_run(env: Env = "base"):
+def schedule_run(env: Env = "paper"):
     "Stay, and run whatever is due until Ctrl-C or SIGTERM; a report that has begun is finished."
     from smcdesk import timekeeper
 
@@ -77,7 +77,7 @@ def schedule_install(
     cron: Annotated[bool, typer.Option("--cron", help="Lines for a crontab.")] = False,
     systemd: Annotated[bool, typer.Option("--systemd", help="Units: the resident, and a timer that wakes.")] = False,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="A folder; without it they are printed.")] = None,
-    env: Env = "base",
+    env: Env = "paper",
 ):
     "Write what makes the machine wake the timetable. Nothing is switched on by this."
     from smcdesk import timekeeper
