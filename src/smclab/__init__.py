@@ -19,6 +19,7 @@ _ROOMS = {
     "risk": ("Account", "Policy", "Ticket", "admit", "preset"),
     "gates": ("Context", "Verdict"),
     "decision": ("Decision", "decide", "decide_all"),
+    "stream": ("Stream",),
     "execution": ("Costs", "Rules", "intents"),
 }
 _PUBLIC = {name: room for room, names in _ROOMS.items() for name in names}
