@@ -53,6 +53,17 @@ def within(r, name: str, digits: int = 3) -> str:
     return f"{r[name]:.{digits}f} [{r[f'{name}_low']:.{digits}f}, {r[f'{name}_high']:.{digits}f}]"
 
 
+def told(r) -> dict:
+    """What one way to act earned."""
+    known, spans = np.isfinite(r["expectancy_r"]), np.isfinite(r["low"])
+    earned = f"{r['expectancy_r']:+.3f} R" + (f" [{r['low']:+.3f}, {r['high']:+.3f}]" if spans else "")
+    return {
+        "setups": int(r["setups_n"]), "live": int(r["live_n"]), "trades": int(r["trades_n"]),
+        "won": f"{r['win_rate_pct']:.0f} %" if known else "none", "expectancy": earned if known else "none",
+        "total": f"{r['total_r']:+.1f} R", "costs per trade": f"{r['costs_r']:.1f} R" if known else "none",
+    }  # fmt: skip
+
+
 def tape(shared: Path, candles: str) -> pd.DataFrame:
     """Checked bars of one file."""
     raw = pd.read_parquet(shared / "data" / f"{candles}.parquet")
@@ -87,8 +98,13 @@ def cut_rows(reading, found, made: pd.DataFrame, context: Context, paid, n: int 
     for at in range(n):
         row = picked.iloc[[at]]
         short = read(reading.bars.iloc[: int(row["known_bar"].iloc[0]) + 1], instrument=context.instrument)
-        told = {"instrument": context.instrument, "news": context.news, "spread_price": paid, "regime": context.regimes}
-        again = features(short, row, **told)
+        given = {
+            "instrument": context.instrument,
+            "news": context.news,
+            "spread_price": paid,
+            "regime": context.regimes,
+        }
+        again = features(short, row, **given)
         bad += int(changed_by_cut(made, again).sum())
     return n, bad
 
@@ -102,8 +118,8 @@ def studied(shared: Path, news: NewsCalendar, name: str) -> dict:
     rules = Rules(cooldown_bars=POLICY.cooldown_bars)
     labels = setup_labels(reading.bars, found, decision_log(decisions), context.instrument, POLICY, costs, rules)
     rows = found.set_index("setup_id").loc[labels["setup_id"]].reset_index()
-    told = {"instrument": context.instrument, "news": news, "spread_price": paid, "regime": context.regimes}
-    made = features(reading, rows, **told)
+    given = {"instrument": context.instrument, "news": news, "spread_price": paid, "regime": context.regimes}
+    made = features(reading, rows, **given)
     spans = (labels["outcome"], labels["known_close"], labels["end_time"])
     learned = fit(made, *spans, score=labels["score"], config=CONFIG)
     leaks = audit(made, *spans, config=CONFIG)
@@ -151,7 +167,7 @@ def write(done: dict):
             "target first": f"{100 * labels['outcome'].mean():.1f} %", "out of fold": int(o["outcome"].notna().sum()),
             "features": d["k"], "flagged by the audit": int(d["leaks"]["flagged"].sum()),
             "best alone": f"{d['leaks'].iloc[0].name} {d['leaks']['auc'].max():.3f}",
-            "changed by a cut": f"{d['cut'][1]} values of {d['cut'][0]} rows", "stability": f"{d['learned'].stability:+.2f}",
+            "changed by a cut": f"{d['cut'][1]} values of {d['cut'][0]} rows", "stability": f"{d['learned'].stability:+.2f}".replace("+nan", "none"),
         })  # fmt: skip
         for who, r in d["learned"].figures.iterrows():
             names.append({"tape": name, "model": who, "n": int(r["n"]), "log loss": within(r, "log_loss", 4),
@@ -163,9 +179,7 @@ def write(done: dict):
                          "won": f"{100 * r['base_rate_test']:.1f} %", "kind": r["kind"], "AUC": within(r, "auc"),
                          "skill": f"{100 * r['skill']:+.2f} % [{100 * r['skill_low']:+.2f}, {100 * r['skill_high']:+.2f}]"})  # fmt: skip
         for way, r in d["acted"].iterrows():
-            money.append({"tape": name, "way": way, "setups": int(r["setups_n"]), "live": int(r["live_n"]), "trades": int(r["trades_n"]),
-                          "won": f"{r['win_rate_pct']:.0f} %", "expectancy": f"{r['expectancy_r']:+.3f} R [{r['low']:+.3f}, {r['high']:+.3f}]",
-                          "total": f"{r['total_r']:+.1f} R", "costs per trade": f"{r['costs_r']:.1f} R"})  # fmt: skip
+            money.append({"tape": name, "way": way, **told(r)})
         moods.append({"tape": name, **d["regimes"]})
         top = ", ".join(
             f"{f} {r.loss_rise:+.4f} ({r.folds_above_zero:.0%} of folds)"

@@ -340,3 +340,25 @@ def test_conf_searches_what_the_learner_knows(root):
     regime = project.parameters()["regime"]
     assert RegimeConfig.from_dict(regime["rule"]) == RegimeConfig()
     assert json.dumps(regime["hmm"])
+
+
+def test_retrain_report_tells_a_training_that_learned_nothing_and_one_that_did(planted, learned):
+    from smcdesk import pictures, retraining
+    from smcdesk.training import Training, metrics, rates
+
+    told = {"name": "smclab-X-15m", "config": QUICK.to_dict(), "rows_n": 30, "finished_n": 12, "features_n": 5}
+    labels = pd.DataFrame({"outcome": planted[1], "known_close": pd.to_datetime(planted[2], utc=True)})
+    tables = {n: getattr(learned, n) for n in ("figures", "folds", "calibration", "importance", "curve", "oof")}
+    done = {"kind": "logistic", "stability": 0.6, "decision": {"promote": True, "margin": 0.1}, "rates": rates(labels)}
+    empty = Training(sentence="Too little to learn from: 12 finished rows.", decision={}, **told)
+    full = Training(sentence="Better.", **told, **tables, **done)
+    for one, words in ((empty, "**Not promoted.** Too little"), (full, "**Promoted.** Better.")):
+        assert retraining.verdict(one).startswith(words)
+        for show in (retraining.figures, retraining.folds, retraining.drift, retraining.leaks, retraining.acted):
+            assert len(show(one)) >= 1
+        for draw in (pictures.calibration, pictures.importance, pictures.learning):
+            assert len(draw(one).axes) >= 1
+        assert retraining.summary(one, "X")["model"] == "smclab-X-15m"
+        assert metrics(one)["rows_n"] == {"value": 30.0, "step": 0}
+    assert "agree on which features matter" in retraining.stability(full)
+    assert metrics(full)["selected.auc"]["value"] == pytest.approx(learned.figures.auc[SELECTED])
