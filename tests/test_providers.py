@@ -112,6 +112,20 @@ def test_the_bar_that_is_still_open_is_dropped(case):
     assert p.latest("BTC", "15m", 1).index[-1] == case.bars.index[-1]
 
 
+def test_a_clock_ahead_of_the_servers_does_not_close_the_bar(case):
+    case.venue.date = case.time.now  # seven minutes into the last bar
+    case.time.now += pd.Timedelta("10min")
+    assert case.make().latest("BTC", "15m", 2).index[-1] == case.closed.index[-1]
+    case.venue.date = case.time.now
+    assert case.make().latest("BTC", "15m", 2).index[-1] == case.bars.index[-1]
+
+
+def test_more_than_there_is_is_asked_for_once(case):
+    case.venue.bars = case.bars.iloc[-100:]
+    got = case.make().latest("BTC", "15m", 300)
+    assert list(got.index) == list(case.closed.index[-99:]) and len(case.venue.asked) < 12
+
+
 def test_an_empty_span_is_an_empty_table(case):
     p = case.make()
     got = p.history("BTC", "15m", case.bars.index[-1] + STEP)
@@ -191,7 +205,7 @@ def test_server_errors_without_end_open_the_breaker(case):
 def test_no_answer_is_given_up(case):
     p = warmed(case, timeout_s=0.15, attempts=1)
     case.venue.faults = ["hang"]
-    with pytest.raises(ProviderDown):
+    with pytest.raises(ProviderDown, match=r"no answer within 0\.15 s|RequestTimeout"):
         p.history("BTC", "15m", case.bars.index[-50])
 
 

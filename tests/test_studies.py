@@ -12,12 +12,14 @@ from typer.testing import CliRunner
 
 from smcdesk import comparison, project, reports, reproduction, studies, tracking, walk_story
 from smcdesk.__main__ import _pairs, app
+from smcdesk.pipelines.sweep import waiting
 from smclab.candles import BadConfig
 from smclab.decision import decide_all
-from smclab.execution import Costs
+from smclab.execution import Costs, Rules, intents
 from smclab.gates import Context
 from smclab.instruments import instrument
 from smclab.reading import read
+from smclab.replay import replay
 from smclab.risk import Account, Policy
 from smclab.setups import candidates
 from smclab.tapes import market
@@ -67,7 +69,37 @@ def tape(reading):
     return studies.Tape(reading.bars, candidates(reading, eurusd), context, costs, spread, WIDE, {"tie": "stop"})
 
 
+@pytest.fixture(scope="module")
+def watched(reading, tape):
+    """The tape with its waiting limits looked at again, as the pipeline has it."""
+    how = {"modes": ["candle_close", "limit"], "legs": True, "zone_exit": True}
+    return dataclasses.replace(tape, orders=how, looks=waiting(reading, instrument("EURUSD"), None))
+
+
 # A grid
+
+
+@pytest.mark.parametrize("name", ["v1", "strict", "killzone", "small"])
+def test_sweep_of_one_is_the_replay_also_where_limits_are_taken_back(watched, reading, name):
+    said = {
+        "v1": WIDE, "strict": {**OPEN, "killzone_gate": {"enabled": True}, "htf_poi_gate": {"enabled": True}},
+        "killzone": {**OPEN, "killzone_gate": {"enabled": True}, "grade_execution": {"a_plus": 60, "a": 50, "b": 40}},
+        "small": WIDE,
+    }[name]  # fmt: skip
+    account = Account(equity=100.0 if name == "small" else 10_000.0)
+    tape = dataclasses.replace(watched, policy=said, context=dataclasses.replace(watched.context, account=account))
+    policy, how = Policy.from_dict(said), {"spread_price": tape.spread_price}
+    decisions = decide_all(reading, tape.context, policy, **how)
+    looks = decide_all(reading, tape.context, policy, pending=True, **how)
+    sent = intents(decisions, reading.bars, looks=looks, **tape.orders)
+    pd.testing.assert_frame_equal(studies.orders(tape, policy), sent)
+    ledger = replay(
+        tape.bars, sent, instrument=tape.context.instrument, account=account, costs=tape.costs,
+        rules=Rules(cooldown_bars=policy.cooldown_bars), max_risk_pct=policy.in_force.risk.max_risk_pct,
+    )  # fmt: skip
+    assert studies.play(tape, {}).hash() == ledger.hash()
+    blind = dataclasses.replace(tape, looks=None)
+    assert (name == "v1") or (studies.orders(blind, policy)["expiry_bar"] > sent["expiry_bar"]).any()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from smcdesk import project
 from smcdesk.history import History
+from smcdesk.hours import Expected, expected
 from smcdesk.providers import Provider, Snapshot, provider
 from smcdesk.providers.failover import Failover, Hysteresis
-from smcdesk.providers.protocol import Clock
-from smclab.candles import BadConfig, nearest
+from smcdesk.providers.protocol import Clock, moment
+from smclab.candles import BadConfig, fingerprint, nearest
 from smclab.instruments import SYMBOLS, Instrument
 
-STORED = "history:"  # a symbol's source in conf: history:PROVIDER/TIMEFRAME
+STORED = "history:"  # a symbol's source in conf: history:PROVIDER/TIMEFRAME, or …@MOMENT for what was kept by then
+JOURNAL = "failover.jsonl"  # in the store: when one source stood in for another
 
 
 class Feed(BaseModel):
@@ -78,63 +81,68 @@ def named(
     return provider(name, sources[name], root=project.root(), files=files, **told)
 
 
-def provider_for(
-    symbol: str,  # as conf calls it
-    env: str | None = None,
-    **told: Any,  # clock, sleep, monotonic
-) -> Provider:
-    "Who gives a market's candles: one source, or two that stand in for each other."
-    said = conf(env)
-    feed = said.feeds.get(symbol, said.default)
-    first = named(feed.first, env, **told)
-    if feed.second is None:
-        return first
-    more = {"monotonic": told["monotonic"]} if told.get("monotonic") else {}
-    journal = Path(said.store) / "failover.jsonl"
-    second = named(feed.second, env, **told)
-    return Failover(first, second, hysteresis=said.failover, journal=journal, clock=told.get("clock"), **more)
-
-
 class Router:
-    "One provider for every market of conf, each asked where its feed says."
+    """One provider for every market of conf, each asked where its feed says.
+
+    Markets share their sources, and so the pace at which these are asked. Conf is read once.
+    """
 
     def __init__(self, env: str | None = None, *, name: str = "feeds", **told: Any):  # clock, sleep, monotonic
-        self.name, self._env, self._told = name, env, told
-        self._made: dict[str, Provider] = {}
+        self.name, self._env, self._told, self._said = name, env, told, conf(env)
+        self._sources: dict[str, Provider] = {}
+        self._pairs: dict[tuple[str, str], Failover] = {}
 
-    def _of(self, symbol: str) -> Provider:
-        "A market's provider; markets with the same feed share one, and its pace."
-        said = conf(self._env)
-        feed = said.feeds.get(symbol, said.default)
-        key = f"{feed.first}+{feed.second}"
-        if key not in self._made:
-            self._made[key] = provider_for(symbol, self._env, **self._told)
-        return self._made[key]
+    def _source(self, name: str) -> Provider:
+        if name not in self._sources:
+            self._sources[name] = named(name, self._env, **self._told)
+        return self._sources[name]
+
+    def of(self, symbol: str) -> Provider:
+        "Who gives a market's candles: one source, or two that stand in for each other."
+        feed = self._said.feeds.get(symbol, self._said.default)
+        if feed.second is None:
+            return self._source(feed.first)
+        pair = (feed.first, feed.second)
+        if pair not in self._pairs:
+            times = {key: self._told[key] for key in ("clock", "monotonic") if self._told.get(key)}
+            self._pairs[pair] = Failover(
+                *map(self._source, pair), hysteresis=self._said.failover, expected=hours(self._env),
+                journal=Path(self._said.store) / JOURNAL, **times,
+            )  # fmt: skip
+        return self._pairs[pair]
 
     def history(self, symbol: str, timeframe: str, start: Any, end: Any = None) -> pd.DataFrame:
         "As the protocol has it."
-        return self._of(symbol).history(symbol, timeframe, start, end)
+        return self.of(symbol).history(symbol, timeframe, start, end)
 
     def latest(self, symbol: str, timeframe: str, n: int) -> pd.DataFrame:
         "As the protocol has it."
-        return self._of(symbol).latest(symbol, timeframe, n)
+        return self.of(symbol).latest(symbol, timeframe, n)
 
     def snapshot(self, symbol: str) -> Snapshot:
         "As the protocol has it."
-        return self._of(symbol).snapshot(symbol)
+        return self.of(symbol).snapshot(symbol)
+
+
+def provider_for(symbol: str, env: str | None = None, **told: Any) -> Provider:  # clock, sleep, monotonic
+    "Who gives one market's candles, by itself."
+    return Router(env, **told).of(symbol)
 
 
 def history(env: str | None = None) -> History:
     "Where conf keeps what was fetched; its holes are those of each market's own hours."
-    return History(Path(conf(env).store), expected=lambda symbol: _hours(symbol, env))
+    return History(Path(conf(env).store), expected=hours(env))
 
 
-def _hours(symbol: str, env: str | None):
-    "When a symbol of conf trades; None where conf does not know it: always."
-    from smcdesk.hours import expected
+def hours(env: str | None = None) -> Callable[[str], Expected | None]:
+    "When a symbol's market trades, each looked up once; None where nobody knows: always."
 
-    known = market(symbol, env)
-    return expected(known) if known else None
+    @cache
+    def of(symbol: str) -> Expected | None:
+        known = market(symbol, env)
+        return expected(known) if known else None
+
+    return of
 
 
 def market(symbol: str, env: str | None = None) -> Instrument | None:
@@ -149,27 +157,45 @@ def market(symbol: str, env: str | None = None) -> Instrument | None:
 
 def stored(
     symbol: str,
-    source: str,  # history:PROVIDER or history:PROVIDER/TIMEFRAME
+    source: str,  # history:PROVIDER, history:PROVIDER/TIMEFRAME or history:PROVIDER/TIMEFRAME@MOMENT
     kept: History,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:  # bars, and where they are from
     "The candles a symbol's entry in conf names in the history."
-    name, _, timeframe = source.removeprefix(STORED).partition("/")
+    where, _, by = source.removeprefix(STORED).partition("@")
+    name, _, timeframe = where.partition("/")
     here = [tf for p, s, tf in kept.series() if (p, s) == (name, symbol)]
     if not here:
         have = [f"{p}/{s}/{tf}" for p, s, tf in kept.series()]
         near = nearest(f"{name}/{symbol}/{timeframe}", have)
-        raise BadConfig(
-            f"symbols.{symbol}.source: nothing of {name!r} is kept{near} "
-            f"First: smcdesk fetch {symbol} --provider {name}"
-        )
+        get = f"smcdesk fetch {symbol} --provider {name}"
+        raise BadConfig(f"no candles of {symbol} from {name!r} are kept{near or ';'} {get} gets them")
     if not timeframe and len(here) > 1:
-        raise BadConfig(f"symbols.{symbol}.source: {source} is kept in {', '.join(here)}: write {source}/{here[0]}")
+        raise BadConfig(f"{symbol} from {name} is kept in {', '.join(here)}: say which, as in {STORED}{name}/{here[0]}")
     timeframe = timeframe or here[0]
     if timeframe not in here:
-        raise BadConfig(f"symbols.{symbol}.source: {name} has no {timeframe}, only {', '.join(here)}")
+        raise BadConfig(f"{symbol} from {name} is not kept in {timeframe}, only in {', '.join(here)}")
+    bars = kept.bars(name, symbol, timeframe, as_of=by or None)
+    if not len(bars):
+        raise BadConfig(f"nothing of {symbol} {timeframe} had been fetched from {name} by {by}")
     told = kept.manifest(name, symbol, timeframe)
-    note = f"Candles fetched from {name}, {timeframe}, last on {told['fetched_at'][:16]}Z: {told['fingerprint']}."
+    until = f"by {moment(by):%Y-%m-%d %H:%M}Z" if by else f"last on {told['fetched_at'][:16]}Z"
+    note = f"Candles fetched from {name}, {timeframe}, {until}: {fingerprint(bars)}."
     more = (
         (f"{told['revisions']} bars were told otherwise later: the first values count.",) if told["revisions"] else ()
     )
-    return kept.bars(name, symbol, timeframe), (note, *more)
+    return bars, (note, *more)
+
+
+def candles(
+    symbol: str,
+    timeframe: str | None,
+    name: str | None,  # a provider in the history; None: what conf's runs read
+    env: str | None = None,
+) -> tuple[pd.DataFrame, str | None, str]:  # bars, timeframe where it is known, and where they are from
+    "A market's candles: of a provider as kept, or of the symbol's source in conf."
+    if name is not None:
+        source = f"{STORED}{name}/{timeframe}" if timeframe else f"{STORED}{name}"
+        return stored(symbol, source, history(env))[0], timeframe, f"from {name}"
+    symbol = project.check_symbol(symbol, project.parameters(env)["symbols"])
+    found = project.catalog(env).load(f"{symbol}.candles")
+    return found.bars, timeframe, "as runs read it"

@@ -11,26 +11,27 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from smcdesk.disk import whole_file, write_text
-from smcdesk.providers.protocol import MANY, moment, no_bars
+from smcdesk.hours import Expected
+from smcdesk.providers.protocol import MANY, ProviderDown, moment, no_bars
 from smclab.candles import COLUMNS, BadBars, check, fingerprint, timeframe_ns
 
 FETCHED = "fetched_at"
+UNSURE = ".unsure"  # stands beside the months while they may say more than the manifest
 LOCK_WAIT_S = 60
 REVISION_COLUMNS = ("time", "seen_at", *(f"{name}_{age}" for name in COLUMNS for age in ("old", "new")))
-
-# The open times a market should have had in [start, end).
-Expected = Callable[[pd.Timestamp, pd.Timestamp, str], pd.DatetimeIndex]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +41,12 @@ class Merge:
     added_n: int  # bars that were new
     same_n: int  # bars that were known, with these values
     revised: pd.DataFrame  # bars the provider tells otherwise than before: time, seen_at, open_old, open_new, …
-    gaps: pd.DataFrame  # holes from the bar before the merged ones to the bar after: start, end, missing_bars
+    look: Callable[[], pd.DataFrame]  # finds the gaps
+
+    @cached_property
+    def gaps(self) -> pd.DataFrame:  # start, end, missing_bars
+        "The holes from the bar before the merged ones to the bar after them."
+        return self.look()
 
 
 class History:
@@ -50,7 +56,7 @@ class History:
         self,
         root: Path | str,  # data/01_raw
         *,
-        expected: Callable[[str], Expected] | None = None,  # by symbol, the open times of its market; None: all
+        expected: Callable[[str], Expected | None] | None = None,  # by symbol, when its market trades; None: always
     ):
         self.root, self._expected = Path(root), expected
 
@@ -160,62 +166,71 @@ class History:
         "Keep what is new, log what is told otherwise; the same bars again change nothing."
         folder, seen = self.folder(provider, symbol, timeframe), moment(fetched_at)
         if not len(bars):
-            return Merge(0, 0, _no_revisions(), holes(bars.index, timeframe, None))
+            return Merge(0, 0, _no_revisions(), lambda: holes(bars.index, timeframe, None))
         bars = check(bars[list(COLUMNS)], symbol=symbol, timeframe=timeframe if len(bars) >= MANY else None)
         late = bars.index[-1] + pd.Timedelta(timeframe_ns(timeframe), "ns")
         if late > seen:
             raise BadBars(f"{symbol} {timeframe}: bar {bars.index[-1]} closes at {late}, after it was fetched ({seen})")
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock", timeout=LOCK_WAIT_S):
-            added, same, revised = self._write(folder, bars, seen, (provider, symbol, timeframe))
-            around = self._around(folder, bars.index)
-        return Merge(added, same, revised, holes(around, timeframe, self._expected and self._expected(symbol)))
+        with _alone(folder):
+            named = [month for month, _ in _by_month(bars)]
+            named += [m for m in _months(folder) if named[0] < m < named[-1] and m not in named]
+            kept = {month: _read(folder, month) for month in sorted(named)}
+            added, same, revised = self._write(folder, kept, bars, seen, (provider, symbol, timeframe))
+            done = _manifest(folder)
+        hours = self._expected and self._expected(symbol)
+        return Merge(added, same, revised, lambda: holes(_around(done, kept, bars.index), timeframe, hours))
 
     def asked_from(self, provider: str, symbol: str, timeframe: str, start: Any) -> None:
         "Remember how far back the provider was asked, so that what it does not have is not asked for every time."
         folder, start = self.folder(provider, symbol, timeframe), moment(start)
-        with FileLock(folder / ".lock", timeout=LOCK_WAIT_S):
+        with _alone(folder):
             done = _manifest(folder)
             if done and (("asked_from" not in done) or start < pd.Timestamp(done["asked_from"])):
                 _save(folder, {**done, "asked_from": start.isoformat()})
 
-    def _write(self, folder, bars, seen, key) -> tuple[int, int, pd.DataFrame]:
+    def _write(self, folder, kept, bars, seen, key) -> tuple[int, int, pd.DataFrame]:
         "Revisions first, then the months, then the manifest: a crash between loses no value and no trace."
-        kept = pd.concat([_read(folder, month) for month, _ in _by_month(bars)])
-        known = bars.index.isin(kept.index)
-        told = _last_word(kept[list(COLUMNS)], _revisions(folder))
-        again = bars[known]
-        differs = (told.loc[again.index].to_numpy() != again.to_numpy()).any(axis=1)
-        revised = _revision_rows(told.loc[again.index[differs]], again[differs], seen)
-        new = bars[~known].assign(**{FETCHED: seen.value})
+        whole = pd.concat(kept.values())
+        known = bars.index.isin(whole.index)
+        again, new = bars[known], bars[~known].assign(**{FETCHED: seen.value})
+        told = _last_word(whole.loc[again.index, list(COLUMNS)], _revisions(folder))
+        differs = (told.to_numpy() != again.to_numpy()).any(axis=1)
+        revised = _revision_rows(told[differs], again[differs], seen)
         if len(revised):
             _append(folder / "revisions.jsonl", revised)
         done = _manifest(folder) or _blank(key)
-        before = dict(_by_month(kept))
+        if len(new):
+            (folder / UNSURE).touch()  # a crash from here on is seen by the next reader
         for month, part in _by_month(new):
-            whole = pd.concat([before[month], part]).sort_index() if month in before else part
-            if month not in done.get("unsure", ()):  # a crash from here on is seen by the next reader
-                done["unsure"] = [*done.get("unsure", ()), month]
-                _save(folder, done)
+            full = pd.concat([kept[month], part]).sort_index() if len(kept[month]) else part
             with whole_file(folder / f"{month}.parquet") as path:
-                whole.to_parquet(path, compression="zstd")
-            done["months"][month] = _entry(whole)
+                full.to_parquet(path, compression="zstd")
+            done["months"][month] = _entry(full)
         if len(new) or len(revised):
-            done.pop("unsure", None)
             _save(folder, _summed(done, seen, len(revised)))
+            (folder / UNSURE).unlink(missing_ok=True)
         return len(new), int((~differs).sum()), revised
 
-    def _around(self, folder: Path, times: pd.DatetimeIndex) -> pd.DatetimeIndex:
-        "The kept open times from the bar before `times` to the bar after them."
-        first, last = (f"{t:%Y-%m}" for t in (times[0], times[-1]))
-        months = _months(folder)
-        before, after = [m for m in months if m < first][-1:], [m for m in months if m > last][:1]
-        chosen = [*before, *(m for m in months if first <= m <= last), *after]
-        index = pd.concat([_read(folder, month)[[FETCHED]] for month in chosen]).index
-        return index[max(0, index.searchsorted(times[0]) - 1) : index.searchsorted(times[-1]) + 2]
+
+def _around(done: dict[str, Any], kept: dict[str, pd.DataFrame], times: pd.DatetimeIndex) -> pd.DatetimeIndex:
+    "The kept open times from the bar before `times` to the bar after them."
+    ends = [pd.Timestamp(entry[side]) for entry in done["months"].values() for side in ("first", "last")]
+    index = pd.concat([*kept.values(), pd.DataFrame(index=times)]).index.union(pd.DatetimeIndex(ends)).unique()
+    return index[max(0, index.searchsorted(times[0]) - 1) : index.searchsorted(times[-1]) + 2]
 
 
 # --- files
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    "Nobody else writes this series meanwhile."
+    try:
+        with FileLock(folder / ".lock", timeout=LOCK_WAIT_S):
+            yield
+    except Timeout as error:
+        raise ProviderDown(f"{folder} is being written by another process since {LOCK_WAIT_S} s: try again") from error
 
 
 def _escaped(name: str) -> str:
@@ -263,6 +278,12 @@ def _seen(fetched, as_of) -> np.ndarray:
 
 
 def _no_revisions() -> pd.DataFrame:
+    "An empty log, the caller's own."
+    return _empty_log().copy()
+
+
+@cache
+def _empty_log() -> pd.DataFrame:
     empty = pd.DataFrame({name: np.zeros(0) for name in REVISION_COLUMNS})
     times = pd.DatetimeIndex([], tz="UTC").as_unit("ns")
     return empty.assign(time=times, seen_at=times)
@@ -345,18 +366,22 @@ def _save(folder: Path, done: dict[str, Any]) -> None:
 
 
 def _manifest(folder: Path) -> dict[str, Any] | None:
-    "The manifest; months a crash left unsure are counted again from their files."
+    "The manifest; where a crash left it behind the months, it is counted again from them."
     path = folder / "manifest.json"
-    if not path.exists():
+    if not path.exists() and not _months(folder):
         return None
-    done = json.loads(path.read_text(encoding="utf-8"))
-    for month in done.pop("unsure", ()):
-        bars = _read(folder, month)
-        if len(bars):
-            done["months"][month] = _entry(bars)
-    if done["months"] and done["n"] != sum(entry["n"] for entry in done["months"].values()):
-        done = _summed(done, pd.Timestamp(max(_read(folder, m)[FETCHED].max() for m in done["months"]), tz="UTC"), 0)
-    return done
+    try:
+        done = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        done = None
+    if done is not None and not (folder / UNSURE).exists():
+        return done
+    months = {month: _read(folder, month) for month in _months(folder)}
+    key = tuple(unquote(part) for part in folder.parts[-3:])
+    done = (done or _blank(key)) | {"months": {m: _entry(bars) for m, bars in months.items()}}
+    done["revisions"] = len(_revisions(folder))
+    seen = max((bars[FETCHED].max() for bars in months.values()), default=0)
+    return _summed(done, pd.Timestamp(seen, tz="UTC"), 0) if months else done
 
 
 # --- holes

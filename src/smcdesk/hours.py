@@ -1,8 +1,8 @@
 """When a market trades: the open times its candles should have.
 
 Currencies and metals trade from Sunday 17:00 to Friday 17:00 New York, metals with an hour's break each day; exchanges
-by their own calendar (exchange_calendars); crypto always. What brokers do around holidays is their own: the days on
-which New York's stock exchange is closed, and the half days around Christmas and New Year, are never called missing.
+by their own calendar (exchange_calendars); crypto always. What brokers do around holidays is their own: nothing is
+called missing around Christmas and New Year, and of metals on New York's holidays and after noon on its half days.
 """
 
 from __future__ import annotations
@@ -77,11 +77,13 @@ def _quiet(local: pd.DatetimeIndex, metals: bool) -> np.ndarray:
     known = day.union(trading).unique()
     eves = (known.month == 12) & ((known.day >= 24) & (known.day <= 26) | (known.day == 31))
     eves |= (known.month == 1) & (known.day <= 2)
-    off = set(known[eves])
+    off, half = set(known[eves]), []
     if metals and len(known):
-        trades = _exchange(EXCHANGE, known[0].year - 1).sessions.tz_localize(None)
-        off |= set(known[known.day_of_week < 5].difference(trades))
-    return np.asarray(day.isin(list(off)) | trading.isin(list(off)))
+        exchange = _exchange(EXCHANGE, known[0].year - 1)
+        off |= set(known[known.day_of_week < 5].difference(exchange.sessions.tz_localize(None)))
+        half = list(exchange.early_closes.tz_localize(None))
+    afternoon = day.isin(half) & (np.asarray(local.hour) >= 13)
+    return np.asarray(day.isin(list(off)) | trading.isin(list(off)) | afternoon)
 
 
 def _fx_long(start: pd.Timestamp, end: pd.Timestamp, step: int) -> pd.DatetimeIndex:
@@ -121,11 +123,11 @@ def session_offsets(
     "How far the days of a tape stand from an exchange's own, in the median."
     days = pd.Series(times.asi8, index=times.normalize()).groupby(level=0).agg(["min", "max"])
     known = _exchange(calendar, times[0].year - 1).schedule
-    known = known.set_axis(known.index.tz_localize("UTC")).reindex(days.index).dropna()
+    known = known.set_axis(known.index.tz_localize("UTC")).reindex(days.index).dropna(subset=["open"])
     days = days.loc[known.index]
     if not len(days):
         return 0, 0
     opens, closes = (pd.DatetimeIndex(known[side]).as_unit("ns").asi8 for side in ("open", "close"))
     half = HOUR_NS // 2
     early, late = np.median(days["min"] - opens), np.median(days["max"] + step - closes)
-    return tuple(int(round(x / half)) * half for x in (early, late))
+    return tuple(round(x / half) * half for x in (early, late))

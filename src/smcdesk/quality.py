@@ -17,16 +17,16 @@ from smcdesk.history import holes
 from smcdesk.hours import EXCHANGE, expected, session_offsets
 from smcdesk.providers.files import weekly_clock
 from smcdesk.providers.protocol import moment
+from smclab import candles
 from smclab.candles import COLUMNS, BadBars, BadConfig, check, infer_timeframe, quality, timeframe_ns
 from smclab.instruments import Instrument
 
 VERDICTS = ("ok", "degraded", "bad")
 ANY = 1e-12  # a limit that one case reaches
-# From which share of bars, %, a finding makes the verdict degraded, and bad. The first four are the Lab's own.
-LIMITS_PCT = {
-    "missing": (2, 20), "flat": (10, 50), "stale": (1, 10), "spikes": (0.1, 1), "impossible": (ANY, 1),
-    "off grid": (ANY, 1), "daily candles": (ANY, 1), "told twice": (ANY, 1), "no volume": (5, 50),
-    "clock": (np.inf, ANY), "late": (np.inf, np.inf),
+# From which share of bars, %, a finding makes the verdict degraded, and bad; the Lab's own limits where it has one.
+LIMITS_PCT = candles._BOUNDS_PCT | {
+    "impossible": (ANY, 1), "off grid": (ANY, 1), "daily candles": (ANY, 1), "told twice": (ANY, 1),
+    "no volume": (5, 50),
 }  # fmt: skip
 LATE_BARS = (2, 12)  # candles that should have come by now
 STRAY_PCT = 2  # of bars outside an exchange's longest day, before its clock is in doubt
@@ -67,19 +67,21 @@ def inspect(
     step = timeframe_ns(timeframe)
     tape = quality(good, timeframe=None, week=instrument.week, symbol=instrument.symbol)
     gaps = _missing(good, instrument, timeframe, calendar, tape)
-    found = [
-        _rows("impossible", impossible.index, len(bars), "rows no candle can be: " + ", ".join(set(impossible["rule"]))),
-        _rows("missing", gaps["start"], len(good), "bars missing", n=int(gaps["missing_bars"].sum())),
-        _rows("stale", tape.stale.index, len(good), "bars repeat the four prices before them"),
-        _rows("flat", tape.flat.index, len(good), "bars without range"),
-        _rows("spikes", tape.spikes.index if len(tape.spikes) > 1 else [], len(good), "lonely wicks"),
-        _rows("off grid", _off_grid(good.index, step, instrument.week), len(good), f"bars do not open on the {timeframe} grid"),
-        _rows("told twice", _told_twice(good, step), len(good), "bars repeat the hour before"),
-        _rows("daily candles", _daily(good, step), len(good), f"daily candles among those of {timeframe}"),
-    ]  # fmt: skip
+    at = {
+        "impossible": (impossible.index, f"rows no candle can be: {', '.join(sorted(set(impossible['rule'])))}"),
+        "missing": (gaps["start"], "bars missing"),
+        "stale": (tape.stale.index, "bars repeat the four prices before them"),
+        "flat": (tape.flat.index, "bars without range"),
+        "spikes": (tape.spikes.index if len(tape.spikes) > 1 else [], "lonely wicks"),
+        "off grid": (_off_grid(good.index, step, instrument.week), f"bars do not open on the {timeframe} grid"),
+        "told twice": (_told_twice(good, step), "bars repeat the hour before"),
+        "daily candles": (_daily(good, step), f"daily candles among those of {timeframe}"),
+    }
     if instrument.asset_class in ("crypto", "equity"):
-        silent = good.index[(good["volume"] == 0).to_numpy()]
-        found.append(_rows("no volume", silent, len(good), "bars without volume"))
+        at["no volume"] = (good.index[(good["volume"] == 0).to_numpy()], "bars without volume")
+    missing = int(gaps["missing_bars"].sum())
+    counts = {"missing": (missing, len(good) + missing), "impossible": (len(impossible), len(bars))}
+    found = [_finding(kind, *said, *counts.get(kind, (len(said[0]), len(good)))) for kind, said in at.items()]
     found += _clock(good.index, step, instrument, calendar)
     if now is not None:
         found += _late(good.index[-1], moment(now), instrument, timeframe, calendar)
@@ -90,16 +92,20 @@ def inspect(
     )
 
 
-def _rows(kind: str, at: Any, of: int, words: str, *, n: int | None = None, level: int | None = None) -> dict[str, Any]:
-    "One finding."
-    n = len(at) if n is None else n
-    share_pct = 100 * n / max(of + (n if kind == "missing" else 0), 1)
-    level = sum(share_pct >= bound for bound in LIMITS_PCT[kind]) if level is None else level
+def _finding(kind: str, at: Any, words: str, n: int, of: int) -> dict[str, Any]:
+    "What is wrong with some bars, its level by their share."
+    share_pct = 100 * n / max(of, 1)
     first = pd.DatetimeIndex(at)[0] if len(at) else pd.NaT
-    since = f", the first at {first:%Y-%m-%d %H:%M}Z" if len(at) else ""
-    share = f" ({share_pct:.3g} %)" if kind not in ("clock", "late") else ""
-    sentence = f"{n:,} {words}{share}{since}" if kind not in ("clock", "late") else words
-    return dict(zip(FINDINGS, (kind, VERDICTS[level], n, share_pct, first, sentence), strict=True))
+    since = f", the first at {first:%Y-%m-%d %H:%M}Z" if n else ""
+    level = VERDICTS[sum(share_pct >= bound for bound in LIMITS_PCT[kind])]
+    return dict(
+        zip(FINDINGS, (kind, level, n, share_pct, first, f"{n:,} {words} ({share_pct:.3g} %){since}"), strict=True)
+    )
+
+
+def _fact(kind: str, sentence: str, level: int, n: int = 1) -> dict[str, Any]:
+    "What is wrong with the tape as a whole."
+    return dict(zip(FINDINGS, (kind, VERDICTS[level], n, 100.0, pd.NaT, sentence), strict=True))
 
 
 def _missing(bars, instrument, timeframe, calendar, tape) -> pd.DataFrame:
@@ -143,21 +149,20 @@ def _daily(bars: pd.DataFrame, step: int) -> pd.DatetimeIndex:
 
 
 def _whole_days(bars: pd.DataFrame) -> pd.DatetimeIndex:
-    "Bars that span all others of the 24 hours after or before them, from the same open or to the same close."
+    "Bars that reach as far as all others of the 24 hours after them, to the same close; or before, from the same open."
     high, low, close = (bars[name].to_numpy() for name in ("high", "low", "close"))
     times, open_ = bars.index.asi8, bars["open"].to_numpy()
     usual = pd.Series(high - low).rolling(200, min_periods=20).median().bfill().to_numpy()
     found = []
-    for i in np.flatnonzero(high - low > 4 * usual):
-        near = usual[i] / 4
+    for i in np.flatnonzero(high - low > 3 * usual):
+        near = usual[i] / 20
         after = np.arange(i + 1, times.searchsorted(times[i] + DAY.value))
         before = np.arange(times.searchsorted(times[i] - DAY.value, side="right"), i)
-        for others in (after, before):
+        for others, end in ((after, close), (before, open_)):
             if len(others) < 4:
                 continue
             same = abs(high[others].max() - high[i]) <= near and abs(low[others].min() - low[i]) <= near
-            ends = abs(open_[others[0]] - open_[i]) <= near and abs(close[others[-1]] - close[i]) <= near
-            if same and ends:
+            if same and abs(end[others[-1 if end is close else 0]] - end[i]) <= near:
                 found.append(i)
                 break
     return bars.index[found]
@@ -175,17 +180,18 @@ def _clock(times: pd.DatetimeIndex, step: int, instrument: Instrument, calendar:
             return []
         label = "" if best["label"] == "open" else ", bars named by their close"
         words = f"the week opens and closes as on {best['clock']}{label} ({best['fits']} of {weeks} weeks, UTC {own})"
-        return [_rows("clock", [], len(times), words, n=1, level=2)]
+        return [_fact("clock", words, 2)]
     if instrument.week == "sessions":
         local = times.tz_convert("America/New_York") if calendar == EXCHANGE else times
         hour = np.asarray(local.hour)
         stray = 100 * np.mean((hour < 4) | (hour >= 20)) if calendar == EXCHANGE else 0.0
         early, late = session_offsets(times, step, calendar)
-        shift = early if early == late and abs(early) >= step else 0
+        both = early * late > 0 and min(abs(early), abs(late)) >= step and abs(early - late) <= step
+        shift = late if both else 0  # what is early at one end and late at the other is trading before and after hours
         if shift or stray > STRAY_PCT:
             hours = f"the days stand {shift / 3.6e12:+g} h beside {calendar}'s" if shift else ""
             words = hours or f"{stray:.0f} % of bars are outside 04:00-20:00 New York"
-            return [_rows("clock", [], len(times), words, n=1, level=2)]
+            return [_fact("clock", words, 2)]
     return []
 
 
@@ -197,7 +203,8 @@ def _late(last: pd.Timestamp, now: pd.Timestamp, instrument, timeframe: str, cal
     should = expected(instrument, calendar)(last, now - step, timeframe)
     n = int((should > last).sum())
     level = sum(n >= bound for bound in LATE_BARS)
-    return [_rows("late", [], 1, f"the last candle opened at {last:%Y-%m-%d %H:%M}Z: {n} more should be there by now", n=n, level=level)]  # fmt: skip
+    words = f"the last candle opened at {last:%Y-%m-%d %H:%M}Z: {n:,} more should be there by now"
+    return [_fact("late", words, level, n)]
 
 
 # --- two sources
@@ -221,8 +228,10 @@ class CrossCheck:
     @property
     def sentence(self) -> str:
         "The result in one sentence."
-        shift = f"; the second stands {self.shift} behind" if self.shift else ""
-        return f"{self.differ_n:,} of {self.n:,} bars differ ({self.differ_pct:.3g} %), changes correlate {self.correlation:.3f}{shift}"  # fmt: skip
+        hours = self.shift / pd.Timedelta("1h")
+        shift = f"; the second stands {abs(hours):g} h {'behind' if hours > 0 else 'ahead'}" if hours else ""
+        differ = f"{self.differ_n:,} of {self.n:,} bars differ ({self.differ_pct:.3g} %)"
+        return f"{differ}, changes correlate {self.correlation:.3f}{shift}"
 
 
 def cross_check(
@@ -231,7 +240,7 @@ def cross_check(
     instrument: Instrument,
     *,
     timeframe: str | None = None,  # None: inferred from the first
-    allowed_atr: float = 0.1,  # difference of open, high, low or close, in ATR14 of the first; never less than two ticks
+    allowed_atr: float = 0.25,  # difference of any price, in ATR14 of the first; two ticks are always allowed
     max_shift_h: float = 24.0,  # how far a shift is looked for
 ) -> CrossCheck:
     "Whether two sources tell the same market, at the same time."
@@ -271,7 +280,8 @@ def _shift(first: pd.Series, second: pd.Series, step: int, max_shift_h: float) -
         change = np.r_[np.nan, np.diff(np.log(series.to_numpy()))]
         change[np.r_[True, np.diff(series.index.asi8) != step]] = np.nan  # changes over holes say little
         values[(series.index.asi8 - low) // step] = change
-    found = {k: _correlation(*_moved(*grid, k)) for k in range(-int(max_shift_h * 3.6e12 // step), 1 + int(max_shift_h * 3.6e12 // step))}  # fmt: skip
+    far = int(max_shift_h * 3.6e12 // step)
+    found = {k: _correlation(*_moved(*grid, k)) for k in range(-far, far + 1)}
     best = max(found, key=lambda k: (found[k], -abs(k)))
     clear = found[best] > 0.5 and found[best] > found[0] + 0.2
     return (best if clear else 0), found[best if clear else 0], found[0]

@@ -17,7 +17,7 @@ from smclab.execution import Costs, Rules, intents
 from smclab.gates import GATES, Context, enforced, gate_table, quality_at, spread_at, stop_atr_at
 from smclab.replay import GRID, Ledger, replay, shaped
 from smclab.replay import sweep as play_all
-from smclab.risk import GRADES, SIZELESS, Policy, afford, occupied, plan_all, tickets
+from smclab.risk import GRADES, SIZELESS, Policy, afford, occupied, plan_all, rate, tickets, units_of
 from smclab.scorecard import daily_returns, days_per_year, scorecard, trading_days
 from smclab.walkforward import Study
 
@@ -45,6 +45,9 @@ class Tape:
     policy: Mapping[str, Any]  # as conf says it
     rules: Mapping[str, Any]
     orders: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # modes, legs, zone_exit, as conf says it
+    looks: pd.DataFrame | None = (
+        None  # limits that wait, bar after bar, columns of `candidates`; None: they wait blindly
+    )
 
     @property
     def symbol(self) -> str:
@@ -58,8 +61,12 @@ class Tape:
 
     def between(self, start: int, stop: int) -> Tape:
         "The same tape from bar `start` to bar `stop`, not included; setups known there."
-        known = self.candidates["known_bar"].between(start, stop - 1)
-        part = {"bars": self.bars.iloc[start:stop], "candidates": self.candidates[known]}
+
+        def known(table: pd.DataFrame) -> pd.DataFrame:
+            return table[table["known_bar"].between(start, stop - 1)]
+
+        part = {"bars": self.bars.iloc[start:stop], "candidates": known(self.candidates)}
+        part["looks"] = None if self.looks is None else known(self.looks)
         return dataclasses.replace(self, **part, spread_price=self.spread_price.iloc[start:stop])
 
 
@@ -129,17 +136,63 @@ def words(combination: Combination) -> str:
 
 def live_tickets(tape: Tape, policy: Policy) -> list[SimpleNamespace]:  # setup_id, outcome, time, ticket
     "What `decide_all` would let trade, worked out for all candidates at once."
-    table, context = tape.candidates, tape.context
-    closes = table["known_close"]
+    table = tape.candidates
+    yes, plans = _live(tape, table, policy)
+    rows = zip(table["setup_id"][yes], table["time"][yes], tickets({k: v[yes] for k, v in plans.items()}), strict=True)
+    return [SimpleNamespace(setup_id=i, outcome="live", time=t.value, ticket=ticket) for i, t, ticket in rows]
+
+
+def last_looks(
+    tape: Tape,
+    policy: Policy,
+    live: list[SimpleNamespace],
+) -> list[SimpleNamespace] | None:  # setup_id, mode, time, outcome; None where nobody looks again
+    "For each limit among the live tickets, the first later look that takes it back, else the last look at it."
+    if tape.looks is None:
+        return None
+    table = tape.looks[tape.looks["setup_id"].isin({d.setup_id for d in live})]
+    yes, _ = _live(tape, table, policy)
+    setup, _ = pd.factorize(table["setup_id"])
+    row, no = np.zeros(setup.max(initial=-1) + 1, dtype=np.int64), np.flatnonzero(~yes)
+    row[setup] = np.arange(len(table))
+    row[setup[no[::-1]]] = no[::-1]
+    told = zip(table["setup_id"].iloc[row], table["time"].iloc[row], yes[row], strict=True)
+    return [
+        SimpleNamespace(setup_id=i, mode="limit", time=t.value, outcome="live" if ok else "none") for i, t, ok in told
+    ]
+
+
+def orders(tape: Tape, policy: Policy) -> pd.DataFrame:  # INTENT_DTYPES
+    "What the policy would have sent, in conf's modes; a limit is taken back when an enforced gate turns."
+    live = live_tickets(tape, policy)
+    return intents(live, tape.bars, looks=last_looks(tape, policy, live), **tape.orders)
+
+
+def _live(tape: Tape, table: pd.DataFrame, policy: Policy) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    "Which rows of candidates may trade, and every row's plan."
+    context, closes = tape.context, table["known_close"]
     table = table.assign(**stop_atr_at(closes, context, policy), **quality_at(closes, context))
     spread = spread_at(tape.spread_price, table["time"])
     plans = plan_all(
         table, context.instrument, policy, spread_price=spread, cost_price=context.cost_at(table["entry_price"])
     )
     yes = _passing(table, plans, spread, context, policy)
-    rows = zip(table["setup_id"][yes], table["time"][yes], tickets({k: v[yes] for k, v in plans.items()}), strict=True)
-    found = [SimpleNamespace(setup_id=i, outcome="live", time=t.value, ticket=ticket) for i, t, ticket in rows]
-    return [d for d in found if _affordable(d.ticket, context, policy)]
+    unsure = np.flatnonzero(yes & ~_plenty(plans, context, policy))
+    asked = tickets({k: v[unsure] for k, v in plans.items()})
+    yes[unsure] = [_affordable(ticket, context, policy) for ticket in asked]
+    return yes, plans
+
+
+def _plenty(plans: Mapping[str, np.ndarray], context: Context, policy: Policy) -> np.ndarray:
+    "Where a fixed risk surely buys more than the smallest size, so that nobody needs to ask what exactly."
+    account, risk, owner = context.account, policy.in_force.risk, context.instrument
+    if enforced("portfolio", policy) or risk.sizing != "fixed_risk":
+        return np.zeros(len(plans["entry_price"]), dtype=bool)
+    worth, (step, smallest, largest) = rate(owner.quote_currency, account, owner.symbol), units_of(owner)
+    most = min(risk.max_risk_pct, policy.risk.max_risk_pct)
+    wanted = account.equity * np.minimum(plans["risk_pct"], most) / 100 / plans["stop_distance"]
+    carried = account.equity * owner.max_leverage / plans["entry_price"]
+    return np.minimum(np.minimum(wanted, carried) / worth, largest) > 2 * max(step, smallest)
 
 
 def _passing(table, plans, spread, context: Context, policy: Policy) -> np.ndarray:
@@ -175,8 +228,8 @@ def play(
 ) -> Ledger:
     "The tape replayed by one combination, from flat."
     policy, rules, exits = settings(tape, combination)
-    orders = intents(live_tickets(tape, policy), tape.bars, **tape.orders)
-    return replay(tape.bars, shaped(orders, exits) if exits else orders, **_game(tape, policy, rules))
+    sent = orders(tape, policy)
+    return replay(tape.bars, shaped(sent, exits) if exits else sent, **_game(tape, policy, rules))
 
 
 def _game(tape: Tape, policy: Policy, rules: Rules) -> dict[str, Any]:
@@ -221,9 +274,8 @@ def _block(tape: Tape, combinations: list[Combination]) -> tuple[pd.DataFrame, p
     figures, returns = [], []
     for asked, rows, shapes in _alike(combinations):
         policy, rules, _ = settings(tape, asked)
-        orders = intents(live_tickets(tape, policy), tape.bars, **tape.orders)
         table = pd.DataFrame(shapes, index=rows)
-        told, earned = play_all(tape.bars, orders, table, **_game(tape, policy, rules))
+        told, earned = play_all(tape.bars, orders(tape, policy), table, **_game(tape, policy, rules))
         limits = [int(exits.get("time_limit_bars", policy.in_force.time_limit_bars)) for exits in shapes]
         longest = {limit: _longest_days(tape, limit) for limit in set(limits)}
         told["longest_trade_days"] = [longest[limit] for limit in limits]

@@ -47,6 +47,7 @@ _MINUTES = {
 }  # fmt: skip
 TIMEFRAMES = tuple(_MINUTES)
 _MINUTE_NS = 60_000_000_000
+_WEEK_NS = 7 * 24 * 60 * _MINUTE_NS
 
 
 def _closest_timeframe(minutes):
@@ -417,19 +418,29 @@ def quality(
 
 # %% ../../nbs/10_candles.ipynb #ca90a5f1
 def _holes_known(index: pd.DatetimeIndex, step: int, week: str) -> np.ndarray:
-    "Before each bar, the missing open times that two of the four weeks before it had."
-    t, week_ns = index.asi8, 7 * 86_400_000_000_000
+    "Before each bar, the missing open times of a hole that lies in hours the market was lately open."
+    t = index.as_unit("ns").asi8
     missing = (np.diff(t) // step - 1).clip(min=0)
     if week != "24/7":
         at = np.repeat(np.arange(len(missing)), missing)
         within = np.arange(len(at)) - np.repeat(np.cumsum(missing) - missing, missing)
-        slots = t[at] + step * (within + 1)
-        weeks_seen = np.zeros(len(slots), np.int64)
-        for k in range(1, 5):
-            found = t.searchsorted(slots - k * week_ns)
-            weeks_seen += t[found] == slots - k * week_ns
-        missing = np.bincount(at, weeks_seen >= 2, minlength=len(missing)).astype(np.int64)
+        seen = _on_the_wall(index)
+        slots = _on_the_wall(pd.DatetimeIndex(t[at] + step * (within + 1), tz="UTC"))
+        weeks_seen = sum(np.isin(slots - k * _WEEK_NS, seen).astype(np.int64) for k in range(1, 5))
+        shut = np.bincount(at, (weeks_seen < 2) | _holiday(slots), minlength=len(missing)) > 0
+        missing = np.where(shut, 0, missing)
     return np.r_[0, missing]
+
+
+def _on_the_wall(index: pd.DatetimeIndex) -> np.ndarray:
+    "What New York's clock shows, ns."
+    return index.tz_convert("America/New_York").tz_localize(None).as_unit("ns").asi8
+
+
+def _holiday(wall: np.ndarray) -> np.ndarray:
+    "Christmas and New Year's Day, which begin at 17:00 of the day before: the two days no market of this kind opens."
+    day = pd.DatetimeIndex(wall + 7 * 60 * _MINUTE_NS)
+    return np.asarray(((day.month == 12) & (day.day == 25)) | ((day.month == 1) & (day.day == 1)))
 
 
 def quality_known(

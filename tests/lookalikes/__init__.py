@@ -35,6 +35,7 @@ class Venue:
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)  # paths and queries so far
     only: str = ""  # faults hit the requests whose path holds this
     url: str = ""
+    date: pd.Timestamp | None = None  # the server's clock, as its Date header tells it; None: this machine's
     free: threading.Event = field(default_factory=threading.Event)  # ends what hangs
 
 
@@ -62,6 +63,9 @@ def running(venue: Venue) -> Iterator[Venue]:
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
+
+        def date_time_string(self, timestamp=None):
+            return super().date_time_string(venue.date.timestamp() if venue.date is not None else timestamp)
 
         def log_message(self, *_):
             pass

@@ -6,14 +6,13 @@ from typing import Annotated
 
 import typer
 
+from smcdesk.commands.console import Env, console
+
 app = typer.Typer()
-Env = Annotated[
-    str, typer.Option("--env", "-e", help="Environment in conf: base, test (a made-up market), paper, live.")
-]
 Symbol = Annotated[str, typer.Argument(help="As conf calls it, e.g. BTCUSDT.")]
 Timeframe = Annotated[str, typer.Option("--timeframe", "-t", help="1m, 5m, 15m, 1h, 4h, 1D, …")]
 ProviderName = Annotated[
-    str | None, typer.Option("--provider", "-p", help="A source of conf's providers.yml; else who conf asks first.")
+    str | None, typer.Option("--provider", help="A source of conf's providers.yml; else who conf asks first.")
 ]
 
 
@@ -27,7 +26,6 @@ def fetch(
     env: Env = "base",
 ):
     "Bring the history of a market up to the last closed candle; what is kept already is not asked for again."
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
     from smcdesk import feeds, fetching
@@ -40,7 +38,7 @@ def fetch(
     source = feeds.named(provider or feed.first, env)
     start = fetching.since(since, moment(now()))
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=console(), transient=True) as bar:
         task = bar.add_task(f"{symbol} {timeframe} from {source.name}", total=1.0)
         try:
             done = fetching.fetch(
@@ -69,11 +67,14 @@ def _say_fetched(done, symbol: str, timeframe: str, name: str) -> None:
 
 @app.command("providers")
 def providers_(env: Env = "base"):
-    "The sources of candles conf knows, and what is kept of each."
+    "The sources of candles conf knows, what is kept of each, and when one last stood in for another."
+    from pathlib import Path
+
     from rich.console import Console
     from rich.table import Table
 
     from smcdesk import feeds
+    from smcdesk.providers.failover import changes
 
     said, kept = feeds.conf(env), feeds.history(env)
     table = Table("source", "kind", "asked first for", "kept", box=None)
@@ -85,3 +86,99 @@ def providers_(env: Env = "base"):
         bars = [f"{s} {tf} ({kept.manifest(p, s, tf)['n']:,})" for p, s, tf in have if p == name]
         table.add_row(name, str(entry.get("kind", name)), ", ".join(first), ", ".join(bars))
     Console().print(table)
+    for row in changes(Path(said.store) / feeds.JOURNAL).tail(5).to_dict("records"):
+        typer.echo(f"{row['time']:%Y-%m-%d %H:%M}Z {row['pair']}: from {row['from']} to {row['to']}, {row['reason']}")
+
+
+@app.command()
+def quality(
+    symbol: Symbol,
+    timeframe: Annotated[
+        str | None, typer.Option("--timeframe", "-t", help="Of what was fetched; else conf's.")
+    ] = None,
+    provider: Annotated[
+        str | None, typer.Option("--provider", help="Whose candles in the history; else those conf's runs read.")
+    ] = None,
+    against: Annotated[str | None, typer.Option(help="A second provider in the history, to compare with.")] = None,
+    late: Annotated[bool, typer.Option("--late/--no-late", help="Whether the last candle must be of today.")] = False,
+    env: Env = "base",
+):
+    "What is wrong with a market's candles: holes, repeats, spikes, a wrong clock; and against a second source."
+    from rich.console import Console
+    from rich.table import Table
+
+    from smcdesk import feeds
+    from smcdesk import quality as desk
+    from smcdesk.providers.protocol import now
+    from smclab.candles import BadConfig, check, quality_known
+    from smclab.instruments import instrument
+
+    bars, timeframe, where = feeds.candles(symbol, timeframe, provider, env)
+    known = feeds.market(symbol, env) or instrument(symbol)
+    told = desk.inspect(bars, known, timeframe=timeframe, now=now() if late else None)
+    out = Console(soft_wrap=True, highlight=False)
+    out.print(
+        f"{symbol} {told.timeframe} {where}: {told.verdict}. {told.bars:,} bars, "
+        f"{told.first:%Y-%m-%d %H:%M}Z to {told.last:%Y-%m-%d %H:%M}Z",
+        markup=False,
+    )
+    for row in told.findings.sort_values(
+        "level", key=lambda x: -x.map(desk.VERDICTS.index), kind="stable"
+    ).itertuples():
+        out.print(f"  {row.level:<9} {row.kind:<13} {row.sentence}", markup=False)
+    if len(told.gaps):
+        table = Table("hole from (UTC)", "to", "bars missing", box=None)
+        for row in told.gaps.nlargest(5, "missing_bars").itertuples():
+            table.add_row(f"{row.start:%Y-%m-%d %H:%M}", f"{row.end:%Y-%m-%d %H:%M}", f"{row.missing_bars:,}")
+        out.print(table)
+    good, _ = check(bars, on_bad="quarantine")
+    then = quality_known(good, timeframe=told.timeframe, week=known.week)
+    shares = ", ".join(f"{word} {100 * (then == word).mean():.3g} %" for word in desk.VERDICTS if (then == word).any())
+    out.print(f"as it was known at each bar: {shares}", markup=False)
+    verdict = told.verdict
+    if against:
+        if against == provider:
+            raise BadConfig(f"--against {against}: name another provider than the first")
+        second, _, other = feeds.candles(symbol, told.timeframe, against, env)
+        both = desk.cross_check(bars, second, known, timeframe=told.timeframe)
+        out.print(f"against {other.removeprefix('from ')}: {both.verdict}. {both.sentence}", markup=False)
+        verdict = max(verdict, both.verdict, key=desk.VERDICTS.index)
+    if verdict == "bad":
+        raise typer.Exit(1)
+
+
+@app.command()
+def news(
+    fetch: Annotated[bool, typer.Option("--fetch", help="Get this week's calendar where conf says it is.")] = False,
+    hours: Annotated[int, typer.Option(help="How far ahead to look.", min=1)] = 72,
+    env: Env = "base",
+):
+    "The next high-impact events, and how fresh the calendar is."
+    from rich.console import Console
+    from rich.table import Table
+
+    from smcdesk import project
+    from smcdesk.providers import news as calendars
+    from smcdesk.providers.protocol import moment, now
+
+    said = project.config(env)["globals"]["news"]
+    if fetch:
+        typer.echo(calendars.refresh(said, project.root()))
+    known, present = calendars.calendar(said, project.root()), moment(now())
+    if known is None:
+        typer.echo("no calendar: globals.yml names none (news.path), or the file is not there; every decision says so")
+        return
+    soon = calendars.read_events(project.root() / said["path"])
+    soon = soon[(soon["impact"] == "high") & (soon["ts"] >= present) & (soon["ts"] < present + _hours(hours))]
+    table = Table("time (UTC)", "currency", "event", box=None)
+    for row in soon.itertuples():
+        table.add_row(f"{row.ts:%Y-%m-%d %H:%M}", row.currency, row.event)
+    age_h = (present.value - known.fetched_at_ns) / 3.6e12
+    typer.echo(f"calendar fetched {age_h:,.1f} h ago; {len(soon)} high-impact events in the next {hours} h")
+    Console().print(table)
+
+
+def _hours(n: int):
+    import pandas as pd
+
+    return pd.Timedelta(hours=n)

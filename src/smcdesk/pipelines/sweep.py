@@ -12,12 +12,21 @@ from smcdesk import pictures, studies
 from smcdesk.pipelines import stage
 from smcdesk.pipelines.decide import surrounded
 from smcdesk.studies import Chosen, Sweep, Tape
+from smclab.instruments import Instrument
+from smclab.reading import Reading
+from smclab.setups import SetupConfig, candidates
 from smclab.walkforward import plateau
 
 
-def tape(bars, candidates, context, costs, spread_price, policy, rules, orders) -> Tape:
+def waiting(reading: Reading, instrument: Instrument, config: SetupConfig) -> pd.DataFrame:
+    "Every limit that waits, bar after bar, as it is looked at again."
+    found = candidates(reading, instrument, config, pending=True)
+    return found[found["mode"] == "limit"]
+
+
+def tape(bars, candidates, context, costs, spread_price, policy, rules, orders, waiting) -> Tape:
     "What all combinations share."
-    return Tape(bars, candidates, context, costs, spread_price, policy, rules, orders)
+    return Tape(bars, candidates, context, costs, spread_price, policy, rules, orders, waiting)
 
 
 def swept(tape: Tape, space: Mapping[str, list], work: Mapping[str, Any]) -> Sweep:
@@ -57,9 +66,10 @@ def chosen(tape: Tape, sweep: Sweep, keep_n: int, n_boot: int, seed: int, work: 
 def gridded(symbol: str) -> list:
     "The nodes from a reading to its swept grid; the walk-forward begins with them."
     shared = ["entry_bars", "candidates", "context", "costs", "spread_price"]
-    shared += ["params:policy", "params:rules", "params:orders"]
+    shared += ["params:policy", "params:rules", "params:orders", "waiting"]
     return [
         *surrounded(symbol),
+        node(waiting, ["reading", "instrument", "setup_config"], "waiting", name="waiting"),
         node(tape, shared, "tape", name="tape"),
         node(swept, ["tape", "params:sweep.space", "params:work"], "sweep", name="sweep"),
         node(grid_table, "sweep", "grid", name="grid"),

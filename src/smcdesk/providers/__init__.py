@@ -46,7 +46,7 @@ def provider(
     try:
         checked = model(**said)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")  # a typo explains what is missing
         key = ".".join(map(str, first["loc"]))
         hint = nearest(key, list(model.model_fields)) if first["type"] == "extra_forbidden" else ""
         raise BadConfig(f"providers.{name}.{key}: {first['msg'].lower()}{hint}") from None

@@ -81,6 +81,7 @@ class Alpaca(Source):
         client = cls(key, secret, raw_data=True, url_override=self._settings.base_url)
         client._retry_codes = [NEVER]  # the data clients do not pass retry_exception_codes on
         _give_up(client._session, self._settings.timeout_s)
+        client._session.hooks["response"].append(lambda answer, **_: self._heard(answer.headers))
         return client
 
     @cached_property
@@ -156,13 +157,13 @@ class Alpaca(Source):
     def snapshot(self, symbol: str) -> Snapshot:
         "The latest quote."
         wire = self.wire(symbol)
+        client = self._crypto if "/" in wire else self._stocks
         from alpaca.data import requests
 
         if "/" in wire:
-            client, asked = self._crypto, requests.CryptoLatestQuoteRequest(symbol_or_symbols=wire)
+            asked = requests.CryptoLatestQuoteRequest(symbol_or_symbols=wire)
             got = self._ask(lambda: self._once(wire, lambda: client.get_crypto_latest_quote(asked)))
         else:
-            client = self._stocks
             asked = requests.StockLatestQuoteRequest(symbol_or_symbols=wire, feed=self._settings.feed)
             got = self._ask(lambda: self._once(wire, lambda: client.get_stock_latest_quote(asked)))
         if wire not in (got or {}):

@@ -87,15 +87,16 @@ class Ccxt(Source):
 
     def _once(self, method: str, *args: Any, **params: Any) -> Any:
         "One call of ccxt, its errors as ours."
+        exchange = self._exchange
         import ccxt
 
-        exchange = self._exchange
         try:
             if not exchange.markets:
                 exchange.load_markets()
                 self._whole()
             answer = getattr(exchange, method)(*args, **params)
             self._whole()
+            self._heard(exchange.last_response_headers)
             return answer
         except ccxt.BadSymbol as error:
             near = nearest(args[0], exchange.symbols or ())

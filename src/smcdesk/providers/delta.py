@@ -72,6 +72,7 @@ class Delta(Source):
             raise ProviderDown(f"{self.name}: no answer within {self._settings.timeout_s:g} s") from error
         except httpx2.TransportError as error:
             raise ProviderDown(f"{self.name} cannot be reached: {error}") from error
+        self._heard(answer.headers)
         if answer.status_code == 429:
             wait_s = retry_after_s(answer.headers.get("X-RATE-LIMIT-RESET"), 1e-3)
             wait_s = retry_after_s(answer.headers.get("Retry-After")) if wait_s is None else wait_s

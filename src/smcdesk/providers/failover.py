@@ -2,8 +2,9 @@
 
 One stumble of the first is answered by the second without further ado. After `down_after` in a row the second takes
 over, and the first is only tried every `probe_s`; it comes back after `up_after` good answers. Without that distance a
-source that answers every other time would change the venue with every bar. Every change is a line in the journal; the
-candles of both stand under the name of the pair, because together they are another series than either alone.
+source that answers every other time would change the venue with every bar. A source whose candles are old stumbles too,
+where the second has newer ones. Every change is a line in the journal; the candles of both stand under the name of the
+pair, because together they are another series than either alone.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from typing import Any, TypeVar
 import pandas as pd
 from pydantic import Field
 
+from smcdesk.hours import Expected
 from smcdesk.providers.protocol import BadAnswer, Clock, Model, Provider, ProviderDown, Snapshot, moment, now
+from smclab.candles import timeframe_ns
 
 Answer = TypeVar("Answer")
 STUMBLES = (ProviderDown, BadAnswer)
@@ -29,6 +32,7 @@ class Hysteresis(Model):
     down_after: int = Field(2, ge=1)  # failures of the first in a row
     up_after: int = Field(3, ge=1)  # good answers of the first in a row, while the second stands in
     probe_s: float = Field(300.0, ge=0)  # between two tries of the first, while the second stands in
+    late_bars: int = Field(2, ge=1)  # candles that should be there and are not, before an answer is old
 
 
 class Failover:
@@ -41,11 +45,12 @@ class Failover:
         *,
         hysteresis: Hysteresis | None = None,
         journal: Path | None = None,  # a line of JSON per change; None: none
+        expected: Callable[[str], Expected | None] | None = None,  # by symbol, when it trades; None: never called old
         clock: Clock | None = None,  # for the journal
         monotonic: Callable[[], float] = time.monotonic,  # for the waits
     ):
         self.first, self.second, self.name = first, second, f"{first.name}+{second.name}"
-        self._rule, self._journal = hysteresis or Hysteresis(), journal
+        self._rule, self._journal, self._expected = hysteresis or Hysteresis(), journal, expected
         self._clock, self._monotonic = clock or now, monotonic
         self._failed, self._good, self._tried = 0, 0, 0.0
         self.active = first  # whom most calls go to
@@ -53,15 +58,45 @@ class Failover:
 
     def history(self, symbol: str, timeframe: str, start: Any, end: Any = None) -> pd.DataFrame:
         "As the protocol has it."
-        return self._ask(lambda p: p.history(symbol, timeframe, start, end), symbol)
+        if end is not None:
+            return self._ask(lambda p: p.history(symbol, timeframe, start, end), symbol)
+        since = moment(start) - pd.Timedelta(timeframe_ns(timeframe), "ns")
+        return self._ask(self._current(lambda p: p.history(symbol, timeframe, start), symbol, timeframe, since), symbol)
 
     def latest(self, symbol: str, timeframe: str, n: int) -> pd.DataFrame:
         "As the protocol has it."
-        return self._ask(lambda p: p.latest(symbol, timeframe, n), symbol)
+        return self._ask(self._current(lambda p: p.latest(symbol, timeframe, n), symbol, timeframe), symbol)
 
     def snapshot(self, symbol: str) -> Snapshot:
         "As the protocol has it."
         return self._ask(lambda p: p.snapshot(symbol), symbol)
+
+    def _current(self, ask: Callable, symbol: str, timeframe: str, since: pd.Timestamp | None = None) -> Callable:
+        "The same question, where an old answer of the first counts as none if the second has a newer one."
+        times = self._expected(symbol) if self._expected else None
+
+        def asked(p: Provider) -> pd.DataFrame:
+            bars = ask(p)
+            if p is not self.first or times is None:
+                return bars
+            last = bars.index[-1] if len(bars) else since
+            if last is None:
+                return bars
+            until = moment(self._clock()) - pd.Timedelta(timeframe_ns(timeframe), "ns")
+            late = int((times(last, until, timeframe) > last).sum()) if until > last else 0
+            if late >= self._rule.late_bars and self._newer(ask, last):
+                raise ProviderDown(f"{p.name} is {late} candles of {symbol} behind")
+            return bars
+
+        return asked
+
+    def _newer(self, ask: Callable, last: pd.Timestamp) -> bool:
+        "Whether the second knows candles after `last`."
+        try:
+            bars = ask(self.second)
+        except STUMBLES:
+            return False
+        return len(bars) > 0 and bars.index[-1] > last
 
     def _ask(self, ask: Callable[[Provider], Answer], symbol: str) -> Answer:
         "An answer of the first where it is its turn and it has one, else of the second."

@@ -2,11 +2,13 @@
 
 A calendar is only as good as what it covers. A dump covers the days from its first row to its last, a week its own
 seven days in New York. A file does not say when it was fetched, and its time stamp on disk is that of the last copy:
-unless the caller knows, it is taken to be as old as its first day, which live trading calls stale.
+unless `refresh` wrote it down or the caller knows, it is taken to be as old as its first day, which live trading calls
+stale.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,12 +17,17 @@ from typing import Any
 
 import pandas as pd
 
+from smcdesk.disk import whole_file, write_text
+from smcdesk.providers.caller import retry_after_s
+from smcdesk.providers.protocol import BadAnswer, Clock, ProviderDown, moment, now
 from smclab.candles import BadConfig, nearest
 from smclab.news import NewsCalendar
 
 COLUMNS = ("ts", "currency", "impact", "event")
 IMPACTS = ("high", "medium", "low", "none", "holiday")
 WEEK_ZONE = "America/New_York"  # ForexFactory's weeks run from Sunday to Saturday there
+EVERY = pd.Timedelta("1h")  # the site bans those who ask more often
+TIMEOUT_S = 15.0
 _ENDINGS = (".parquet", ".csv", ".json")
 _SPELLINGS = {"ts": ("ts", "time", "date"), "currency": ("currency", "country"), "event": ("event", "title")}
 
@@ -63,18 +70,102 @@ def read_calendar(
 
 
 def calendar(
-    said: Mapping[str, Any],  # conf's news: path, fetched_at
+    said: Mapping[str, Any],  # conf's news: path, fetched_at, url
     root: Path,  # what a relative path starts from
 ) -> NewsCalendar | None:  # None when conf names no file, or the file is not there
     "The calendar conf names."
-    known = ("path", "fetched_at")
+    known = ("path", "fetched_at", "url")
     for key in said:
         if key not in known:
             raise BadConfig(f"news.{key}: no such key{nearest(key, known)} (known: {', '.join(known)})")
     path = said.get("path")
     if not path or not (root / path).exists():
         return None
-    return read_calendar(root / path, fetched_at=said.get("fetched_at"))
+    return read_calendar(root / path, fetched_at=said.get("fetched_at") or _noted(root / path))
+
+
+# --- fetched
+
+
+def refresh(
+    said: Mapping[str, Any],  # conf's news: path, url
+    root: Path,  # what a relative path starts from
+    *,
+    clock: Clock | None = None,
+) -> str:  # what was done, in a sentence
+    "Get the week's calendar, once an hour at most; what is there stays when the answer is no calendar."
+    path, url = said.get("path"), said.get("url")
+    if not path or not url or Path(path).suffix != ".json":
+        raise BadConfig(
+            "news: to fetch a calendar, say url and a path ending in .json in globals.yml, e.g. "
+            "data/01_raw/news/week.json"
+        )
+    path, present = root / path, moment((clock or now)())
+    note = _note(path)
+    wait = moment(note["not_before"]) - present if "not_before" in note else pd.Timedelta(0)
+    if pd.Timedelta(0) < wait <= max(EVERY, pd.Timedelta(seconds=note.get("asked_s", 0))):
+        minutes = wait.total_seconds() / 60
+        return f"the calendar was asked for at {note['tried_at'][:16]}Z: not again for {minutes:.0f} min"
+    _write_note(path, note | {"tried_at": present.isoformat(), "not_before": (present + EVERY).isoformat()})
+    try:
+        body = _week_from(url)
+    except ProviderDown as error:
+        if (error.retry_after_s or 0) > EVERY.total_seconds():
+            later = present + pd.Timedelta(seconds=error.retry_after_s)
+            _write_note(path, _note(path) | {"not_before": later.isoformat(), "asked_s": error.retry_after_s})
+        raise
+    with whole_file(path) as part:
+        part.write_bytes(body)
+        try:
+            events = len(read_events(part))
+            read_calendar(part)
+        except BadConfig as error:
+            raise BadAnswer(f"{url} sent no calendar ({error})") from error
+    fetched = {"fetched_at": present.isoformat(), "sha256": hashlib.sha256(body).hexdigest()}
+    _write_note(path, _note(path) | fetched)
+    return f"{events} events fetched from {url} into {path}"
+
+
+def _week_from(url: str) -> bytes:
+    "The body of one request; it is never tried again here."
+    import httpx2
+
+    try:
+        answer = httpx2.get(url, timeout=TIMEOUT_S, follow_redirects=True)
+    except httpx2.TransportError as error:
+        raise ProviderDown(f"{url} cannot be reached: {error}") from error
+    if answer.status_code != 200:
+        wait_s = retry_after_s(answer.headers.get("Retry-After"))
+        raise ProviderDown(f"{url} answered {answer.status_code}", wait_s)
+    return answer.content
+
+
+def _note_path(path: Path) -> Path:
+    "Where it stands when a calendar was fetched."
+    return path.with_name(path.name + ".fetched")
+
+
+def _note(path: Path) -> dict[str, Any]:
+    "What is known of the last fetch; nothing where the note is missing or broken."
+    try:
+        found = json.loads(_note_path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _write_note(path: Path, note: Mapping[str, Any]) -> None:
+    write_text(_note_path(path), json.dumps(note, indent=1))
+
+
+def _noted(path: Path) -> str | None:
+    "When the file was fetched; None where another file lies in its place."
+    note = _note(path)
+    same = note.get("sha256") == hashlib.sha256(path.read_bytes()).hexdigest()
+    return note.get("fetched_at") if same else None
+
+
+# --- files
 
 
 def _existing(path: Path) -> Path:

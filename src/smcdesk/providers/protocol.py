@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -151,7 +152,8 @@ class Source:
     """What the providers share: names, spans, closed bars only.
 
     A provider gives `name`, `timeframes` and `_fetch(wire, timeframe, start, end)`, which may return more than it was
-    asked for, and the bar that is still open too.
+    asked for, and the bar that is still open too. What tells the open bar is the clock: this machine's, or the server's
+    where that one is behind, because a bar that is taken for closed too early would be kept for good.
     """
 
     timeframes: Mapping[str, Any] = {}  # smclab's names -> the source's own; empty: any
@@ -166,6 +168,7 @@ class Source:
     ):
         self.name, self.settle_s = name, settle_s
         self._symbols, self._clock = dict(symbols or {}), clock or now
+        self._server_time: pd.Timestamp | None = None
 
     def wire(self, symbol: str) -> str:
         "The source's own name of a symbol."
@@ -178,21 +181,37 @@ class Source:
         start, end = moment(start), present if end is None else min(moment(end), present)
         if start >= end:
             return no_bars()
+        self._server_time = None
         got = self._fetch(self.wire(symbol), timeframe, start, end)
-        closed_by = moment(self._clock()) - pd.Timedelta(seconds=self.settle_s)
-        return tidy(got, symbol=symbol, timeframe=timeframe, start=start, end=end, closed_by=min(closed_by, present))
+        present = min(present, self._server_time or present)
+        closed_by = present - pd.Timedelta(seconds=self.settle_s)
+        return tidy(got, symbol=symbol, timeframe=timeframe, start=start, end=end, closed_by=closed_by)
+
+    def _heard(self, headers: Mapping[str, str] | None) -> None:
+        "Note the server's time, where an answer says it; one from a cache says how old it is."
+        headers = headers or {}
+        try:
+            said, age_s = parsedate_to_datetime(headers.get("Date", "")), float(headers.get("Age", 0))
+        except (ValueError, TypeError):
+            return
+        time = moment(said) + pd.Timedelta(seconds=age_s + 1)  # the header leaves out the fraction of a second
+        self._server_time = time if self._server_time is None else min(time, self._server_time)
 
     def latest(self, symbol: str, timeframe: str, n: int) -> pd.DataFrame:
         "The last n closed bars, over closed markets too."
         if n < 1:
             raise BadConfig(f"n {n!r}: expected a number of bars >= 1")
-        step = pd.Timedelta(timeframe_ns(timeframe), "ns")
-        end, span = moment(self._clock()), (n + 1) * step + pd.Timedelta(seconds=self.settle_s)
-        bars = self.history(symbol, timeframe, end - span)
+        step, present = pd.Timedelta(timeframe_ns(timeframe), "ns"), moment(self._clock())
+        span = (n + 1) * step + pd.Timedelta(seconds=self.settle_s)
+        start, bars = present - span, self.history(symbol, timeframe, present - span)
         for k in range(LOOKS - 1):
             if len(bars) >= n:
                 break
-            bars = self.history(symbol, timeframe, end - (3 * span + pd.Timedelta(days=3)) * 4**k)
+            before, start = start, present - (3 * span + pd.Timedelta(days=3)) * 4**k
+            older = self.history(symbol, timeframe, start, before)
+            if len(bars) and not len(older):
+                break  # a market that trades now and did not before: there is no more
+            bars = pd.concat([older, bars]) if len(older) else bars
         return bars.iloc[-n:]
 
     def snapshot(self, symbol: str) -> Snapshot:

@@ -20,6 +20,7 @@ from smcdesk.providers.protocol import (
     no_bars,
 )
 from smclab.candles import infer_timeframe, nearest, resample, timeframe_ns
+from smclab.instruments import instrument
 
 
 class Recorded(Source):
@@ -94,4 +95,6 @@ class Settings(Model):
 
     def make(self, name: str, with_: Surroundings) -> Recorded:
         "The provider."
-        return Recorded(self.tapes, name=name, root=with_.root, spread=self.spread, clock=with_.clock)
+        known = {s: instrument(with_.files[s]["instrument"]) for s in self.tapes if s in with_.files}
+        rolls = {s: (market.zone, market.roll_hour) for s, market in known.items()}
+        return Recorded(self.tapes, name=name, root=with_.root, spread=self.spread, rolls=rolls, clock=with_.clock)

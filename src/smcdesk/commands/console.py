@@ -1,0 +1,71 @@
+"""What all commands share: how they show their progress, run a report, and say where everything is."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Env = Annotated[
+    str, typer.Option("--env", "-e", help="Environment in conf: base, test (a made-up market), paper, live.")
+]
+Symbol = Annotated[str | None, typer.Option("--symbol", "-s", help="Else the first of conf.")]
+
+
+def console():
+    "Stderr, where progress is shown."
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def progress_bar():
+    "A progress bar of nodes, and of the work inside one."
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    described = TextColumn("{task.description:<22}")
+    columns = (SpinnerColumn(), described, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console(), transient=True)
+
+
+def run_report(name: str, params: dict, run_id: str | None = None):
+    "Run a report now."
+    from datetime import UTC, datetime
+
+    from smcdesk import project, reports, session
+
+    session.quiet()
+    return reports.run_report(name, params, root=project.root(), now=datetime.now(UTC), run_id=run_id)
+
+
+def here(path: Path) -> Path:
+    "The path as one would type it from the current folder."
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def say_where(done):
+    "Where a report, its run and its figures are, and the command that opens each."
+    from rich.console import Console
+
+    from smcdesk import project
+
+    root, out = project.root(), Console(soft_wrap=True, highlight=False)
+    sentence = done.result.get("sentence") or done.error
+
+    def line(what, where, command):
+        out.print(f"[bold]{what:<9}[/] {where}\n          [dim]open:[/] {command}")
+
+    out.print(f"{done.report} {done.slot}: {done.status}. {sentence}", markup=False)
+    tools = here(Path(sys.executable).parent)
+    line("report", here(done.html), f"{tools}/python -m webbrowser -t {done.html.as_uri()}")
+    line("notebook", here(done.notebook), f"{tools}/jupyter lab {here(done.notebook)}")
+    if done.run_id:
+        line("MLflow", f"run {done.run_id}", f"{tools}/smcdesk ui")
+    figures = root / "data" / "08_reporting" / str(done.params.get("symbol", "")) / ("study" * ("study" in done.params))
+    for picture in sorted(figures.glob("*.png")) if done.params.get("symbol") else ():
+        line("figure", here(picture), f"{tools}/python -m webbrowser -t {picture.as_uri()}")
+    if done.status != "ok":
+        typer.echo(f"smcdesk: report {done.report} failed: {done.error}", err=True)
+        raise typer.Exit(1)

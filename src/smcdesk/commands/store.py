@@ -1,0 +1,93 @@
+"""`smcdesk store …`: what was decided and what became of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from smcdesk.commands.console import Env, here
+
+app = typer.Typer(no_args_is_help=True, help="What was decided and what became of it: the Desk's database.")
+Policy = Annotated[str, typer.Option(help="A policy's hash, or the beginning of one; else conf's own policy.")]
+
+
+@app.command("upgrade")
+def store_upgrade(
+    to: Annotated[str, typer.Option(help="A revision; earlier ones lose what later ones added.")] = "head",
+    env: Env = "base",
+):
+    "Make the store's tables, or bring them to this program's shape."
+    from smcdesk.store import Store
+
+    with Store(env=env) as store:
+        before = store.revision()
+        now = store.upgrade(to)
+        typer.echo(f"{store!r}: revision {now}" + (f", was {before or 'empty'}" if before != now else ", as it was"))
+
+
+@app.command("export")
+def store_export(
+    day: Annotated[str | None, typer.Argument(help="A UTC day such as 2024-03-08; without it, every day.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder; one folder per day is made in it.")] = None,
+    formats: Annotated[str, typer.Option("--format", "-f", help="csv, parquet, or both.")] = "csv,parquet",
+    env: Env = "base",
+):
+    "Write a day's decisions, verdicts, labels and signals as files; the day's folder is replaced whole."
+    from smcdesk import project
+    from smcdesk.store import Store
+
+    folder = out or project.root() / "data" / "08_reporting" / "store" / env
+    kinds = tuple(word.strip() for word in formats.split(",") if word.strip())
+    with Store(env=env) as store:
+        for one in [day] if day else store.days():
+            typer.echo(str(here(store.export(folder, one, formats=kinds).resolve())))
+
+
+@app.command("forget")
+def store_forget(
+    policy: Annotated[str, typer.Argument(help="A policy's hash, or the beginning of one.")],
+    instrument: Annotated[str, typer.Argument(help="The instrument as the store names it.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    env: Env = "base",
+):
+    "Delete one policy's decisions, labels and signals on one instrument. Baselines stay."
+    from smcdesk import rollout
+    from smcdesk.store import Store
+
+    with Store(env=env) as store:
+        chosen, decisions, labels = rollout.kept(store, policy, instrument)
+        if not yes:
+            what = f"{decisions:,} decisions and {labels:,} labels of policy {chosen} on {instrument}"
+            typer.confirm(f"Delete {what} from {store!r}?", abort=True)
+        typer.echo(f"{store.forget(chosen, instrument):,} rows of policy {chosen} on {instrument} are gone")
+
+
+@app.command("baseline")
+def store_baseline(
+    name: Annotated[str | None, typer.Argument(help="What later rollouts will call it; without it, list them.")] = None,
+    policy: Policy = "",
+    instrument: Annotated[str, typer.Option(help="Else all.")] = "",
+    note: Annotated[str, typer.Option(help="Why these figures were frozen.")] = "",
+    env: Env = "base",
+):
+    "Freeze the rollout's figures under a name, or list what is frozen."
+    from rich.console import Console
+    from rich.table import Table
+
+    from smcdesk import rollout
+    from smcdesk.store import Store
+
+    with Store(env=env) as store:
+        if name is None:
+            table = Table("name", "known by (UTC)", "policy", "setups", "note", box=None)
+            for row in store.baselines().itertuples():
+                moment = f"{row.time:%Y-%m-%d %H:%M}"
+                table.add_row(row.name, moment, row.policy_hash, f"{row.figures.get('n', 0):,}", row.note)
+            Console().print(table)
+            return
+        told = rollout.load(env, policy=policy, instrument=instrument)
+        new = rollout.freeze(store, name, told, note)
+        what = "frozen" if new else "was frozen already, with the same figures"
+        typer.echo(f"baseline {name}: {len(told.labels):,} setups of policy {told.policy_hash}, {what}")
