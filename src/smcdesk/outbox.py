@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -24,6 +24,7 @@ from smclab.candles import BadConfig, nearest
 
 MESSAGES, SENDINGS = MessageRow.__table__, DeliveryRow.__table__
 LEASE_S = 300.0  # longer than any channel's time-out
+UNSURE = "it was being sent, whether it went is not known"  # what a crash leaves
 _S = 1_000_000_000
 _NEVER = 2**63 - 1
 
@@ -160,7 +161,7 @@ class _Post:
             for m in new:
                 connection.execute(insert(SENDINGS).values(self._fresh(m, "", "expired", "expired unsent")))
             for m in old:
-                why = f"expired unsent; {m.error}" if m.error else "expired unsent"
+                why = f"expired; {m.error}" if m.error else "expired unsent"
                 connection.execute(update(SENDINGS).where(_is(m.key, m.sending_channel)).values(
                     status="expired", error=why))  # fmt: skip
         return len(new) + len(old)
@@ -172,7 +173,7 @@ class _Post:
             for m in _unrouted(connection):
                 for way in self._ways(m):
                     connection.execute(insert(SENDINGS).values(self._fresh(m, way, "queued", "")))
-            last = connection.scalar(select(func.max(SENDINGS.c.attempted_at).where(SENDINGS.c.attempted_at <= now)))
+            last = connection.scalar(select(func.max(SENDINGS.c.attempted_at)).where(SENDINGS.c.attempted_at <= now))
             if last is not None and now - last < gap:
                 return None, last + gap - now
             rows = [m for m in _queued(connection) if m.sending_channel in self.channels]
@@ -182,9 +183,12 @@ class _Post:
                 return None, min(due.values(), default=_NEVER) - now
             m = min(ready, key=lambda m: (-m.parts_sent, m.next_attempt_at, m.time, m.key, m.sending_channel))
             row = {"key": m.key, "channel": m.sending_channel, "attempts": m.attempts + 1, "parts_sent": m.parts_sent}
+            row["held"] = sum(
+                r.holds_channel and r.sending_channel == m.sending_channel and r.key != m.key for r in rows
+            )
             taken = {"attempts": m.attempts + 1, "attempted_at": now, "next_attempt_at": now + int(LEASE_S * _S)}
             which = _is(m.key, m.sending_channel)
-            connection.execute(update(SENDINGS).where(which).values(**taken, holds_channel=False))
+            connection.execute(update(SENDINGS).where(which).values(**taken, holds_channel=False, error=UNSURE))
             return (Message(m.key, m.kind, m.time, m.subject, m.text), row), 0
 
     def attempt(
@@ -197,7 +201,7 @@ class _Post:
             way.send(message, parts[row["parts_sent"]])
         except (ChannelDown, NotNow) as error:
             asked, down = getattr(error, "wait_s", None), isinstance(error, ChannelDown)
-            wait = self.pace.wait_ns(row["attempts"] - row["parts_sent"], asked, chance)
+            wait = self.pace.wait_ns(row["attempts"] - row["parts_sent"] + row["held"] * down, asked, chance)
             self.mark(row, next_attempt_at=now() + wait, error=_line(error), holds_channel=down)
             return "delayed", _line(error)
         except Refused as error:
@@ -209,13 +213,21 @@ class _Post:
             return "broken", _line(error)
         last = row["parts_sent"] + 1 >= len(parts)
         ended = {"status": "sent", "sent_at": now()} if last else {}
-        self.mark(row, parts_sent=row["parts_sent"] + 1, error="", next_attempt_at=now(), **ended)
+        with self.store.transaction() as one:
+            post = replace(self, store=one)
+            post.mark(row, parts_sent=row["parts_sent"] + 1, error="", next_attempt_at=now(), **ended)
+            post.reopen(row["channel"])
         return ("sent",) if last else ("begun",)
 
     def mark(self, row: Mapping[str, Any], **what: Any) -> None:
         "Write down how an attempt went."
         with self.store.connection(write=True) as connection:
             connection.execute(update(SENDINGS).where(_is(row["key"], row["channel"])).values(**what))
+
+    def reopen(self, channel: str) -> None:
+        "Forget that a channel was down."
+        with self.store.connection(write=True) as connection:
+            connection.execute(update(SENDINGS).where(SENDINGS.c.channel == channel).values(holds_channel=False))
 
     def _ways(self, message) -> tuple[str, ...]:
         "The channels a message takes, of those there are."
@@ -237,7 +249,8 @@ class _Post:
 
 def _due(rows: list, now: int) -> list[tuple[Any, int]]:
     "When each row may be tried: not before its own time, nor before its channel's."
-    times = [(m, now if (m.attempted_at or 0) > now else m.next_attempt_at) for m in rows]  # a clock that was set back
+    new_or_ahead = [m.attempted_at is None or m.attempted_at > now for m in rows]  # ahead: the clock was set back
+    times = [(m, now if at_once else m.next_attempt_at) for m, at_once in zip(rows, new_or_ahead, strict=True)]
     held: dict[str, int] = {}
     for m, at in times:
         if m.holds_channel:

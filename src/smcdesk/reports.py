@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from smcdesk import shelf
 from smcdesk.disk import whole_file, write_text
 from smclab.candles import BadConfig, nearest
 
@@ -162,6 +163,7 @@ def run_report(
             from smcdesk import tracking
 
             tracking.attach(run_id, files.values(), f"report/{name}")
+    shelf.write(root)
     return done
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -55,10 +56,11 @@ def failure(
 ) -> dict[str, Any]:
     "The alert for a report that failed; the same slot failing again in another way is another message."
     first = " ".join(error.split()) or "no reason was given"
+    word = hashlib.sha256(first.encode()).hexdigest()[:8]
     lines = [f"Report {report}, slot {slot}, failed at {_utc(when_ns)}.", f"ERROR   {first}"]
     lines += [f"WITH    {', '.join(f'{k}={v}' for k, v in params.items())}"] if params else []
     lines += [f"LOOK    {where}"] if where else []
-    told = {"kind": "failure", "key": f"failure/{report}/{slot}/{when_ns}", "when_ns": when_ns}
+    told = {"kind": "failure", "key": f"failure/{report}/{slot}/{when_ns}/{word}", "when_ns": when_ns}
     return told | {"subject": f"FAILED {report} {slot}"[:300], "text": "\n".join(lines)}
 
 

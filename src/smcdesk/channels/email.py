@@ -83,7 +83,7 @@ def _judged(error: BaseException, where: str) -> Exception:
     if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
         error = max(error.recipients, key=lambda e: e.code)
     said = f"mail server {where}: {type(error).__name__} {' '.join(str(error).split())}".rstrip()
-    if isinstance(error, aiosmtplib.SMTPNotSupported):
+    if isinstance(error, aiosmtplib.SMTPNotSupported) or "not supported by server" in said:
         return BadConfig(f"{said}: notify.channels.email.security asks for what this server does not offer")
     code = getattr(error, "code", None)
     if code is None or code == 421 or isinstance(error, aiosmtplib.SMTPConnectError):

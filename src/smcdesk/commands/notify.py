@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
+from smcdesk.commands.console import Env
+
 app = typer.Typer(no_args_is_help=True, help="Messages to people: signal alerts, failures, digests.")
-Env = Annotated[
-    str, typer.Option("--env", "-e", help="Environment in conf: base, test (a made-up market), paper, live.")
-]
 
 
 @app.command("list")
