@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TIMEFRAMES_ABOVE', 'BiasConfig', 'Config', 'Event', 'Reader', 'Told', 'Rows', 'ReadingAt', 'Reading', 'ReadingNow',
-           'events_of', 'read', 'to_bytes', 'from_bytes', 'save', 'load']
+           'events_of', 'read', 'to_bytes', 'from_bytes', 'put_away', 'save', 'load']
 
 # %% ../../nbs/30_reading.ipynb #79fce4a5
 import io
@@ -863,14 +863,19 @@ class ReadingNow:
     def __init__(self, reader: Reader):
         if not reader.n:
             raise BadConfig("this reader has read nothing yet: push a bar first")
-        self.reader, self.bar, self.n = reader, reader.n - 1, reader.n
+        self.reader, self.bar = reader, reader.n - 1
         self.timeframe, self.config, self.shelf = reader.timeframe, reader.config, reader.shelf
 
     def _tracks(self) -> list[_Track]:
         "The reader's timeframes, while it stands at this bar."
-        if self.reader.n != self.n:
+        if self.reader.n != self.bar + 1:
             raise BadConfig(f"the reader has gone on to bar {self.reader.n - 1}; ask it for now() again")
         return self.reader._tracks
+
+    @property
+    def n(self) -> int:
+        "Bars read."
+        return self._tracks()[0].n
 
     @property
     def source(self) -> "ReadingNow":
@@ -1058,17 +1063,25 @@ def from_bytes(
     return reader
 
 
+def put_away(
+    path: str,
+    data: bytes,
+):
+    "Write a file beside its place and move it there whole."
+    part = f"{os.fspath(path)}.part"
+    with open(part, "wb") as out:
+        out.write(data)
+        out.flush()
+        os.fsync(out.fileno())
+    os.replace(part, path)
+
+
 def save(
     self: Reader,
     path: str,  # where the state goes
 ):
     "Put the reader away in a file."
-    part = f"{os.fspath(path)}.part"
-    with open(part, "wb") as out:
-        out.write(to_bytes(self))
-        out.flush()
-        os.fsync(out.fileno())
-    os.replace(part, path)
+    put_away(path, to_bytes(self))
 
 
 def load(

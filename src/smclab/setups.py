@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['COMPONENTS', 'VERSION', 'TYPES', 'SetupConfig', 'setup_id', 'candidates', 'evaluations', 'evaluations_at',
-           'candidates_at', 'stages_at']
+           'candidates_at', 'warmup_bars', 'walk_to_arrays', 'walk_from_arrays', 'stages_at']
 
 # %% ../../nbs/40_setups.ipynb #01ef895e
 import hashlib
@@ -15,7 +15,7 @@ import pandas as pd
 
 from .candles import BadConfig, nearest, timeframe_ns
 from .config import Settings, setting
-from .grammar import BREAKS, N_POOLS, ZONE_KINDS, Looks, Stages, Terms, decimals
+from .grammar import BREAKS, GRAMMAR, N_POOLS, ZONE_KINDS, Looks, Stages, Terms, decimals
 from .grammar import grammar_advance, grammar_forget, grammar_looks, grammar_stages, grammar_state
 from .grammar import standing, untouched
 from .instruments import Instrument, in_killzone
@@ -327,12 +327,17 @@ class _Walk:
         self.owner, self.config, self.n = _owner(instrument), config or SetupConfig(), 0
         self.terms, self.names = _terms(self.config, reading.config, self.owner.tick), _source_names(reading.config)
         self.state, self.columns, self.first = grammar_state(self.config.volatility_bars), _NOTHING, None
+        self.table = None  # the columns as a table, once asked for
 
     def on(self, reading: Reading | ReadingNow):
         "Walk on to the last bar read: over a tape all rows are kept, of a live reader those of its last bar."
         grammar_forget(self.state)
         grammar_advance(self.state, self.terms, reading)
-        self.n, self.columns, live = reading.n, _NOTHING, isinstance(reading, ReadingNow)
+        self.look(reading)
+
+    def look(self, reading: Reading | ReadingNow):
+        "Make columns of what the last stretch found."
+        self.n, self.columns, self.table, live = reading.n, _NOTHING, None, isinstance(reading, ReadingNow)
         if grammar_looks(self.state):
             found = grammar_stages(self.state, reading.n - 1 if live else -1)
             if len(found.looks.bar):
@@ -376,7 +381,53 @@ def candidates_at(
     config: SetupConfig | None = None,
 ) -> pd.DataFrame:  # the rows of `candidates(pending=True)` evaluated at this very bar; often none
     "Candidates to be decided on at this bar's close."
-    return _table(evaluations_at(at, instrument, config))
+    walk = _walked(at, instrument, config)
+    if walk.table is None:
+        walk.table = _table(walk.columns).copy()  # in few blocks: quick to slice
+    return walk.table if walk.first is None else walk.table.iloc[walk.first[at.bar] : walk.first[at.bar + 1]]
+
+# %% ../../nbs/40_setups.ipynb #59eb519c
+def warmup_bars(
+    reading: Reading | ReadingNow,
+    config: SetupConfig | None = None,
+) -> int:
+    "How many bars must be known before anything is decided."
+    structure, base = reading.config.structure, timeframe_ns(reading.timeframe)
+    highest = max((timeframe_ns(tf) for tf in reading.above), default=base)
+    swing = -(-(structure.left + structure.right + 2) * highest // base)
+    return max((config or SetupConfig()).volatility_bars, structure.tolerance_atr_bars, swing)
+
+
+def _mark(walk: _Walk, reading: ReadingNow) -> str:
+    "What a walk that was put away must have been walked for."
+    facts = (VERSION, GRAMMAR, walk.config.hash(), reading.config.hash(), walk.owner.symbol, walk.owner.tick)
+    return "|".join(map(str, facts))
+
+
+def walk_to_arrays(
+    at: ReadingNow,
+    instrument: Instrument | str,
+    config: SetupConfig | None = None,
+) -> dict[str, np.ndarray]:  # plain numpy: with `mark`, what it was walked for
+    "How far the grammar has come on a live market, for putting away."
+    walk = _walked(at, instrument, config)
+    return walk.state | {"mark": np.array(_mark(walk, at))}
+
+
+def walk_from_arrays(
+    at: ReadingNow,
+    arrays: dict[str, np.ndarray],  # from `walk_to_arrays`, of a reader that stood at this bar
+    instrument: Instrument | str,
+    config: SetupConfig | None = None,
+) -> bool:  # False: it was another version's, or walked for something else; the next question walks the log again
+    "Take up a walk that was put away."
+    walk = _Walk(at, instrument, config)
+    if str(arrays.get("mark", "")) != _mark(walk, at):
+        return False
+    walk.state = {name: arrays[name] for name in walk.state}
+    walk.look(at)
+    at.shelf.setdefault("walks", {})[instrument, config] = walk
+    return True
 
 # %% ../../nbs/40_setups.ipynb #5dcfbb8b
 _BREAK_WORDS = {"mss": "MSS", "choch": "CHoCH", "bos": "BOS"}
