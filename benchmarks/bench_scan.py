@@ -70,11 +70,15 @@ def live(symbols: int, slots: int, kept: int) -> None:
         found = scan.scan(desk, names, TIMEFRAMES, f"slot{k}")
         told = (time.perf_counter() - wall, time.process_time() - cpu, sum(spent.values()))
         bars_n = int(found.series["bars_n"].sum())
-        print(f"slot {k}: {told[0]:6.2f} s wall, {told[1]:6.2f} s CPU, read+decide {told[2]:5.2f} s CPU, {bars_n} candles, {len(found.decisions)} candidates")
+        print(
+            f"slot {k}: {told[0]:6.2f} s wall, {told[1]:6.2f} s CPU, read+decide {told[2]:5.2f} s CPU, {bars_n} candles, {len(found.decisions)} candidates"
+        )
         rows += [told] if k else []  # the first slot reads every tape from its beginning
     for name, values in zip(("wall", "CPU", "read+decide CPU"), zip(*rows, strict=True), strict=True):
         print(f"{name}: median {statistics.median(values):.2f} s, best {min(values):.2f} s")
-    print(f"{symbols} symbols x {len(TIMEFRAMES)} timeframes, {kept} candles of 15m each and more; peak memory {_peak_mb():.0f} MB; {_machine()}")
+    print(
+        f"{symbols} symbols x {len(TIMEFRAMES)} timeframes, {kept} candles of 15m each and more; peak memory {_peak_mb():.0f} MB; {_machine()}"
+    )
 
 
 def _watch(scan) -> dict:
