@@ -11,10 +11,11 @@ from typing import Any
 import pandas as pd
 
 from smcdesk import project, rollout, scan, schedule
+from smcdesk.quality import inspect
 from smcdesk.review import Review, review
 from smcdesk.scan import Desk, listed
 from smcdesk.schedule import Book
-from smclab.candles import BadConfig, quality, quality_known, timeframe_ns
+from smclab.candles import BadConfig, quality_known, timeframe_ns
 from smclab.execution import intents
 from smclab.news import NewsCalendar
 from smclab.replay import replay
@@ -189,7 +190,7 @@ def trades(told: Span) -> pd.DataFrame:
 
 
 def data(told: Span) -> pd.DataFrame:
-    "Every series: how old, how good, how often the provider changed its mind."
+    "Every series: how old, how good by the decisions' own verdict and by inspection, and what the provider took back."
     rows = [_series(told, s, tf) for s in told.desk.worlds for tf in told.timeframes]
     return pd.DataFrame(rows)
 
@@ -201,17 +202,18 @@ def _series(told: Span, symbol: str, timeframe: str) -> dict[str, Any]:
     if not len(bars):
         return {"symbol": symbol, "timeframe": timeframe, "candles": "none", "verdict": "no data"}
     step, week = pd.Timedelta(timeframe_ns(timeframe), "ns"), told.desk.worlds[symbol].instrument.week
-    late = (min(told.now, told.until) - bars.index[-1]) / step - 1
     revised = history.revisions(name, symbol, timeframe)
-    found = quality(bars[bars.index >= told.since - pd.Timedelta(weeks=scan.QUALITY_WEEKS)], timeframe=timeframe,
-                    week=week, symbol=symbol) if len(bars) > 1 else None  # fmt: skip
+    found, moment = None, min(told.now, told.until)
+    recent = bars[bars.index >= told.since - pd.Timedelta(weeks=scan.QUALITY_WEEKS)]
+    if len(recent) > 1:
+        found = inspect(recent, told.desk.worlds[symbol].instrument, timeframe=timeframe, now=moment)
     new = bars[(bars.index >= told.since) & (bars.index < told.until)]
     return {
         "symbol": symbol, "timeframe": timeframe, "candles": f"{len(new):,} of {len(bars):,}",
-        "last (UTC)": f"{bars.index[-1]:%Y-%m-%d %H:%M}", "bars late": f"{max(late, 0):,.1f}",
+        "last (UTC)": f"{bars.index[-1]:%Y-%m-%d %H:%M}",
+        "bars late": f"{max((moment - bars.index[-1]) / step - 1, 0):,.1f}",
         "verdict": str(quality_known(bars, timeframe=timeframe, week=week).iloc[-1]),
-        "holes": f"{int(found.gaps['missing_bars'].sum()):,}" if found else "",
-        "spikes": len(found.spikes) if found else "",
+        "inspected": found.verdict if found else "", "holes": int(found.gaps["missing_bars"].sum()) if found else "",
         "revised": f"{int((revised['seen_at'] >= told.since).sum()):,}" if len(revised) else "0",
         "why": "; ".join(found.reasons) if found else "",
     }  # fmt: skip
@@ -378,8 +380,7 @@ def holes(told: Span, most: int = 20) -> pd.DataFrame:
             bars = told.desk.history.bars(told.desk.provider_name, symbol, tf)
             if len(bars) < 2:
                 continue
-            gaps = quality(bars, timeframe=tf, week=world.instrument.week, symbol=symbol).gaps
-            gaps = gaps[gaps["missing_bars"] > 0] if len(gaps) else gaps
+            gaps = inspect(bars, world.instrument, timeframe=tf).gaps
             rows += [{"symbol": symbol, "timeframe": tf, **g} for g in gaps.to_dict("records")]
     table = pd.DataFrame(rows)
     return table.sort_values("missing_bars", ascending=False).head(most) if len(table) else NOTHING
