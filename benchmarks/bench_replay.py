@@ -29,7 +29,7 @@ from smclab.parity import verify
 from smclab.reading import read
 from smclab.replay import reel, replay, sweep
 from smclab.risk import Account, preset
-from smclab.setups import candidates
+from smclab.setups import candidates, warmup_bars
 from smclab.tapes import market
 
 EURUSD, PURSE, FREE = instrument("EURUSD"), Account(equity=10_000.0), Costs()
@@ -275,7 +275,8 @@ def road(n: int):
         laps.append(("read: the kernels, events and columns as tables", *clocks()))
         found = candidates(reading, EURUSD)
         laps.append((f"candidates: {len(found):,}", *clocks()))
-        tape = Tape(bars, found, context, costs, pd.Series(0.00008, bars.index), policy.to_dict(), {})
+        paid, first = pd.Series(0.00008, bars.index), warmup_bars(reading)
+        tape = Tape(bars, found, context, costs, paid, policy.to_dict(), {}, warmup_bars=first)
         live = live_tickets(tape, policy)
         laps.append((f"decide in bulk: {len(live):,} live", *clocks()))
         orders = intents(live, bars, policy=policy)

@@ -22,7 +22,7 @@ from smclab.labels import barrier_outcomes
 from smclab.news import NewsCalendar
 from smclab.reading import Config, read
 from smclab.risk import Account, Policy, preset
-from smclab.setups import SetupConfig, candidates
+from smclab.setups import SetupConfig, candidates, warmup_bars
 from smclab.walkforward import study
 
 HERE = Path(__file__).resolve().parent
@@ -136,7 +136,8 @@ def road(shared: Path, symbol: str, candles: str, spread: str | None, conf: dict
     setups = SetupConfig.from_dict({**conf["setups"], "htf": conf["confluence"]["htf"]})
     found = candidates(reading, profile, setups)
     looks = waiting(reading, profile, setups)
-    return studies.Tape(bars, found, world, costs, paid, conf["policy"], conf["rules"], conf["orders"], looks)
+    asked, first = (conf["policy"], conf["rules"], conf["orders"]), warmup_bars(reading, setups)
+    return studies.Tape(bars, found, world, costs, paid, *asked, looks, first)
 
 
 def said(row, digits: int = 2, unit: str = "") -> str:

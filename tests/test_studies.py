@@ -34,7 +34,7 @@ from smclab.instruments import instrument
 from smclab.reading import read
 from smclab.replay import replay
 from smclab.risk import Account, Policy
-from smclab.setups import candidates
+from smclab.setups import candidates, warmup_bars
 from smclab.tapes import market
 
 SYMBOL = "MADEUP"
@@ -80,7 +80,16 @@ def tape(reading):
     context = Context(eurusd, Account(equity=10_000.0), eurusd.typical_spread)
     spread = pd.Series(eurusd.typical_spread, index=reading.bars.index)
     costs = Costs(spread_price=eurusd.typical_spread)
-    return studies.Tape(reading.bars, candidates(reading, eurusd), context, costs, spread, WIDE, {"tie": "stop"})
+    return studies.Tape(
+        reading.bars,
+        candidates(reading, eurusd),
+        context,
+        costs,
+        spread,
+        WIDE,
+        {"tie": "stop"},
+        warmup_bars=warmup_bars(reading),
+    )
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from smcdesk.pipelines.decide import round_trip, stop_noise
+from smcdesk.pipelines.decide import regime_by_close, round_trip, stop_noise
 from smcdesk.scan import Desk, World, digest
 from smcdesk.store.rows import differences, plain
 from smclab.candles import quality_known, timeframe_ns
@@ -101,7 +101,7 @@ class _Tape:
         self.bars, fetched = desk.history.bars(*self.key), desk.history.fetched(*self.key)
         self.times, self.fetched = self.bars.index.as_unit("ns").asi8, fetched.to_numpy()
         self._worlds: dict[str, World] = {}
-        self._read: dict[tuple, tuple[Reading, pd.Series, pd.Series | None]] = {}
+        self._read: dict[tuple, tuple[Reading, dict[str, Any]]] = {}
 
     def late(self, looks: list[dict]) -> list[tuple]:
         "Bars that were fetched when a later one had been decided already."
@@ -126,17 +126,17 @@ class _Tape:
         if look["world"] not in self._worlds:
             self._worlds[look["world"]] = self.desk.journal.world(look["world"])
         world = self._worlds[look["world"]]
-        reading, quality, noise = self._reading(world, look)
+        reading, known = self._reading(world, look)
         at = reading.at(pd.Timestamp(look["bar_ns"], tz="UTC"))
         if not len(candidates_at(at, world.instrument, world.setups)):
             return ()
         context = Context(
             world.instrument, world.account, look["spread_price"], news=world.news, now_ns=look["now_ns"],
-            last_bar_ns=look["bar_ns"], quality=quality, stop_atr=noise, **round_trip(world.costs),
+            last_bar_ns=look["bar_ns"], **known, **round_trip(world.costs),
         )  # fmt: skip
         return decide(at, context, world.policy, setups=world.setups)
 
-    def _reading(self, world: World, look: dict[str, Any]) -> tuple[Reading, pd.Series, pd.Series | None]:
+    def _reading(self, world: World, look: dict[str, Any]) -> tuple[Reading, dict[str, Any]]:
         "The tape without what came in after the look: read once for all looks that lack the same bars."
         lacks = np.flatnonzero((self.fetched > look["seen_ns"]) & (self.times <= look["bar_ns"]))
         key = (world.name, *lacks.tolist())
@@ -147,5 +147,8 @@ class _Tape:
             known = quality_known(bars, timeframe=self.timeframe, week=world.instrument.week)
             known = known.set_axis(known.index + pd.Timedelta(timeframe_ns(self.timeframe), "ns"))
             asked = world.policy.in_force.risk.stop_atr_timeframe
-            self._read[key] = reading, known, stop_noise(bars, bars, world.instrument, world.config, asked)
+            self._read[key] = reading, {
+                "quality": known, "regimes": regime_by_close(bars, world.regime),
+                "stop_atr": stop_noise(bars, bars, world.instrument, world.config, asked),
+            }  # fmt: skip
         return self._read[key]

@@ -27,6 +27,7 @@ from smcdesk.history import History
 from smcdesk.pipelines.data import traded
 from smcdesk.pipelines.decide import (
     higher_timeframes,
+    regime_by_close,
     round_trip,
     setup_config,
     stop_noise,
@@ -47,7 +48,9 @@ from smclab.setups import SetupConfig, evaluations_at
 
 FIRST_BARS = 3000  # candles fetched of a series that is not kept yet: enough for every warm-up
 QUALITY_WEEKS = 6  # what the verdict on the data looks back on: the weeks a hole is told by, and its own window
-LABELLED = ("setup_id", "time", "version", "score_sweep", "score_zone", "confluence", "session")  # of a candidate
+LABELLED = (  # of a candidate
+    "setup_id", "time", "known_close", "version", "score_sweep", "score_zone", "confluence", "session",
+)  # fmt: skip
 SAVE_BARS = 5000  # a reader is put away after this many bars; fewer are read again sooner than they are loaded
 
 
@@ -66,6 +69,7 @@ class World:
     setups: SetupConfig
     costs: Costs
     news: NewsCalendar | None
+    regime: Mapping[str, Any]  # how it is told, as conf says
 
     def to_dict(self) -> dict[str, Any]:
         "Plain values, from which the world can be made again."
@@ -121,7 +125,7 @@ def worlds(
         entry = p["symbols"][name]
         own = traded(entry["instrument"], p["profiles"], name)
         costs = trading_costs(own, p["costs"], entry.get("bars_side", "bid"))
-        made[name] = World(own, account, policy, config, above, setups, costs, news)
+        made[name] = World(own, account, policy, config, above, setups, costs, news, p["regime"])
     return made
 
 
@@ -189,15 +193,16 @@ class Lane:
     def decide(
         self,
         context: Callable[[ReadingNow], Context],  # asked where there is something to judge
-    ) -> tuple[tuple[Decision, ...], pd.DataFrame]:  # and the candidates they are about
+    ) -> tuple[tuple[Decision, ...], pd.DataFrame, Context | None]:  # the candidates they are about; the world then
         "What to do at the close of the newest candle read."
         at, w = self._reader.now(), self.world
         found = evaluations_at(at, w.instrument, w.setups)
         if not len(found["time"]):
-            return (), pd.DataFrame()
+            return (), pd.DataFrame(), None
         rows = pd.DataFrame({name: found[name] for name in LABELLED})
-        rows["time"] = pd.to_datetime(rows["time"], utc=True)
-        return decide(at, context(at), w.policy, setups=w.setups), rows
+        rows = rows.assign(**{name: pd.to_datetime(rows[name], utc=True) for name in ("time", "known_close")})
+        around = context(at)
+        return decide(at, around, w.policy, setups=w.setups), rows, around
 
     def save(self, every: int = SAVE_BARS) -> None:
         "Put the reader away when enough was read since the last time."
@@ -219,7 +224,8 @@ def context_at(
         noise = stop_noise(at.bars, at.bars, world.instrument, world.config, asked)
     return Context(
         world.instrument, world.account, spread_price, data_quality=quality_at_close(at, world.instrument.week),
-        news=world.news, now_ns=now_ns, last_bar_ns=int(at.times[at.bar]), stop_atr=noise, **round_trip(world.costs),
+        news=world.news, now_ns=now_ns, last_bar_ns=int(at.times[at.bar]), stop_atr=noise,
+        regimes=regime_by_close(at.bars, world.regime), **round_trip(world.costs),
     )  # fmt: skip
 
 
@@ -540,11 +546,11 @@ def _judged(desk: Desk, lane: Lane, bar: pd.DataFrame, look: dict[str, Any]) -> 
         lane = Lane(before, lane.timeframe)
         lane.extend(bars)
     clock = (look["now_ns"], look["spread_price"])
-    made, found = lane.decide(lambda at: context_at(at, lane.world, *clock))
+    made, found, around = lane.decide(lambda at: context_at(at, lane.world, *clock))
     labels = pd.DataFrame()
     if made:
         spread = pd.Series(look["spread_price"], index=bar.index)
-        labels = label_rows(made, found, Context(lane.world.instrument, lane.world.account, 0.0), spread)
+        labels = label_rows(made, found, around, spread)
     return Told(look | {"decided": len(made), "digest": digest(made)}, made, labels)
 
 

@@ -46,9 +46,8 @@ class Tape:
     policy: Mapping[str, Any]  # as conf says it
     rules: Mapping[str, Any]
     orders: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # modes, legs, zone_exit, as conf says it
-    looks: pd.DataFrame | None = (
-        None  # limits that wait, bar after bar, columns of `candidates`; None: they wait blindly
-    )
+    looks: pd.DataFrame | None = None  # waiting limits bar after bar, columns of `candidates`; None: they wait blindly
+    warmup_bars: int = 0  # how many bars must be known before anything is decided
 
     @property
     def symbol(self) -> str:
@@ -178,7 +177,7 @@ def _live(tape: Tape, table: pd.DataFrame, policy: Policy) -> tuple[np.ndarray, 
     plans = plan_all(
         table, context.instrument, policy, spread_price=spread, cost_price=context.cost_at(table["entry_price"])
     )
-    yes = _passing(table, plans, spread, context, policy)
+    yes = _passing(table, plans, spread, context, policy) & (table["known_bar"] + 1 >= tape.warmup_bars).to_numpy()
     unsure = np.flatnonzero(yes & ~_plenty(plans, context, policy))
     asked = tickets({k: v[unsure] for k, v in plans.items()})
     yes[unsure] = [_affordable(ticket, context, policy) for ticket in asked]

@@ -16,7 +16,7 @@ from smclab.candles import BadConfig, fingerprint, nearest
 from smclab.config import Settings, setting
 from smclab.reading import Config, read
 from smclab.scorecard import deflated_sharpe, figure, moments, probabilistic_sharpe, sharpes, trading_days
-from smclab.setups import SetupConfig, candidates
+from smclab.setups import SetupConfig, candidates, warmup_bars
 
 KINDS = ("reading", "setups")  # what a structural path begins with
 SAMPLERS = ("tpe", "random")
@@ -63,7 +63,8 @@ class Market:
         seen = read(part.bars, config, instrument=owner, timeframes=self.timeframes)
         later = candidates(seen, owner, setups, pending=True)
         looks = None if self.tape.looks is None else later[later["mode"] == "limit"]
-        return dataclasses.replace(part, candidates=candidates(seen, owner, setups), looks=looks)
+        found = candidates(seen, owner, setups)
+        return dataclasses.replace(part, candidates=found, looks=looks, warmup_bars=warmup_bars(seen, setups))
 
 
 # The space

@@ -38,7 +38,8 @@ def create_pipeline(symbols: Iterable[str]) -> Pipeline:
     "Readings of all symbols to one ledger, and what it is worth."
     symbols = list(symbols)
     own = ["entry_bars", "intents", "instrument", "costs"]
-    each = [stage(s, [*ordered(s), node(market, own, "market_of_portfolio", name="market")]) for s in symbols]
+    one = node(market, own, "market_of_portfolio", name="market_of_portfolio")
+    each = [stage(s, [*ordered(s), one]) for s in symbols]
     asked = ["account", "policy", "params:rules", *(f"{s}.market_of_portfolio" for s in symbols)]
     counted = ["shared", "params:scorecard.n_boot", "params:seed"]
     nodes = [

@@ -14,7 +14,7 @@ from smcdesk.pipelines.decide import surrounded
 from smcdesk.studies import Chosen, Sweep, Tape
 from smclab.instruments import Instrument
 from smclab.reading import Reading
-from smclab.setups import SetupConfig, candidates
+from smclab.setups import SetupConfig, candidates, warmup_bars
 from smclab.walkforward import plateau
 
 
@@ -24,9 +24,10 @@ def waiting(reading: Reading, instrument: Instrument, config: SetupConfig) -> pd
     return found[found["mode"] == "limit"]
 
 
-def tape(bars, candidates, context, costs, spread_price, policy, rules, orders, waiting) -> Tape:
+def tape(reading, setups, bars, candidates, context, costs, spread_price, policy, rules, orders, waiting) -> Tape:
     "What all combinations share."
-    return Tape(bars, candidates, context, costs, spread_price, policy, rules, orders, waiting)
+    first = warmup_bars(reading, setups)
+    return Tape(bars, candidates, context, costs, spread_price, policy, rules, orders, waiting, first)
 
 
 def swept(tape: Tape, space: Mapping[str, list], work: Mapping[str, Any]) -> Sweep:
@@ -65,7 +66,7 @@ def chosen(tape: Tape, sweep: Sweep, keep_n: int, n_boot: int, seed: int, work: 
 
 def taped(symbol: str) -> list:
     "The nodes from a reading to the tape all combinations share; every study begins with them."
-    shared = ["entry_bars", "candidates", "context", "costs", "spread_price"]
+    shared = ["reading", "setup_config", "entry_bars", "candidates", "context", "costs", "spread_price"]
     shared += ["params:policy", "params:rules", "params:orders", "waiting"]
     return [
         *surrounded(symbol),
