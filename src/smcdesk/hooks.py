@@ -18,6 +18,9 @@ HASHED = {  # dataset -> tag of its hash
 }  # fmt: skip
 
 
+WORLD = ("news", "headlines")  # datasets of everyone, whose conf stands under their name
+
+
 class Safety:
     "Nothing is sent anywhere in this part of the project: a conf that asks for it is refused."
 
@@ -53,7 +56,7 @@ class Tracking:
         "Create the tracking database before kedro-mlflow looks for its experiment."
         tracking.prepare()
         said = context.config_loader
-        self._conf = {**said["parameters"], "news": said["catalog"].get("news", {}).get("news")}
+        self._conf = said["parameters"] | {name: said["catalog"].get(name, {}).get(name) for name in WORLD}
 
     @hook_impl(trylast=True)
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline, catalog) -> None:

@@ -73,7 +73,7 @@ def _leaves(conf: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]
 def _otherwise(conf: Mapping[str, Any], env: str) -> dict[str, tuple[Any, Any]]:
     "What conf says differently today; how and when work is done does not count."
     then, now = (
-        {k: v for k, v in _leaves(c) if not k.startswith(("work.", "news")) and k != "now"}
+        {k: v for k, v in _leaves(c) if not k.startswith(("work.", *hooks.WORLD)) and k != "now"}
         for c in (conf, project.parameters(env))
     )
     return {k: (then.get(k), now.get(k)) for k in sorted(then.keys() | now.keys()) if then.get(k) != now.get(k)}
@@ -123,8 +123,8 @@ def _catalog(pipelines, env: str, conf: Mapping[str, Any]):
     "Raw data as conf has it, the run's own parameters, and nothing that is ever written."
     from kedro.io import DataCatalog, MemoryDataset
 
-    told = project.config(env, {k: conf[k] for k in ("symbols", "news") if conf.get(k)})["catalog"]
-    catalog = DataCatalog.from_config({k: v for k, v in told.items() if k == "news" or k.rpartition(".")[2] in RAW})
+    told = project.config(env, {k: conf[k] for k in ("symbols", *hooks.WORLD) if conf.get(k)})["catalog"]
+    catalog = DataCatalog.from_config({k: v for k, v in told.items() if k in hooks.WORLD or k.rpartition(".")[2] in RAW})
     today = project.parameters(env)
     for name in {n.removeprefix("params:") for p in pipelines for n in p.inputs() if n.startswith("params:")}:
         value = _parameter(conf, name)
