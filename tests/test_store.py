@@ -73,7 +73,7 @@ def store(url):
 @pytest.fixture(scope="session")
 def decided():
     "Real decisions, of every outcome."
-    bars = tapes.market(2000, seed=1, timeframe="15m", week="fx")
+    bars = tapes.market(3000, seed=1, timeframe="15m", week="fx")
     context = gates.Context(instruments.instrument("EURUSD"), risk.Account(equity=10_000.0), 0.00008)
     read = reading.read(bars)
     policy = risk.Policy.from_dict({"preset": "v1", "stop_cap": {"instrument_cap": False}})

@@ -109,7 +109,7 @@ def test_sweep_of_one_is_the_replay_also_where_limits_are_taken_back(watched, re
         "killzone": {**OPEN, "killzone_gate": {"enabled": True}, "grade_execution": {"a_plus": 60, "a": 50, "b": 40}},
         "small": WIDE,
     }[name]  # fmt: skip
-    account = Account(equity=100.0 if name == "small" else 10_000.0)
+    account = Account(equity=200.0 if name == "small" else 10_000.0)
     tape = dataclasses.replace(watched, policy=said, context=dataclasses.replace(watched.context, account=account))
     policy, how = Policy.from_dict(said), {"spread_price": tape.spread_price}
     decisions = decide_all(reading, tape.context, policy, **how)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from smcdesk import project, purse, session, studies, tracking
+from smcdesk import hooks, project, purse, session, studies, tracking
 from smclab.candles import BadConfig, fingerprint
 
 MADE = {  # dataset -> tag of what came
@@ -124,7 +124,8 @@ def _catalog(pipelines, env: str, conf: Mapping[str, Any]):
     from kedro.io import DataCatalog, MemoryDataset
 
     told = project.config(env, {k: conf[k] for k in ("symbols", *hooks.WORLD) if conf.get(k)})["catalog"]
-    catalog = DataCatalog.from_config({k: v for k, v in told.items() if k in hooks.WORLD or k.rpartition(".")[2] in RAW})
+    raw = {k: v for k, v in told.items() if k in hooks.WORLD or k.rpartition(".")[2] in RAW}
+    catalog = DataCatalog.from_config(raw)
     today = project.parameters(env)
     for name in {n.removeprefix("params:") for p in pipelines for n in p.inputs() if n.startswith("params:")}:
         value = _parameter(conf, name)
@@ -139,7 +140,6 @@ def _again(said: list[str], stages: list[str], symbols: list[str], env: str, con
     "Run stages in memory, without tracking. What was made, by dataset, and the hash of the configuration."
     from kedro.runner import SequentialRunner
 
-    from smcdesk import hooks
     from smcdesk.datasets import Kept
 
     whole, part = _pipeline(said, symbols), _pipeline(stages, symbols)
