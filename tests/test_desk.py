@@ -127,10 +127,10 @@ def graph(parameters):
 
 
 def unused(parameters):
-    """Parameters that no node takes; a symbol's file is read by its dataset, `seed` and `send` also by hooks."""
+    """Parameters that no node takes; a symbol's file is read by its dataset, `send` and the purse's symbols by hooks."""
     taken = [n.removeprefix("params:") for n in graph(parameters).inputs() if n.startswith("params:")]
     files = {f"symbols.{s}.{key}" for s in parameters["symbols"] for key in ("source", "zone", "spread")}
-    read = (*taken, *files, "send")
+    read = (*taken, *files, "send", "portfolio.symbols")
     return [n for n in leaves(parameters) if not any(n == r or n.startswith(f"{r}.") for r in read)]
 
 
