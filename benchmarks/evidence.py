@@ -129,7 +129,7 @@ def road(shared: Path, symbol: str, candles: str, spread: str | None, conf: dict
     bars, profile, policy = tape(shared, candles), instrument(symbol), Policy.from_dict(conf["policy"])
     costs, account = trading_costs(profile, conf["costs"], "bid"), Account.from_dict(conf["account"])
     config = Config.from_dict(conf["reading"])
-    world = conditions(bars, bars, profile, account, costs, None, policy, config)
+    world = conditions(bars, bars, profile, account, costs, None, policy, config, conf["regime"])
     quoted = pd.read_parquet(shared / "data" / f"{spread}.parquet").set_index("ts").iloc[:, 0] if spread else None
     paid = spread_by_bar(bars, bars, quoted, costs)
     reading = read(bars, config, instrument=profile, timeframes=tuple(conf["timeframes"]))
