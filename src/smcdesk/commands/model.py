@@ -9,6 +9,15 @@ import typer
 from smcdesk.commands.console import Env, Symbol, progress_bar, run_report, say_where
 
 app = typer.Typer(no_args_is_help=True, help="Which model decides: train a challenger, list, promote, take back.")
+
+
+@app.callback()
+def _quietly():
+    from smcdesk import session
+
+    session.quiet()
+
+
 Name = Annotated[
     str | None,
     typer.Option("--name", "-n", help="A registered model, e.g. smclab-EURUSD-1h; else conf's first symbol."),

@@ -26,11 +26,10 @@ def schedule_list(env: Env = "paper"):
 
     keeper = timekeeper.Keeper(env)
     zone = keeper.schedule.zone
-    table = Table("line", "when", "next (UTC)", f"next ({zone})", "last (UTC)", "became", box=None)
+    zones = list(dict.fromkeys(("UTC", zone)))
+    table = Table("line", "when", *(f"next ({z})" for z in zones), "last (UTC)", "became", box=None)
     for name, job, slot, last in keeper.listing():
-        due = ("never",) * 2 if slot is None else (
-            f"{slot.due:%a %Y-%m-%d %H:%M:%S}", f"{slot.due.astimezone(ZoneInfo(zone)):%a %Y-%m-%d %H:%M:%S}"
-        )  # fmt: skip
+        due = ["never" if slot is None else f"{slot.due.astimezone(ZoneInfo(z)):%a %Y-%m-%d %H:%M:%S}" for z in zones]
         became = ("-", "") if last is None else (f"{last['time']:%Y-%m-%d %H:%M}", timekeeper.said(last))
         table.add_row(*(Text(word) for word in (name, timekeeper.when(job), *due, *became)))
     out = Console()
