@@ -63,8 +63,6 @@ def _options(debug: Annotated[bool, typer.Option("--debug", help="Show the trace
 
 
 app.add_typer(market.app)
-app.add_typer(notify.app, name="outbox")
-app.add_typer(schedule.app, name="schedule")
 app.add_typer(studies.app)
 app.add_typer(store.app, name="store")
 app.add_typer(notify.app, name="outbox")
@@ -132,19 +130,14 @@ def report(
 
 
 @app.command()
-def reports():
-    "The report templates, what they are for, and their parameters."
-    from rich.console import Console
-    from rich.table import Table
+def reports(
+    runs: Annotated[bool, typer.Option("--runs", "-r", help="What was run, newest first.")] = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many runs.")] = 20,
+):
+    "The report templates, their parameters and their latest run; with --runs, what was run."
+    from smcdesk.commands import results
 
-    from smcdesk import project
-    from smcdesk import reports as shelf
-
-    table = Table("report", "purpose", "parameters", box=None)
-    for name, path in shelf.reports(project.root()).items():
-        known = ", ".join(f"{k}={v!r}" for k, v in shelf.defaults(path).items())
-        table.add_row(name, shelf.purpose(path), known)
-    Console().print(table)
+    results.show_runs(limit) if runs else results.show_templates()
 
 
 @app.command()
