@@ -238,7 +238,7 @@ def test_stream_on_daily_shares_trades_what_the_tape_does(shared):
     for symbol, bars in table.groupby("symbol"):
         profile = replace(instrument("default_equity"), symbol=symbol)
         context = Context(profile, Account(equity=100_000.0), profile.typical_spread)
-        bars = check(bars.drop(columns="symbol").astype(float), symbol=symbol, timeframe="1D")
+        bars, _ = check(bars.drop(columns="symbol").astype(float), symbol=symbol, timeframe="1D", on_bad="quarantine")
         decisions, _, ledger, _ = agree(bars, "1D", context, V1)
         n = [a + b for a, b in zip(n, (len(bars), len(decisions), len(ledger.closed)), strict=True)]
     print(f"\ndaily shares: {n[0]:,} bars, {n[1]:,} decisions, {n[2]:,} closed")
