@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 
@@ -74,3 +75,22 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+@contextmanager
+def transaction(
+    path: Path,  # an SQLite file
+) -> Iterator[sqlite3.Connection]:
+    "All of it on the disk, or nothing; other writers wait for its end."
+    with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as c:
+        c.execute("PRAGMA journal_mode = WAL")
+        c.execute("PRAGMA synchronous = FULL")
+        c.execute("BEGIN IMMEDIATE")
+        try:
+            yield c
+        except BaseException:
+            if c.in_transaction:
+                c.execute("ROLLBACK")
+            raise
+        if c.in_transaction:
+            c.execute("COMMIT")

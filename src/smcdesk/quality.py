@@ -24,7 +24,7 @@ from smclab.instruments import Instrument
 VERDICTS = ("ok", "degraded", "bad")
 ANY = 1e-12  # a limit that one case reaches
 # From which share of bars, %, a finding makes the verdict degraded, and bad; the Lab's own limits where it has one.
-LIMITS_PCT = candles._BOUNDS_PCT | {
+LIMITS_PCT = candles.LIMITS_PCT | {
     "impossible": (ANY, 1), "off grid": (ANY, 1), "daily candles": (ANY, 1), "told twice": (ANY, 1),
     "no volume": (5, 50),
 }  # fmt: skip

@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from dataclasses import fields as fields_of
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from typing import Any
 import pandas as pd
 
 from smcdesk import feeds, project
+from smcdesk.disk import transaction
 from smcdesk.evaluated import label_rows, outcome_rows, signal_rows
 from smcdesk.history import History
 from smcdesk.pipelines.data import traded
@@ -271,21 +272,8 @@ class Journal:
         with self._open() as c:
             c.executescript(_TABLES)
 
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        "A transaction: all of it or nothing."
-        with closing(sqlite3.connect(self.path, timeout=30, isolation_level=None)) as c:
-            c.execute("PRAGMA journal_mode = WAL")
-            c.execute("PRAGMA synchronous = FULL")
-            c.execute("BEGIN IMMEDIATE")
-            try:
-                yield c
-            except BaseException:
-                if c.in_transaction:
-                    c.execute("ROLLBACK")
-                raise
-            if c.in_transaction:
-                c.execute("COMMIT")
+    def _open(self) -> AbstractContextManager[sqlite3.Connection]:
+        return transaction(self.path)
 
     def begin(self, looks: list[dict[str, Any]], used: Iterable[World]) -> list[dict[str, Any]]:
         "Write down that bars are looked at; what was written before stands. The lines as they stand."

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from smcdesk.disk import transaction
 from smclab.candles import BadConfig, nearest, timeframe_ns
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -276,18 +277,8 @@ class Book:
         with self._open() as c:
             c.executescript(_TABLES)
 
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        "A transaction."
-        with closing(sqlite3.connect(self.path, timeout=30, isolation_level=None)) as c:
-            c.execute("PRAGMA synchronous = FULL")
-            c.execute("BEGIN IMMEDIATE")
-            try:
-                yield c
-            except BaseException:
-                c.execute("ROLLBACK") if c.in_transaction else None
-                raise
-            c.execute("COMMIT") if c.in_transaction else None
+    def _open(self) -> AbstractContextManager[sqlite3.Connection]:
+        return transaction(self.path)
 
     @contextmanager
     def alone(self) -> Iterator[bool]:  # False: another process is at work

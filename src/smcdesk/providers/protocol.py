@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -148,7 +149,7 @@ class Surroundings:
     files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # conf's symbols, for `files`
 
 
-class Source:
+class Source(ABC):
     """What the providers share: names, spans, closed bars only.
 
     A provider gives `name`, `timeframes` and `_fetch(wire, timeframe, start, end)`, which may return more than it was
@@ -226,6 +227,6 @@ class Source:
             near = nearest(timeframe, tuple(self.timeframes))
             raise ProviderRefused(f"{self.name} has no {timeframe} candles: expected one of {known}{near}")
 
+    @abstractmethod
     def _fetch(self, wire: str, timeframe: str, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
         "The bars of a span as the source gives them."
-        raise NotImplementedError
