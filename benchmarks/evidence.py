@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from smcdesk import project, studies
-from smcdesk.pipelines.decide import conditions, quality_by_close, spread_by_bar, trading_costs
+from smcdesk.pipelines.decide import conditions, spread_by_bar, trading_costs
 from smcdesk.pipelines.sweep import waiting
+from smcdesk.quality import verdicts
 from smclab.candles import BadConfig, check
 from smclab.decision import decide_all
 from smclab.execution import Costs
@@ -61,7 +62,7 @@ def decided(shared: Path, news: NewsCalendar, symbol: str, candles: str, spread:
     """Candidates, decisions and the gates' answers of one tape."""
     bars, profile = tape(shared, candles), instrument(symbol)
     reading = read(bars, instrument=profile)
-    judged = quality_by_close(bars, profile)
+    judged = verdicts(bars, profile)
     context = Context(profile, Account(10_000.0), profile.typical_spread, news=news, quality=judged)
     paid = None
     if spread:

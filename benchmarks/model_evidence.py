@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from smcdesk.acting import Trial, acting
-from smcdesk.pipelines.decide import decision_log, quality_by_close, regime_by_close, round_trip
+from smcdesk.pipelines.decide import decision_log, regime_by_close, round_trip
 from smcdesk.pipelines.model import setup_labels
+from smcdesk.quality import verdicts
 from smclab.audit import audit, changed_by_cut
 from smclab.candles import check
 from smclab.decision import decide_all
@@ -86,7 +87,7 @@ def world(shared: Path, news: NewsCalendar, symbol: str, candles: str, spread: s
     regime = regime_by_close(bars, {"method": "rule", "rule": RegimeConfig().to_dict(), "hmm": {}})
     context = Context(
         profile, Account(10_000.0), costs.spread_price, **round_trip(costs), news=news,
-        quality=quality_by_close(bars, profile), regimes=regime,
+        quality=verdicts(bars, profile), regimes=regime,
     )  # fmt: skip
     return read(bars, instrument=profile), context, paid, costs
 

@@ -3,6 +3,7 @@ quality against calendars and second sources, the calendar of news, and the comm
 
 import sys
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from smcdesk.providers import BadAnswer, ProviderDown, ProviderRefused, news, pr
 from smcdesk.providers.caller import Breaker, Pace
 from smcdesk.providers.failover import Failover, Hysteresis, changes
 from smcdesk.providers.recorded import Recorded
-from smcdesk.quality import cross_check, inspect
+from smcdesk.quality import cross_check, inspect, verdict, verdicts, week_of
 from smclab.candles import BadBars, BadConfig, check, resample
 from smclab.instruments import instrument
 from smclab.tapes import market
@@ -429,6 +430,30 @@ def test_shares_on_new_yorks_clock_are_bad():
     wrong = bars.set_axis(grid.tz_convert("America/New_York").tz_localize(None).tz_localize("UTC"))
     told = inspect(wrong, SPY, timeframe="15m")
     assert kinds(told)["clock"] == "bad" and "XNYS" in " ".join(told.reasons)
+
+
+def test_an_exchange_of_its_own_has_its_own_days():
+    london = replace(SPY, symbol="VOD", exchange="XLON", zone="Europe/London")
+    grid = expected(london)(pd.Timestamp("2024-01-02T08:00Z"), pd.Timestamp("2024-03-28T16:15Z"), "15m")
+    bars = market(len(grid), seed=4, price=400.0, tick=0.01, week="24/7").set_axis(grid)
+    assert inspect(bars, london, timeframe="15m").verdict == "ok"
+    assert kinds(inspect(bars, SPY, timeframe="15m"))["clock"] == "bad"
+    with pytest.raises(BadConfig, match="unknown exchange calendar 'XLOM'"):
+        inspect(bars, replace(london, exchange="XLOM"), timeframe="15m")
+
+
+def test_the_verdict_decisions_use_hears_the_inspection_a_week_later_and_never_sooner(fx):
+    assert set(verdicts(fx, EURUSD)) == {"ok"}
+    athens = fx.set_axis(fx.index.tz_convert("Europe/Athens").tz_localize(None).tz_localize("UTC"))
+    wrong = athens[~athens.index.duplicated()].sort_index()
+    known = verdicts(wrong, EURUSD, "15m")
+    turned = known.index[known == "bad"][0]
+    weeks = week_of(known.index.asi8)
+    assert weeks[known.index.get_loc(turned)] == weeks[known.index.get_loc(turned) - 1] + 1
+    assert turned - known.index[0] > pd.Timedelta(weeks=4) and (known[turned:] == "bad").all()
+    for n in (900, 3000, 3500, len(wrong)):
+        assert verdicts(wrong.iloc[:n], EURUSD, "15m").equals(known.iloc[:n]), n
+        assert verdict(wrong.iloc[:n], EURUSD, "15m") == known.iloc[n - 1], n
 
 
 def test_two_sources_are_compared_and_a_shift_is_found(tape):

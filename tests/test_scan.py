@@ -12,9 +12,9 @@ import pytest
 from virtual import SYMBOL, Clock, House, moment, tape
 
 from smcdesk import digest, outbox, scan
+from smcdesk.quality import verdicts
 from smcdesk.review import review
 from smcdesk.store import engine
-from smclab.candles import quality_known
 from smclab.news import NewsCalendar
 from smclab.reading import Reader
 from smclab.setups import evaluations_at
@@ -208,16 +208,17 @@ def test_lane_put_away_and_taken_up_decides_what_one_that_stayed_decides(bars, d
     assert desks.desk().lane(SYMBOL, "15m").n == 0
 
 
-def test_quality_at_close_is_that_of_the_whole_tape(bars):
+def test_quality_of_a_lane_is_that_of_the_whole_tape(bars):
     world = scan.worlds("test")["MADEUP"]
     rng = np.random.default_rng(5)
     holed = bars.drop(bars.index[np.sort(rng.choice(np.arange(100, 2600), 40, replace=False))])
     holed.iloc[2000:2020, :4] = holed["close"].iloc[1999]
-    known = quality_known(holed, timeframe="15m", week="fx")
+    known = verdicts(holed, world.instrument, "15m")
     assert known.nunique() > 1
+    lane = scan.Lane(replace(world, above=()), "15m")
     for n in (50, 700, 1500, 1990, 2005, 2040, 2500, len(holed)):
-        reader = Reader(world.config, timeframe="15m", timeframes=()).extend(holed.iloc[:n])
-        assert scan.quality_at_close(reader.now(), "fx") == known.iloc[n - 1], n
+        lane.extend(holed.iloc[lane.n : n])
+        assert lane.data_quality() == known.iloc[n - 1], n
 
 
 def test_world_written_down_is_the_same_world(house):

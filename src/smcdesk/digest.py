@@ -11,11 +11,12 @@ from typing import Any
 import pandas as pd
 
 from smcdesk import project, rollout, scan, schedule
-from smcdesk.quality import inspect
+from smcdesk.quality import WEEKS_BACK, cross_check, inspect
+from smcdesk.quality import verdict as verdict_of
 from smcdesk.review import Review, review
 from smcdesk.scan import Desk, listed
 from smcdesk.schedule import Book
-from smclab.candles import BadConfig, quality_known, timeframe_ns
+from smclab.candles import BadBars, BadConfig, timeframe_ns
 from smclab.execution import intents
 from smclab.news import NewsCalendar
 from smclab.replay import replay
@@ -201,18 +202,18 @@ def _series(told: Span, symbol: str, timeframe: str) -> dict[str, Any]:
     bars = history.bars(name, symbol, timeframe)
     if not len(bars):
         return {"symbol": symbol, "timeframe": timeframe, "candles": "none", "verdict": "no data"}
-    step, week = pd.Timedelta(timeframe_ns(timeframe), "ns"), told.desk.worlds[symbol].instrument.week
+    step, instrument = pd.Timedelta(timeframe_ns(timeframe), "ns"), told.desk.worlds[symbol].instrument
     revised = history.revisions(name, symbol, timeframe)
     found, moment = None, min(told.now, told.until)
-    recent = bars[bars.index >= told.since - pd.Timedelta(weeks=scan.QUALITY_WEEKS)]
+    recent = bars[bars.index >= told.since - pd.Timedelta(weeks=WEEKS_BACK)]
     if len(recent) > 1:
-        found = inspect(recent, told.desk.worlds[symbol].instrument, timeframe=timeframe, now=moment)
+        found = inspect(recent, instrument, timeframe=timeframe, now=moment)
     new = bars[(bars.index >= told.since) & (bars.index < told.until)]
     return {
         "symbol": symbol, "timeframe": timeframe, "candles": f"{len(new):,} of {len(bars):,}",
         "last (UTC)": f"{bars.index[-1]:%Y-%m-%d %H:%M}",
         "bars late": f"{max((moment - bars.index[-1]) / step - 1, 0):,.1f}",
-        "verdict": str(quality_known(bars, timeframe=timeframe, week=week).iloc[-1]),
+        "verdict": verdict_of(bars, instrument, timeframe),
         "inspected": found.verdict if found else "", "holes": int(found.gaps["missing_bars"].sum()) if found else "",
         "revised": f"{int((revised['seen_at'] >= told.since).sum()):,}" if len(revised) else "0",
         "why": "; ".join(found.reasons) if found else "",
@@ -384,6 +385,24 @@ def holes(told: Span, most: int = 20) -> pd.DataFrame:
             rows += [{"symbol": symbol, "timeframe": tf, **g} for g in gaps.to_dict("records")]
     table = pd.DataFrame(rows)
     return table.sort_values("missing_bars", ascending=False).head(most) if len(table) else NOTHING
+
+
+def second_sources(told: Span) -> pd.DataFrame:
+    "Every other source a market's candles are kept of, bar against bar, over the weeks the verdict looks back on."
+    kept, own = told.desk.history, told.desk.provider_name
+    since, rows = told.since - pd.Timedelta(weeks=WEEKS_BACK), []
+    for other, symbol, tf in kept.series():
+        if other == own or symbol not in told.desk.worlds or tf not in told.timeframes:
+            continue
+        both = [kept.bars(name, symbol, tf, since) for name in (own, other)]
+        row = {"symbol": symbol, "timeframe": tf, "first": own, "second": other}
+        try:
+            found = cross_check(*both, told.desk.worlds[symbol].instrument, timeframe=tf)
+        except BadBars as error:
+            rows.append(row | {"verdict": "no data", "result": str(error)})
+        else:
+            rows.append(row | {"verdict": found.verdict, "result": found.sentence})
+    return pd.DataFrame(rows) if rows else NOTHING
 
 
 def revisions(told: Span, most: int = 20) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from smclab.instruments import Instrument
 
 Expected = Callable[[pd.Timestamp, pd.Timestamp, str], pd.DatetimeIndex]
 
-EXCHANGE = "XNYS"  # of equities, unless conf names another
+EXCHANGE = "XNYS"  # whose holidays metals keep
 NEW_YORK = "America/New_York"
 HOUR_NS = 3_600_000_000_000
 DAY_NS = 24 * HOUR_NS
@@ -40,10 +40,7 @@ def _grid(start: pd.Timestamp, end: pd.Timestamp, step: int) -> pd.DatetimeIndex
     return pd.DatetimeIndex(np.arange(start.value, end.value + 1, step), tz="UTC").as_unit("ns")
 
 
-def expected(
-    instrument: Instrument,
-    calendar: str = EXCHANGE,  # of a market that trades in sessions
-) -> Expected:
+def expected(instrument: Instrument) -> Expected:
     "For a market, the function that tells the open times from a bar's to another's, both included."
 
     def times(start: pd.Timestamp, end: pd.Timestamp, timeframe: str) -> pd.DatetimeIndex:
@@ -51,7 +48,7 @@ def expected(
         if instrument.week == "24/7":
             return _grid(start, end, step)
         if instrument.week == "sessions":
-            return _sessions(start, end, step, calendar)
+            return _sessions(start, end, step, instrument.exchange)
         return _fx(start, end, step, breaks=instrument.asset_class == "metal")
 
     return times
@@ -118,11 +115,11 @@ def _sessions(start: pd.Timestamp, end: pd.Timestamp, step: int, code: str) -> p
 def session_offsets(
     times: pd.DatetimeIndex,  # open times of bars
     step: int,  # their length, ns
-    calendar: str = EXCHANGE,
+    exchange: str,  # its calendar's code
 ) -> tuple[int, int]:  # ns, to the nearest half hour: first bar after the open, end of the last after the close
     "How far the days of a tape stand from an exchange's own, in the median."
     days = pd.Series(times.asi8, index=times.normalize()).groupby(level=0).agg(["min", "max"])
-    known = _exchange(calendar, times[0].year - 1).schedule
+    known = _exchange(exchange, times[0].year - 1).schedule
     known = known.set_axis(known.index.tz_localize("UTC")).reindex(days.index).dropna(subset=["open"])
     days = days.loc[known.index]
     if not len(days):

@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 
 from smcdesk.history import holes
-from smcdesk.hours import EXCHANGE, expected, session_offsets
+from smcdesk.hours import EXCHANGE, NEW_YORK, expected, session_offsets
 from smcdesk.providers.files import weekly_clock
 from smcdesk.providers.protocol import moment
 from smclab import candles
-from smclab.candles import COLUMNS, BadBars, BadConfig, check, infer_timeframe, quality, timeframe_ns
+from smclab.candles import COLUMNS, BadBars, BadConfig, check, infer_timeframe, quality, quality_known, timeframe_ns
 from smclab.instruments import Instrument
 
 VERDICTS = ("ok", "degraded", "bad")
@@ -59,14 +59,13 @@ def inspect(
     *,
     timeframe: str | None = None,  # None: inferred
     now: Any = None,  # a moment: how late the last candle is; None: not asked
-    calendar: str = EXCHANGE,  # of a market that trades in sessions
 ) -> Inspection:
     "Everything that can be told of one source's candles."
     good, impossible = check(bars, symbol=instrument.symbol, on_bad="quarantine")
     timeframe = timeframe or infer_timeframe(good)
     step = timeframe_ns(timeframe)
     tape = quality(good, timeframe=None, week=instrument.week, symbol=instrument.symbol)
-    gaps = _missing(good, instrument, timeframe, calendar, tape)
+    gaps = _missing(good, instrument, timeframe, tape)
     at = {
         "impossible": (impossible.index, f"rows no candle can be: {', '.join(sorted(set(impossible['rule'])))}"),
         "missing": (gaps["start"], "bars missing"),
@@ -82,14 +81,78 @@ def inspect(
     missing = int(gaps["missing_bars"].sum())
     counts = {"missing": (missing, len(good) + missing), "impossible": (len(impossible), len(bars))}
     found = [_finding(kind, *said, *counts.get(kind, (len(said[0]), len(good)))) for kind, said in at.items()]
-    found += _clock(good.index, step, instrument, calendar)
+    found += _clock(good.index, step, instrument)
     if now is not None:
-        found += _late(good.index[-1], moment(now), instrument, timeframe, calendar)
+        found += _late(good.index[-1], moment(now), instrument, timeframe)
     table = pd.DataFrame([row for row in found if row["n"]], columns=list(FINDINGS))
     worst = max((VERDICTS.index(level) for level in table["level"]), default=0)
     return Inspection(
         instrument.symbol, timeframe, len(good), good.index[0], good.index[-1], VERDICTS[worst], table, gaps
     )
+
+
+# --- the verdict decisions are made by
+
+
+WEEKS_BACK = 6  # and as many candles as are enough where candles are long
+ENOUGH = 700
+FEWEST = 100  # candles, before anything is said of a tape as a whole
+SATURDAY_NS = 2 * DAY.value  # the first of the epoch
+WEEK_NS = 7 * DAY.value
+
+
+def verdicts(
+    bars: pd.DataFrame,  # (n, OHLCV) checked bars
+    instrument: Instrument,
+    timeframe: str | None = None,  # None: inferred
+) -> pd.Series:  # ok, degraded or bad, by the instant from which it is known: each bar's close
+    """The quality of the data as it was known at every close: the worse of two verdicts.
+
+    The Lab's `quality_known` judges the last candles at every bar. Once a week, on Saturday 00:00 UTC, the six weeks
+    before are inspected as a file is, by the market's calendar and clock; what is found holds until the next Saturday.
+    """
+    timeframe = timeframe or infer_timeframe(bars)
+    known = quality_known(bars, timeframe=timeframe, week=instrument.week)
+    closes = bars.index.as_unit("ns").asi8 + timeframe_ns(timeframe)
+    weeks, which = np.unique(week_of(closes), return_inverse=True)
+    found = [VERDICTS.index(weekly(bars, instrument, timeframe, week)) for week in weeks.tolist()]
+    worse = np.maximum(known.map(VERDICTS.index).to_numpy(), np.array(found, np.int64)[which])
+    closed = pd.DatetimeIndex(closes, tz="UTC")
+    return pd.Series(np.array(VERDICTS, dtype=object)[worse], closed, dtype="str")
+
+
+def week_of(
+    close_ns,  # ns UTC, a number or an array
+):  # weeks since the epoch's first Saturday, likewise
+    "Whose Saturday's inspection holds at an instant."
+    return (close_ns - SATURDAY_NS) // WEEK_NS
+
+
+def weekly(bars: pd.DataFrame, instrument: Instrument, timeframe: str, week: int) -> str:
+    "What the inspection of one Saturday said: of candles that had closed by then."
+    step, moment_ns = timeframe_ns(timeframe), SATURDAY_NS + week * WEEK_NS
+    first = moment_ns - WEEKS_BACK * WEEK_NS - ENOUGH * step
+    lo, hi = bars.index.as_unit("ns").asi8.searchsorted([first, moment_ns - step + 1])
+    return inspect(bars.iloc[lo:hi], instrument, timeframe=timeframe).verdict if hi - lo >= FEWEST else "ok"
+
+
+def verdict(
+    bars: pd.DataFrame,  # (n, OHLCV) checked bars up to the decision
+    instrument: Instrument,
+    timeframe: str,
+    inspected: str | None = None,  # what `weekly` said last; None: it is asked
+) -> str:  # ok, degraded or bad
+    "The last word of `verdicts`, from the candles it looks back on."
+    back = pd.Timedelta(WEEKS_BACK * WEEK_NS + ENOUGH * timeframe_ns(timeframe))
+    recent = bars[bars.index >= bars.index[-1] - back]
+    known = quality_known(recent, timeframe=timeframe, week=instrument.week).iloc[-1]
+    if inspected is None:
+        close_ns = bars.index[-1].as_unit("ns").value + timeframe_ns(timeframe)
+        inspected = weekly(bars, instrument, timeframe, week_of(close_ns))
+    return max(str(known), inspected, key=VERDICTS.index)
+
+
+# --- what an inspection finds
 
 
 def _finding(kind: str, at: Any, words: str, n: int, of: int) -> dict[str, Any]:
@@ -108,11 +171,11 @@ def _fact(kind: str, sentence: str, level: int, n: int = 1) -> dict[str, Any]:
     return dict(zip(FINDINGS, (kind, VERDICTS[level], n, 100.0, pd.NaT, sentence), strict=True))
 
 
-def _missing(bars, instrument, timeframe, calendar, tape) -> pd.DataFrame:
+def _missing(bars, instrument, timeframe, tape) -> pd.DataFrame:
     "The holes, by the market's calendar; by its habit where candles are longer than its days."
     if timeframe_ns(timeframe) > DAY.value:
         return tape.gaps
-    return holes(bars.index, timeframe, expected(instrument, calendar))
+    return holes(bars.index, timeframe, expected(instrument))
 
 
 def _off_grid(times: pd.DatetimeIndex, step: int, week: str) -> pd.DatetimeIndex:
@@ -168,7 +231,7 @@ def _whole_days(bars: pd.DataFrame) -> pd.DatetimeIndex:
     return bars.index[found]
 
 
-def _clock(times: pd.DatetimeIndex, step: int, instrument: Instrument, calendar: str) -> list[dict[str, Any]]:
+def _clock(times: pd.DatetimeIndex, step: int, instrument: Instrument) -> list[dict[str, Any]]:
     "Whether the market opens and closes when it should, by the clock the times are said to be on."
     if step > timeframe_ns("1h"):
         return []
@@ -182,25 +245,24 @@ def _clock(times: pd.DatetimeIndex, step: int, instrument: Instrument, calendar:
         words = f"the week opens and closes as on {best['clock']}{label} ({best['fits']} of {weeks} weeks, UTC {own})"
         return [_fact("clock", words, 2)]
     if instrument.week == "sessions":
-        local = times.tz_convert("America/New_York") if calendar == EXCHANGE else times
-        hour = np.asarray(local.hour)
-        stray = 100 * np.mean((hour < 4) | (hour >= 20)) if calendar == EXCHANGE else 0.0
-        early, late = session_offsets(times, step, calendar)
+        hour = np.asarray(times.tz_convert(NEW_YORK).hour)
+        stray = 100 * np.mean((hour < 4) | (hour >= 20)) if instrument.exchange == EXCHANGE else 0.0
+        early, late = session_offsets(times, step, instrument.exchange)
         both = early * late > 0 and min(abs(early), abs(late)) >= step and abs(early - late) <= step
         shift = late if both else 0  # what is early at one end and late at the other is trading before and after hours
         if shift or stray > STRAY_PCT:
-            hours = f"the days stand {shift / 3.6e12:+g} h beside {calendar}'s" if shift else ""
+            hours = f"the days stand {shift / 3.6e12:+g} h beside {instrument.exchange}'s" if shift else ""
             words = hours or f"{stray:.0f} % of bars are outside 04:00-20:00 New York"
             return [_fact("clock", words, 2)]
     return []
 
 
-def _late(last: pd.Timestamp, now: pd.Timestamp, instrument, timeframe: str, calendar: str) -> list[dict[str, Any]]:
+def _late(last: pd.Timestamp, now: pd.Timestamp, instrument: Instrument, timeframe: str) -> list[dict[str, Any]]:
     "Candles that should be there by now."
     step = pd.Timedelta(timeframe_ns(timeframe), "ns")
     if step > DAY or now - step <= last:
         return []
-    should = expected(instrument, calendar)(last, now - step, timeframe)
+    should = expected(instrument)(last, now - step, timeframe)
     n = int((should > last).sum())
     level = sum(n >= bound for bound in LATE_BARS)
     words = f"the last candle opened at {last:%Y-%m-%d %H:%M}Z: {n:,} more should be there by now"

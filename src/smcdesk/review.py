@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from smcdesk.pipelines.decide import regime_by_close, round_trip, stop_noise
+from smcdesk.quality import verdicts
 from smcdesk.scan import Desk, World, digest
 from smcdesk.store.rows import differences, plain
-from smclab.candles import quality_known, timeframe_ns
 from smclab.decision import Decision, decide
 from smclab.gates import Context
 from smclab.reading import Reading, read
@@ -144,11 +144,10 @@ class _Tape:
             bars = self.bars.drop(self.bars.index[lacks])
             reading = read(bars, world.config, instrument=world.instrument, timeframes=world.above,
                            timeframe=self.timeframe)  # fmt: skip
-            known = quality_known(bars, timeframe=self.timeframe, week=world.instrument.week)
-            known = known.set_axis(known.index + pd.Timedelta(timeframe_ns(self.timeframe), "ns"))
             asked = world.policy.in_force.risk.stop_atr_timeframe
             self._read[key] = reading, {
-                "quality": known, "regimes": regime_by_close(bars, world.regime),
+                "quality": verdicts(reading.bars, world.instrument, self.timeframe),
+                "regimes": regime_by_close(bars, world.regime),
                 "stop_atr": stop_noise(bars, bars, world.instrument, world.config, asked),
             }  # fmt: skip
         return self._read[key]

@@ -36,8 +36,9 @@ from smcdesk.pipelines.decide import (
     trading_rules,
 )
 from smcdesk.providers import Provider, ProviderDown
+from smcdesk.quality import verdict, week_of, weekly
 from smcdesk.store import Store
-from smclab.candles import BadBars, BadConfig, quality_known, timeframe_ns
+from smclab.candles import BadBars, BadConfig, timeframe_ns
 from smclab.decision import Decision, decide
 from smclab.execution import Costs, Rules
 from smclab.gates import Context
@@ -48,7 +49,6 @@ from smclab.risk import Account, Policy
 from smclab.setups import SetupConfig, evaluations_at
 
 FIRST_BARS = 3000  # candles fetched of a series that is not kept yet: enough for every warm-up
-QUALITY_WEEKS = 6  # what the verdict on the data looks back on: the weeks a hole is told by, and its own window
 LABELLED = (  # of a candidate
     "setup_id", "time", "known_close", "version", "score_sweep", "score_zone", "confluence", "session",
 )  # fmt: skip
@@ -150,6 +150,7 @@ class Lane:
         self.world, self.timeframe, self.file = world, timeframe, file
         self._reader = self._resumed() or self._fresh()
         self._saved_n, self._reading = self._reader.n, None
+        self._inspected = (None, "ok")  # the week, and what its inspection said
 
     def _fresh(self) -> Reader:
         w = self.world
@@ -167,6 +168,7 @@ class Lane:
     def restart(self) -> None:
         "Begin again before the first candle."
         self._reader, self._saved_n, self._reading = self._fresh(), 0, None
+        self._inspected = (None, "ok")
 
     @property
     def n(self) -> int:
@@ -205,6 +207,14 @@ class Lane:
         around = context(at)
         return decide(at, around, w.policy, setups=w.setups), rows, around
 
+    def data_quality(self) -> str:  # ok, degraded or bad
+        "How good the candles are, as it is known at the close of the newest one read."
+        at, market = self._reader.now(), self.world.instrument
+        week = week_of(at.known_close.value)
+        if self._inspected[0] != week:
+            self._inspected = (week, weekly(at.bars, market, self.timeframe, week))
+        return verdict(at.bars, market, self.timeframe, self._inspected[1])
+
     def save(self, every: int = SAVE_BARS) -> None:
         "Put the reader away when enough was read since the last time."
         if self.file is not None and self.n - self._saved_n >= every:
@@ -218,26 +228,17 @@ def context_at(
     world: World,
     now_ns: int,  # the clock of the decision
     spread_price: float,
+    data_quality: str,  # ok, degraded or bad
 ) -> Context:
     "The world around a decision at the close of the last bar read, by the clock of the decision."
     asked, noise = world.policy.in_force.risk.stop_atr_timeframe, None
     if asked not in ("entry", at.timeframe):
         noise = stop_noise(at.bars, at.bars, world.instrument, world.config, asked)
     return Context(
-        world.instrument, world.account, spread_price, data_quality=quality_at_close(at, world.instrument.week),
+        world.instrument, world.account, spread_price, data_quality=data_quality,
         news=world.news, now_ns=now_ns, last_bar_ns=int(at.times[at.bar]), stop_atr=noise,
         regimes=regime_by_close(at.bars, world.regime), **round_trip(world.costs),
     )  # fmt: skip
-
-
-def quality_at_close(at: ReadingNow, week: str) -> str:  # ok, degraded or bad
-    "What `quality_known` says at the last bar, from the weeks it looks back on."
-    back = pd.Timedelta(weeks=QUALITY_WEEKS) + 700 * _step(at.timeframe)
-    first = int(at.times[: at.n].searchsorted(int(at.times[at.bar]) - back.value))
-    seen = slice(first, at.n)
-    prices = dict(zip(("open", "high", "low", "close"), (p[seen] for p in at.prices), strict=True))
-    bars = pd.DataFrame(prices, index=pd.DatetimeIndex(at.times[seen], tz="UTC"))
-    return str(quality_known(bars, timeframe=at.timeframe, week=week).iloc[-1])
 
 
 def _step(timeframe: str) -> pd.Timedelta:
@@ -534,7 +535,7 @@ def _judged(desk: Desk, lane: Lane, bar: pd.DataFrame, look: dict[str, Any]) -> 
         lane = Lane(before, lane.timeframe)
         lane.extend(bars)
     clock = (look["now_ns"], look["spread_price"])
-    made, found, around = lane.decide(lambda at: context_at(at, lane.world, *clock))
+    made, found, around = lane.decide(lambda at: context_at(at, lane.world, *clock, lane.data_quality()))
     labels = pd.DataFrame()
     if made:
         spread = pd.Series(look["spread_price"], index=bar.index)

@@ -43,6 +43,7 @@ class Instrument(Settings):
     typical_spread: float = setting(ge=0, unit="price")
     max_stop_pct: float = setting(0.0, ge=0, le=50, unit="% of price")  # whichever of the two caps is more
     news_currencies: tuple = setting(())
+    exchange: str = setting("XNYS")  # whose days a market with sessions trades, as exchange_calendars names it
     killzone_windows: tuple = setting(())  # "name HH:MM-HH:MM Zone" each, civil time, half-open
 
     def __post_init__(self):

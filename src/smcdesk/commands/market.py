@@ -110,7 +110,7 @@ def quality(
     from smcdesk import feeds
     from smcdesk import quality as desk
     from smcdesk.providers.protocol import now
-    from smclab.candles import BadConfig, check, quality_known
+    from smclab.candles import BadConfig, check
     from smclab.instruments import instrument
 
     bars, timeframe, where = feeds.candles(symbol, timeframe, provider, env)
@@ -132,7 +132,7 @@ def quality(
             table.add_row(f"{row.start:%Y-%m-%d %H:%M}", f"{row.end:%Y-%m-%d %H:%M}", f"{row.missing_bars:,}")
         out.print(table)
     good, _ = check(bars, on_bad="quarantine")
-    then = quality_known(good, timeframe=told.timeframe, week=known.week)
+    then = desk.verdicts(good, known, told.timeframe)
     shares = ", ".join(f"{word} {100 * (then == word).mean():.3g} %" for word in desk.VERDICTS if (then == word).any())
     out.print(f"as it was known at each bar: {shares}", markup=False)
     verdict = told.verdict

@@ -12,8 +12,9 @@ from kedro.pipeline import Pipeline, node
 from smcdesk.evaluated import evaluated, outcome_rows
 from smcdesk.pipelines import stage
 from smcdesk.pipelines.data import profile
+from smcdesk.quality import verdicts
 from smcdesk.registry import with_scorer
-from smclab.candles import BadConfig, infer_timeframe, nearest, quality_known, resample, timeframe_ns
+from smclab.candles import BadConfig, infer_timeframe, nearest, resample, timeframe_ns
 from smclab.decision import Decision, decide_all
 from smclab.execution import Costs, Rules
 from smclab.gates import Context
@@ -105,12 +106,6 @@ def stop_noise(
     return atr.set_axis(atr.index + pd.Timedelta(timeframe_ns(timeframe), "ns"))
 
 
-def quality_by_close(bars: pd.DataFrame, instrument: Instrument) -> pd.Series:
-    "The quality of the data by the instant from which it is known."
-    known, step = quality_known(bars, week=instrument.week), timeframe_ns(infer_timeframe(bars))
-    return known.set_axis(known.index + pd.Timedelta(step, "ns"))
-
-
 CLOCKS = ("tape", "wall")
 
 
@@ -173,7 +168,7 @@ def conditions(
     newest = None if now_ns is None else entry_bars.index[-1].as_unit("ns").value
     return Context(
         instrument, account, costs.spread_price, news=news, now_ns=now_ns, last_bar_ns=newest, **round_trip(costs),
-        quality=quality_by_close(bars, instrument), regimes=regime_by_close(entry_bars, regime),
+        quality=verdicts(bars, instrument), regimes=regime_by_close(entry_bars, regime),
         stop_atr=stop_noise(bars, entry_bars, instrument, config, policy.in_force.risk.stop_atr_timeframe),
     )  # fmt: skip
 

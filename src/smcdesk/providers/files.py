@@ -430,9 +430,12 @@ def weekly_clock(
     ends = np.flatnonzero((hole >= 40) & (hole <= 56)) if step_ns <= timeframe_ns("1h") else np.zeros(0, int)
     friday, sunday = labels[ends] + pd.Timedelta(step_ns), labels[ends + 1]
     rows = []
+    step, edges = pd.Timedelta(step_ns), 2 * len(ends)
+    walls = friday.append([sunday, friday - step, sunday - step])  # the clock is asked once for all
     for clock in dict.fromkeys((*also, *CLOCKS)):
-        for label, shift in (("open", 0), ("close", step_ns)):
-            shut, start = (_new_york_hours(t - pd.Timedelta(shift), clock) for t in (friday, sunday))
+        hours = _new_york_hours(walls, clock)
+        for label, own in (("open", hours[:edges]), ("close", hours[edges:])):
+            shut, start = own[: len(ends)], own[len(ends) :]
             fits = (shut > 4 * 24 + 16) & (shut <= 4 * 24 + 17) & (start >= 6 * 24 + 17) & (start < 6 * 24 + 18.5)
             rows.append((clock, label, len(ends), int(fits.sum())))
     table = pd.DataFrame(rows, columns=["clock", "label", "weeks", "fits"])
