@@ -387,6 +387,10 @@ def _manifest(folder: Path) -> dict[str, Any] | None:
 # --- holes
 
 
+_NEVER = pd.DatetimeIndex([], tz="UTC").as_unit("ns")
+NO_HOLES = pd.DataFrame({"start": _NEVER, "end": _NEVER, "missing_bars": np.zeros(0, np.int64)})
+
+
 def holes(
     times: pd.DatetimeIndex,  # open times, rising
     timeframe: str,
@@ -404,8 +408,7 @@ def holes(
         missing = pd.date_range(times[0], times[-1], freq=pd.Timedelta(step, "ns"), inclusive="left").difference(times)
         run = np.cumsum(np.r_[True, np.diff(missing.as_unit("ns").asi8) > step][: len(missing)])
     if not len(missing):
-        none = pd.DatetimeIndex([], tz="UTC").as_unit("ns")
-        return pd.DataFrame({"start": none, "end": none, "missing_bars": np.zeros(0, np.int64)})
+        return NO_HOLES.copy()
     grouped = pd.Series(missing.as_unit("ns")).groupby(run)
     rows = {"start": grouped.min(), "end": grouped.max(), "missing_bars": grouped.size().astype("int64")}
     return pd.DataFrame(rows).reset_index(drop=True)

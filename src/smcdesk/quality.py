@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from smcdesk.history import holes
-from smcdesk.hours import EXCHANGE, NEW_YORK, expected, session_offsets
+from smcdesk.history import NO_HOLES, holes
+from smcdesk.hours import EXCHANGE, NEW_YORK, Expected, expected, session_offsets
 from smcdesk.providers.files import weekly_clock
 from smcdesk.providers.protocol import moment
 from smclab import candles
@@ -63,25 +63,17 @@ def inspect(
     "Everything that can be told of one source's candles."
     good, impossible = check(bars, symbol=instrument.symbol, on_bad="quarantine")
     timeframe = timeframe or infer_timeframe(good)
-    step = timeframe_ns(timeframe)
     tape = quality(good, timeframe=None, week=instrument.week, symbol=instrument.symbol)
-    gaps = _missing(good, instrument, timeframe, tape)
-    at = {
-        "impossible": (impossible.index, f"rows no candle can be: {', '.join(sorted(set(impossible['rule'])))}"),
-        "missing": (gaps["start"], "bars missing"),
-        "stale": (tape.stale.index, "bars repeat the four prices before them"),
-        "flat": (tape.flat.index, "bars without range"),
-        "spikes": (tape.spikes.index if len(tape.spikes) > 1 else [], "lonely wicks"),
-        "off grid": (_off_grid(good.index, step, instrument.week), f"bars do not open on the {timeframe} grid"),
-        "told twice": (_told_twice(good, step), "bars repeat the hour before"),
-        "daily candles": (_daily(good, step), f"daily candles among those of {timeframe}"),
-    }
-    if instrument.asset_class in ("crypto", "equity"):
-        at["no volume"] = (good.index[(good["volume"] == 0).to_numpy()], "bars without volume")
-    missing = int(gaps["missing_bars"].sum())
-    counts = {"missing": (missing, len(good) + missing), "impossible": (len(impossible), len(bars))}
-    found = [_finding(kind, *said, *counts.get(kind, (len(said[0]), len(good)))) for kind, said in at.items()]
-    found += _clock(good.index, step, instrument)
+    gaps = _gaps(good, instrument, timeframe) if timeframe_ns(timeframe) <= DAY.value else tape.gaps
+    wrong = f"rows no candle can be: {', '.join(sorted(set(impossible['rule'])))}"
+    n = len(good)
+    found = [
+        _finding("impossible", impossible.index, wrong, len(impossible), len(bars)),
+        _finding("stale", tape.stale.index, "bars repeat the four prices before them", len(tape.stale), n),
+        _finding("flat", tape.flat.index, "bars without range", len(tape.flat), n),
+        _finding("spikes", tape.spikes.index, "lonely wicks", len(tape.spikes) * (len(tape.spikes) > 1), n),
+        *_of_the_market(good, instrument, timeframe, gaps),
+    ]
     if now is not None:
         found += _late(good.index[-1], moment(now), instrument, timeframe)
     table = pd.DataFrame([row for row in found if row["n"]], columns=list(FINDINGS))
@@ -129,11 +121,19 @@ def week_of(
 
 
 def weekly(bars: pd.DataFrame, instrument: Instrument, timeframe: str, week: int) -> str:
-    "What the inspection of one Saturday said: of candles that had closed by then."
+    """What the inspection of one Saturday said of candles that had closed by then.
+
+    What the Lab judges at every bar is left to it.
+    """
     step, moment_ns = timeframe_ns(timeframe), SATURDAY_NS + week * WEEK_NS
     first = moment_ns - WEEKS_BACK * WEEK_NS - ENOUGH * step
     lo, hi = bars.index.as_unit("ns").asi8.searchsorted([first, moment_ns - step + 1])
-    return inspect(bars.iloc[lo:hi], instrument, timeframe=timeframe).verdict if hi - lo >= FEWEST else "ok"
+    if hi - lo < FEWEST:
+        return "ok"
+    seen = bars.iloc[lo:hi]
+    gaps = _gaps(seen, instrument, timeframe) if step <= DAY.value else NO_HOLES
+    found = _of_the_market(seen, instrument, timeframe, gaps)
+    return max((row["level"] for row in found), key=VERDICTS.index)
 
 
 def verdict(
@@ -155,6 +155,25 @@ def verdict(
 # --- what an inspection finds
 
 
+def _of_the_market(
+    bars: pd.DataFrame, instrument: Instrument, timeframe: str, gaps: pd.DataFrame
+) -> list[dict[str, Any]]:
+    "What the Lab cannot judge bar by bar, because it hangs on the market's calendar or on the tape as a whole."
+    step, n, missing = timeframe_ns(timeframe), len(bars), int(gaps["missing_bars"].sum())
+    at = {
+        "off grid": (_off_grid(bars.index, step, instrument.week), f"bars do not open on the {timeframe} grid"),
+        "told twice": (_told_twice(bars, step), "bars repeat the hour before"),
+        "daily candles": (_daily(bars, step), f"daily candles among those of {timeframe}"),
+    }
+    if instrument.asset_class in ("crypto", "equity"):
+        at["no volume"] = (bars.index[(bars["volume"] == 0).to_numpy()], "bars without volume")
+    return [
+        _finding("missing", gaps["start"], "bars missing", missing, n + missing),
+        *(_finding(kind, times, words, len(times), n) for kind, (times, words) in at.items()),
+        *_clock(bars.index, step, instrument),
+    ]
+
+
 def _finding(kind: str, at: Any, words: str, n: int, of: int) -> dict[str, Any]:
     "What is wrong with some bars, its level by their share."
     share_pct = 100 * n / max(of, 1)
@@ -171,11 +190,27 @@ def _fact(kind: str, sentence: str, level: int, n: int = 1) -> dict[str, Any]:
     return dict(zip(FINDINGS, (kind, VERDICTS[level], n, 100.0, pd.NaT, sentence), strict=True))
 
 
-def _missing(bars, instrument, timeframe, tape) -> pd.DataFrame:
-    "The holes, by the market's calendar; by its habit where candles are longer than its days."
-    if timeframe_ns(timeframe) > DAY.value:
-        return tape.gaps
-    return holes(bars.index, timeframe, expected(instrument))
+def _gaps(bars: pd.DataFrame, instrument: Instrument, timeframe: str) -> pd.DataFrame:
+    "The holes, by the market's calendar."
+    should = expected(instrument)
+    return holes(bars.index, timeframe, _traded_here(should, bars.index) if instrument.week == "fx" else should)
+
+
+def _traded_here(should: Expected, seen: pd.DatetimeIndex) -> Expected:
+    "The calendar without the hours of the week at which this tape never has a candle: brokers close as they please."
+    known = np.unique(_minute_of_week(seen))
+
+    def times(start: pd.Timestamp, end: pd.Timestamp, timeframe: str) -> pd.DatetimeIndex:
+        found = should(start, end, timeframe)
+        return found[np.isin(_minute_of_week(found), known)]
+
+    return times if seen[-1] - seen[0] > 2 * pd.Timedelta(WEEK_NS) else should
+
+
+def _minute_of_week(times: pd.DatetimeIndex) -> np.ndarray:
+    "On New York's clock, by which brokers keep their hours."
+    local = times.tz_convert(NEW_YORK)
+    return np.asarray((local.day_of_week * 24 + local.hour) * 60 + local.minute)
 
 
 def _off_grid(times: pd.DatetimeIndex, step: int, week: str) -> pd.DatetimeIndex:
@@ -239,7 +274,7 @@ def _clock(times: pd.DatetimeIndex, step: int, instrument: Instrument) -> list[d
         table = weekly_clock(times.tz_localize(None), step)
         best, weeks = table.iloc[0], int(table["weeks"].iloc[0])
         own = int(table[(table["clock"] == "UTC") & (table["label"] == "open")]["fits"].iloc[0])
-        if weeks < 4 or best["fits"] < weeks / 2 or best["fits"] - own < 2:
+        if weeks < 4 or best["fits"] < 2 * weeks / 3 or best["fits"] - own < 2:
             return []
         label = "" if best["label"] == "open" else ", bars named by their close"
         words = f"the week opens and closes as on {best['clock']}{label} ({best['fits']} of {weeks} weeks, UTC {own})"
