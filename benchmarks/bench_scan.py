@@ -25,17 +25,20 @@ BATCH = 100  # symbols of one unit of work: what a worker holds at a time
 
 def live(symbols: int, slots: int, kept: int) -> None:
     "Scans of warm lanes from a local history; what the store and the journal write is part of it."
-    from smcdesk import scan
+    from smcdesk import scan, world
+    from smcdesk.desk import Desk
     from smcdesk.history import History
+    from smcdesk.journal import Journal
     from smcdesk.store import Store
     from smclab.candles import resample
     from smclab.tapes import market
 
     folder = Path(tempfile.mkdtemp())
-    one = scan.worlds("paper", ["EURUSD"])["EURUSD"]
+    one = world.worlds("paper", ["EURUSD"])["EURUSD"]
     names = [f"SYM{k:02d}" for k in range(symbols)]
     known = {
-        s: scan.World.from_dict(one.to_dict() | {"instrument": one.instrument.to_dict() | {"symbol": s}}) for s in names
+        s: world.World.from_dict(one.to_dict() | {"instrument": one.instrument.to_dict() | {"symbol": s}})
+        for s in names
     }
     history, steps = History(folder / "raw"), slots + 2
     tapes = {}
@@ -48,11 +51,11 @@ def live(symbols: int, slots: int, kept: int) -> None:
     store = Store(f"sqlite:///{folder / 'store.db'}")
     store.upgrade()
     moving = {"now": end}
-    desk = scan.Desk(
-        None, "bench", history, store, scan.Journal(folder / "scans.db"), known, scan.rules("paper", one.policy),
+    desk = Desk(
+        None, "bench", history, store, Journal(folder / "scans.db"), known, world.rules("paper", one.policy),
         clock=lambda: moving["now"].to_pydatetime(),
     )  # fmt: skip
-    spent = _watch(scan)
+    spent = _watch()
 
     def fill(now: pd.Timestamp) -> None:
         for (s, tf), bars in tapes.items():
@@ -81,12 +84,14 @@ def live(symbols: int, slots: int, kept: int) -> None:
     )
 
 
-def _watch(scan) -> dict:
+def _watch() -> dict:
     "CPU seconds spent in reading and deciding."
+    from smcdesk.lane import Lane
+
     spent: dict[str, float] = {}
 
     def timed(name):
-        kept = getattr(scan.Lane, name)
+        kept = getattr(Lane, name)
 
         def call(*args, **kwargs):
             begin = time.process_time()
@@ -95,7 +100,7 @@ def _watch(scan) -> dict:
             finally:
                 spent[name] = spent.get(name, 0.0) + time.process_time() - begin
 
-        setattr(scan.Lane, name, call)
+        setattr(Lane, name, call)
 
     timed("extend"), timed("decide")
     return spent

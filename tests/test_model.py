@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from virtual import made_up_model
 
 from smclab.audit import audit, changed_by_cut
 from smclab.candles import BadConfig
@@ -13,7 +14,7 @@ from smclab.decision import decide, decide_all
 from smclab.features import features
 from smclab.gates import Context
 from smclab.instruments import instrument
-from smclab.learner import KINDS, SELECTED, Model, ModelConfig, Promotion, fit, promotion
+from smclab.learner import KINDS, SELECTED, ModelConfig, Promotion, fit, promotion
 from smclab.reading import read
 from smclab.regime import RegimeConfig, hmm_regimes, regimes
 from smclab.risk import REGIMES, Account, Policy, preset
@@ -237,20 +238,6 @@ def test_registry_promotes_keeps_and_rolls_back(store, learned, planted, tmp_pat
         registry.promote("smclab-X-15m", "9")
     with pytest.raises(BadConfig, match="did you mean 'smclab-X-15m'"):
         registry.rollback("smclab-X-15")
-
-
-def made_up_model(found: pd.DataFrame, table: pd.DataFrame, until: pd.Timestamp) -> Model:
-    """A line through one feature, trained up to a moment."""
-    k = list(table.columns).index("score")
-    weight = np.zeros(table.shape[1])
-    weight[k] = 0.05
-    flat = {"kind": "logistic", "fill": np.zeros(table.shape[1]), "weight": weight, "bias": -3.0}
-    known = found[found["known_close"] <= until]["setup_id"].to_numpy()
-    oof = pd.DataFrame(
-        {"p": np.linspace(0.1, 0.6, len(known)), "percentile": np.linspace(1, 99, len(known))}, index=known
-    )
-    oof.loc[known[:5], "percentile"] = np.nan
-    return Model(tuple(table.columns), flat, {}, oof.drop(known[5:8]), until.value)
 
 
 def test_scorer_is_honest_about_what_it_was_trained_on(tape):

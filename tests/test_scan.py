@@ -9,15 +9,20 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from virtual import SYMBOL, Clock, House, moment, tape
+from kedro.io import DatasetError
+from virtual import SYMBOL, Clock, House, made_up_model, moment, tape
 
-from smcdesk import digest, outbox, scan
+from smcdesk import digest, outbox, registry, scan
+from smcdesk.lane import Lane
 from smcdesk.quality import verdicts
 from smcdesk.review import review
 from smcdesk.store import engine
+from smcdesk.world import World, worlds
+from smclab.candles import BadConfig
+from smclab.features import features
 from smclab.news import NewsCalendar
-from smclab.reading import Reader
-from smclab.setups import evaluations_at
+from smclab.reading import Reader, read
+from smclab.setups import candidates, evaluations_at
 
 FOREVER = (0, 2**62)
 START = 2440  # the bar at whose close the first scan is made
@@ -87,7 +92,7 @@ def test_scan_labels_each_setup_once_and_signals_hold_until_they_expire(played):
 def test_review_of_a_reader_that_began_later_lists_the_differences(bars, tmp_path):
     desks = House(tmp_path, bars, Clock(bars.index[START].to_pydatetime()))
 
-    class Sliding(scan.Lane):  # the offender: forgets the beginning of its tape
+    class Sliding(Lane):  # the offender: forgets the beginning of its tape
         def extend(self, more):
             kept = pd.concat([self.reading.bars, more]).iloc[-400:] if self.n else more.iloc[-400:]
             self.restart()
@@ -151,7 +156,7 @@ def test_scan_of_a_hole_that_is_filled_later_reads_the_tape_anew_and_says_so(bar
 
 def _first_with_decisions(bars) -> int:
     "The first candle after the start that has candidates."
-    world = scan.worlds("test")["MADEUP"]
+    world = worlds("test")["MADEUP"]
     reader = Reader(world.config, instrument=world.instrument, timeframes=world.above, timeframe="15m")
     reader.extend(bars.iloc[START - 1499 : START + 1])
     for k in range(1, 90):
@@ -178,7 +183,7 @@ def test_scan_that_was_killed_is_finished_by_the_clock_of_its_first_look(bars, d
     assert review(desks.desk(), *FOREVER).defects.empty
 
 
-@pytest.mark.parametrize("place", ["smcdesk.history.whole_file", "smcdesk.scan.Journal.begin"])
+@pytest.mark.parametrize("place", ["smcdesk.history.whole_file", "smcdesk.journal.Journal.begin"])
 def test_scan_on_a_full_disk_fails_and_the_next_one_makes_up_for_it(desks, monkeypatch, place):
     desk = desks.desk()
     look(desks, desk, 0)
@@ -209,23 +214,23 @@ def test_lane_put_away_and_taken_up_decides_what_one_that_stayed_decides(bars, d
 
 
 def test_quality_of_a_lane_is_that_of_the_whole_tape(bars):
-    world = scan.worlds("test")["MADEUP"]
+    world = worlds("test")["MADEUP"]
     rng = np.random.default_rng(5)
     holed = bars.drop(bars.index[np.sort(rng.choice(np.arange(100, 2600), 40, replace=False))])
     holed.iloc[2000:2020, :4] = holed["close"].iloc[1999]
     known = verdicts(holed, world.instrument, "15m")
     assert known.nunique() > 1
-    lane = scan.Lane(replace(world, above=()), "15m")
+    lane = Lane(replace(world, above=()), "15m")
     for n in (50, 700, 1500, 1990, 2005, 2040, 2500, len(holed)):
         lane.extend(holed.iloc[lane.n : n])
         assert lane.data_quality() == known.iloc[n - 1], n
 
 
 def test_world_written_down_is_the_same_world(house):
-    world = scan.worlds("test")["MADEUP"]
+    world = worlds("test")["MADEUP"]
     news = NewsCalendar((10**18, 10**18 + 5), ("USD", "EUR"), ("NFP", "CPI"), 10**18 - 9, 10**18 + 9, 10**18)
     for one in (world, replace(world, news=news)):
-        again = scan.World.from_dict(one.to_dict())
+        again = World.from_dict(one.to_dict())
         assert again == one and again.name == one.name
     assert world.name != replace(world, news=news).name
 
@@ -244,6 +249,74 @@ def test_scan_with_a_stale_calendar_says_so(bars, tmp_path, age_h, said):
     verdict = look(desks, desk, k, after_s=0).decisions[0].verdicts[3]
     assert verdict.gate == "news" and said in verdict.reason
     assert review(desk, *FOREVER).defects.empty
+
+
+@pytest.fixture
+def champion(bars, monkeypatch):
+    "A model in the registry's place, trained before the first look."
+    owner = worlds("test")[SYMBOL].instrument
+    reading = read(bars, instrument=owner)
+    found = candidates(reading, owner)
+    model = made_up_model(found, features(reading, found, instrument=owner), bars.index[START - 200])
+    asked = []
+    monkeypatch.setattr(registry, "loaded", lambda name, version: asked.append((name, version)) or models[version])
+    models = {"3": registry.Champion("smclab-MADEUP-15m", "3", model)}
+    return models, asked
+
+
+def test_scan_with_a_champion_goes_by_what_it_said_when_the_setup_was_new(bars, tmp_path, champion):
+    models, asked = champion
+    desks = House(tmp_path, bars, Clock(moment(2024, 1, 1)), use="champion", champions={"15m": "3"})
+    desk, k = desks.desk(), _first_with_decisions(bars)
+    for n in range(k - 1, k + 25):
+        desk = desks.desk() if n == k + 9 else desk
+        look(desks, desk, n)
+    assert set(asked) == {("smclab-MADEUP-15m", "3")}
+    told = pd.DataFrame([(d.setup_id, d.confidence, d.confidence_kind) for d in desk.store.decisions() if d.setup_id])
+    told.columns = ["setup", "confidence", "kind"]
+    assert set(told["kind"]) == {"model"} and told["setup"].duplicated().any()
+    assert (told.groupby("setup")["confidence"].nunique() == 1).all() and told["confidence"].nunique() > 1
+    assert review(desk, *FOREVER).defects.empty
+    flat = models["3"].model.flat | {"bias": 9.0}
+    models["3"] = replace(models["3"], model=replace(models["3"].model, flat=flat))
+    assert len(review(desk, *FOREVER).defects)
+
+
+def test_scan_without_the_champion_conf_asks_for_says_so(bars, tmp_path):
+    desks = House(tmp_path, bars, Clock(moment(2024, 1, 1)), use="champion")
+    desk, k = desks.desk(), _first_with_decisions(bars)
+    look(desks, desk, k - 1)
+    d = look(desks, desk, k).decisions[0]
+    assert d.confidence_kind == "score" and "has no champion" in d.warnings[0]
+    assert review(desk, *FOREVER).defects.empty
+
+
+def test_scan_of_a_market_that_others_decide_is_refused(bars, tmp_path):
+    desks = House(tmp_path, bars, Clock(moment(2024, 1, 1)))
+    desk, k = desks.desk(), _first_with_decisions(bars)
+    look(desks, desk, k - 1), look(desks, desk, k)
+    with pytest.raises(BadConfig, match="MADEUP 15m is scanned from recorded in this environment, not from kraken"):
+        scan.scan(desks.desk(provider_name="kraken"), [SYMBOL], ["15m"], "other")
+    assert desk.journal.forget(SYMBOL, desk.policy_hash) == 2
+    with pytest.raises(BadConfig, match=r"no scan made .* smcdesk store forget"):
+        look(desks, desks.desk(), k + 1)
+
+
+def test_run_over_what_scans_decided_is_refused_and_nothing_is_forgotten(bars, tmp_path, house, monkeypatch):
+    from smcdesk.datasets import DecisionStore
+    from smcdesk.evaluated import Evaluated
+
+    desks = House(tmp_path, bars, Clock(moment(2024, 1, 1)))
+    desk, k = desks.desk(), _first_with_decisions(bars)
+    look(desks, desk, k - 1), look(desks, desk, k)
+    monkeypatch.setattr("smcdesk.journal.journal_of", lambda env: desk.journal.path)
+    made = tuple(d for d in desk.store.decisions() if d.setup_id)
+    again = Evaluated(desk.worlds[SYMBOL].instrument, desk.policy_hash, made, pd.DataFrame(), pd.DataFrame())
+    with pytest.raises(
+        DatasetError, match="MADEUP 15m is decided by scans in environment test"
+    ):
+        DecisionStore(SYMBOL, "test").save(again)
+    assert not (house / "data" / "07_model_output" / "store_test.db").exists()
 
 
 def test_alert_twice_puts_one_message_into_the_outbox(played):

@@ -17,6 +17,7 @@ import pytest
 from virtual import SYMBOL, Clock, House, moment, tape
 
 from smcdesk import digest, project, scan, schedule, timekeeper
+from smcdesk.journal import Journal
 from smcdesk.review import review
 from smcdesk.schedule import Book, slots_between, timetable
 
@@ -85,12 +86,12 @@ def faults(world: World, patch: pytest.MonkeyPatch, minute: int) -> None:
     world.clock.off = timedelta(hours=hours.get(int(hour), 0) if minute % 60 < 40 else 0)
     patch.undo()
     if minute == 6 * 60 + 1:  # killed with the decisions in the store and the journal not closed
-        patch.setattr(scan.Journal, "done", _raise(Killed()))
+        patch.setattr(Journal, "done", _raise(Killed()))
     full = OSError(errno.ENOSPC, "No space left on device")
     if 720 <= minute < 733:
         patch.setattr("smcdesk.history.whole_file", _raise(full))
     if 750 <= minute < 752:
-        patch.setattr(scan.Journal, "begin", _raise(full))
+        patch.setattr(Journal, "begin", _raise(full))
     if 765 <= minute < 767:
         patch.setattr(Book, "close", _raise(full))
     if 780 <= minute < 800:

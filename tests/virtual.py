@@ -5,14 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from smcdesk import scan
+from smcdesk.desk import Desk
 from smcdesk.history import History
+from smcdesk.journal import Journal
 from smcdesk.providers import ProviderDown
 from smcdesk.providers.recorded import Recorded
 from smcdesk.store import Store
+from smcdesk.world import World, rules, worlds
 from smclab import tapes
+from smclab.learner import Model
 
 SYMBOL = "MADEUP"
 
@@ -55,20 +59,34 @@ class House:
         self.folder, self.clock = Path(folder), clock
         bars = bars if isinstance(bars, dict) else {SYMBOL: bars}
         self.provider = Faulty(bars, clock=lambda: clock.true)
-        world = scan.worlds(env)["MADEUP"]
+        world = worlds(env)["MADEUP"]
         self.worlds = {
-            s: scan.World.from_dict(world.to_dict() | {"instrument": world.instrument.to_dict() | {"symbol": s}} | said)
+            s: World.from_dict(world.to_dict() | {"instrument": world.instrument.to_dict() | {"symbol": s}} | said)
             for s in bars
         }
-        self.rules = scan.rules(env, world.policy)
+        self.rules = rules(env, world.policy)
 
-    def desk(self, **changes) -> scan.Desk:
+    def desk(self, **changes) -> Desk:
         "A desk with cold readers: what a new process begins with."
         store = Store(f"sqlite:///{self.folder / 'store.db'}")
         store.upgrade()
         made = {
             "provider": self.provider, "provider_name": "recorded", "history": History(self.folder / "raw"),
-            "store": store, "journal": scan.Journal(self.folder / "scans.db"), "worlds": self.worlds,
+            "store": store, "journal": Journal(self.folder / "scans.db"), "worlds": self.worlds,
             "rules": self.rules, "clock": self.clock, "states": self.folder / "readers", "first_bars": 1500,
         }  # fmt: skip
-        return scan.Desk(**(made | changes))
+        return Desk(**(made | changes))
+
+
+def made_up_model(found: pd.DataFrame, table: pd.DataFrame, until: pd.Timestamp) -> Model:
+    "A line through one feature, trained up to a moment."
+    k = list(table.columns).index("score")
+    weight = np.zeros(table.shape[1])
+    weight[k] = 0.05
+    flat = {"kind": "logistic", "fill": np.zeros(table.shape[1]), "weight": weight, "bias": -3.0}
+    known = found[found["known_close"] <= until]["setup_id"].to_numpy()
+    oof = pd.DataFrame(
+        {"p": np.linspace(0.1, 0.6, len(known)), "percentile": np.linspace(1, 99, len(known))}, index=known
+    )
+    oof.loc[known[:5], "percentile"] = np.nan
+    return Model(tuple(table.columns), flat, {}, oof.drop(known[5:8]), until.value)

@@ -161,6 +161,7 @@ class DecisionStore(AbstractDataset):
         "Write what is new; where conf allows it, what was decided anew replaces what it contradicts."
         from smcdesk.store import Store
 
+        self._refuse_scanned(data)
         with Store(env=self._env) as store:
             if store.revision() is None:
                 store.upgrade()
@@ -168,6 +169,20 @@ class DecisionStore(AbstractDataset):
                 self._anew(store, data)
             else:
                 self._newer(store, data)
+
+    def _refuse_scanned(self, data: Any) -> None:
+        "What scans decided by the clock is not decided again from a tape, and not forgotten."
+        from smcdesk.journal import Journal, journal_of
+
+        file, symbol = journal_of(self._env), data.instrument.symbol
+        looked = Journal(file).lasts(data.policy_hash) if file.exists() else {}
+        timeframes = {d.timeframe for d in data.decisions}
+        if found := [name for name in looked if name.split("/")[1] == symbol and name.split("/")[2] in timeframes]:
+            raise BadConfig(
+                f"{' '.join(found[0].split('/')[1:])} is decided by scans in environment {self._env}: run research in "
+                f"another one (--env base), or drop the scans' decisions with smcdesk store forget {data.policy_hash} "
+                f"{symbol} --env {self._env}"
+            )
 
     def _newer(self, store, data: Any) -> None:
         "Add the decisions about bars after those the store knows; what was decided before stays as it was."

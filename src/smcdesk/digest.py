@@ -10,11 +10,12 @@ from typing import Any
 
 import pandas as pd
 
-from smcdesk import project, rollout, scan, schedule
+from smcdesk import project, rollout, schedule
+from smcdesk.desk import Desk, listed, open_desk, slot_time
 from smcdesk.quality import WEEKS_BACK, cross_check, inspect
 from smcdesk.quality import verdict as verdict_of
 from smcdesk.review import Review, review
-from smcdesk.scan import Desk, listed
+from smcdesk.scan import outcomes as fill_outcomes
 from smcdesk.schedule import Book
 from smclab.candles import BadBars, BadConfig, timeframe_ns
 from smclab.execution import intents
@@ -56,17 +57,17 @@ def load(
 ) -> Span:
     "The days before a moment; outcomes that are known by now are filled first."
     now = pd.Timestamp(clock())
-    end = _moment(until) if until else (scan.slot_time(slot) or now)
+    end = _moment(until) if until else (slot_time(slot) or now)
     end = end.floor(_H)
     since, tfs = end - pd.Timedelta(days=days), tuple(listed(timeframes))
-    desk = scan.desk(env, provider=provider, symbols=listed(symbols), clock=clock, offline=True)
+    desk = open_desk(env, provider=provider, symbols=listed(symbols), clock=clock, offline=True)
     return span(desk, env, tfs, since, end)
 
 
 def span(desk: Desk, env: str, timeframes: tuple[str, ...], since: pd.Timestamp, until: pd.Timestamp) -> Span:
     "A stretch of a desk's time."
     names, own = list(desk.worlds), {"policy_hash": desk.policy_hash}
-    scan.outcomes(desk, names, timeframes)
+    fill_outcomes(desk, names, timeframes)
     labels = desk.store.labels(**own, instrument=names)
     known = labels["outcome_known_at"] + _steps(labels["timeframe"])
     trades = [t for s in names for tf in timeframes if (t := paper_trades(desk, env, s, tf)) is not None]

@@ -6,7 +6,7 @@ import importlib.metadata
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import pandas as pd
@@ -166,11 +166,28 @@ def listed(name: str | None = None) -> pd.DataFrame:  # name, version, alias, ki
 def champion(name: str) -> Champion | None:
     "The champion, loaded; None where there is none. Whatever is wrong with a stored one is raised."
     version = _aliases(name).get(CHAMPION)
-    if not version:
-        return None
+    return loaded(name, version) if version else None
+
+
+def champions(symbol: str) -> dict[str, str]:  # timeframe -> version
+    "The champions of a symbol."
+    head = name_of(symbol, "")
+    names = [m.name for m in tracking.client().search_registered_models(max_results=1000)]
+    found = {name.removeprefix(head): _aliases(name).get(CHAMPION, "") for name in names if name.startswith(head)}
+    return {timeframe: version for timeframe, version in sorted(found.items()) if version}
+
+
+def loaded(name: str, version: str) -> Champion:
+    "A registered version; it never changes, and stays in memory."
+    return _loaded(tracking.uri(), name, version)
+
+
+@lru_cache(maxsize=64)
+def _loaded(uri: str, name: str, version: str) -> Champion:
+    "A version of the registry at a URI."
     import mlflow
 
-    mlflow.set_tracking_uri(tracking.uri())
+    mlflow.set_tracking_uri(uri)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         stored = mlflow.pyfunc.load_model(f"models:/{name}/{version}")
@@ -237,6 +254,7 @@ def with_scorer(
     symbol: str,
     timeframe: str,
     sentiment: Sentiment | None = None,  # headlines, where the model was trained with them
+    version: str | None = None,  # "": there was no champion; None: the one of now
 ) -> Context:  # the same object where no model is asked for
     "The context with the champion's scorer; a missing or broken model is a warning in every decision, not an error."
     if use not in USES:
@@ -245,7 +263,7 @@ def with_scorer(
         return context
     name = name_of(symbol, timeframe)
     try:
-        found = champion(name)
+        found = champion(name) if version is None else loaded(name, version) if version else None
         if found is None:
             return replace(context, scorer=Scorer("", {}, {}, f"{name} has no champion: smcdesk model train makes one"))
         told = {"news": context.news, "spread_price": spread_price, "regime": context.regimes, "sentiment": sentiment}

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from smcdesk.desk import Desk
+from smcdesk.journal import digest
+from smcdesk.lane import advised
 from smcdesk.pipelines.decide import regime_by_close, round_trip, stop_noise
 from smcdesk.quality import verdicts
-from smcdesk.scan import Desk, World, digest
 from smcdesk.store.rows import differences, plain
+from smcdesk.world import World
 from smclab.decision import Decision, decide
 from smclab.gates import Context
 from smclab.reading import Reading, read
@@ -128,13 +132,16 @@ class _Tape:
         world = self._worlds[look["world"]]
         reading, known = self._reading(world, look)
         at = reading.at(pd.Timestamp(look["bar_ns"], tz="UTC"))
-        if not len(candidates_at(at, world.instrument, world.setups)):
+        ids = set(candidates_at(at, world.instrument, world.setups)["setup_id"])
+        if not ids:
             return ()
         context = Context(
             world.instrument, world.account, look["spread_price"], news=world.news, now_ns=look["now_ns"],
             last_bar_ns=look["bar_ns"], **known, **round_trip(world.costs),
         )  # fmt: skip
-        return decide(at, context, world.policy, setups=world.setups)
+        spreads = partial(self.desk.journal.spreads, self.name, look["policy"])
+        judged = advised(context, reading, ids, world, spreads, self.desk.headlines)
+        return decide(at, judged, world.policy, setups=world.setups)
 
     def _reading(self, world: World, look: dict[str, Any]) -> tuple[Reading, dict[str, Any]]:
         "The tape without what came in after the look: read once for all looks that lack the same bars."

@@ -10,7 +10,9 @@ from typing import Any
 import pandas as pd
 
 from smcdesk import pictures, project, scan
-from smcdesk.scan import Desk, Scan, listed
+from smcdesk.desk import Desk, listed, open_desk
+from smcdesk.scan import Scan
+from smcdesk.world import worlds
 from smclab.candles import BadConfig, timeframe_ns
 from smclab.decision import Decision
 from smclab.setups import stages_at
@@ -42,7 +44,7 @@ def live(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Told:
     "Fetch, read, decide and keep; then tell."
-    here = scan.desk(env, provider=provider, symbols=listed(symbols), clock=clock)
+    here = open_desk(env, provider=provider, symbols=listed(symbols), clock=clock)
     return _told(here, env, listed(timeframes), slot, send, alert)
 
 
@@ -55,17 +57,15 @@ def paper(
     scans: int = 24,  # how many closes of the shortest timeframe are scanned, one after the other
     after_s: float = 10.0,  # seconds after each close
     slot: str = "",
-    send: bool = False,
-    alert: str = "live",
 ) -> Told:
-    "The same over recorded tapes, with a now that moves from close to close."
+    "The same over recorded tapes, with a now that moves from close to close; kept apart from what is lived."
     from smcdesk.providers.recorded import Recorded
     from smclab.candles import fingerprint
 
     names, tfs = listed(symbols) or list(project.parameters(env)["symbols"]), listed(timeframes)
     catalog, step = project.catalog(env), min(timeframe_ns(tf) for tf in tfs)
     tapes = {s: catalog.load(f"{s}.candles").bars for s in names}
-    known = scan.worlds(env, names)
+    known = worlds(env, names)
     end = pd.Timestamp(now) if now else min(t.index[-1] for t in tapes.values()) + pd.Timedelta(step, "ns")
     if end.tzinfo is None:
         raise BadConfig(f"now must carry its zone, such as 2024-02-01T12:00:00Z; found {now!r}")
@@ -74,12 +74,12 @@ def paper(
         tapes, name="tape_" + fingerprint(pd.concat(tapes.values()))[:8], clock=lambda: moving["now"].to_pydatetime(),
         rolls={s: (w.instrument.zone, w.instrument.roll_hour) for s, w in known.items()},
     )  # fmt: skip
-    here = scan.desk(env, source=source, symbols=names, clock=lambda: moving["now"].to_pydatetime())
+    here = open_desk(env, source=source, symbols=names, clock=lambda: moving["now"].to_pydatetime(), apart=True)
     last = end.floor(pd.Timedelta(step, "ns"))
     told = []
     for k in range(max(scans, 1) - 1, -1, -1):
         moving["now"] = last - k * pd.Timedelta(step, "ns") + pd.Timedelta(seconds=after_s)
-        told.append(_told(here, env, tfs, slot if slot and not k else "", send, alert))
+        told.append(_told(here, env, tfs, slot if slot and not k else "", send=False, alert="live"))
     return _together(told)
 
 

@@ -52,8 +52,9 @@ def store_forget(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     env: Env = "base",
 ):
-    "Delete one policy's decisions, labels and signals on one instrument. Baselines stay."
+    "Delete one policy's decisions, labels and signals on one instrument, and that scans looked at it. Baselines stay."
     from smcdesk import rollout
+    from smcdesk.journal import Journal, journal_of
     from smcdesk.store import Store
 
     with Store(env=env) as store:
@@ -62,6 +63,8 @@ def store_forget(
             what = f"{decisions:,} decisions and {labels:,} labels of policy {chosen} on {instrument}"
             typer.confirm(f"Delete {what} from {store!r}?", abort=True)
         typer.echo(f"{store.forget(chosen, instrument):,} rows of policy {chosen} on {instrument} are gone")
+    if (file := journal_of(env)).exists() and (looks := Journal(file).forget(instrument, chosen)):
+        typer.echo(f"{looks:,} bars of {instrument} that scans looked at are gone from {file.name}")
 
 
 @app.command("baseline")
