@@ -53,7 +53,7 @@ def paper(
     *,
     symbols: str = "",
     timeframes: str = "15m",
-    now: str = "",  # the moment the last scan pretends it is; "": the end of the shortest tape
+    now: str = "",  # of the last scan, with its zone; "": the end of the shortest tape
     scans: int = 24,  # how many closes of the shortest timeframe are scanned, one after the other
     after_s: float = 10.0,  # seconds after each close
     slot: str = "",
@@ -223,7 +223,7 @@ def verdicts(told: Told) -> pd.DataFrame:
         }
         for d, _ in newest(told)
     }
-    return pd.DataFrame(rows) if rows else NOTHING
+    return pd.DataFrame(rows).rename_axis("gate").reset_index() if rows else NOTHING
 
 
 def signals(told: Told) -> pd.DataFrame:
