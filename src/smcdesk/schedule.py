@@ -1,10 +1,6 @@
 """The timetable: which report is due, decided by one pure function; cron, systemd or APScheduler only wake it.
 
-JupyterLab's own scheduler can run the same templates: install `jupyter-scheduler` beside JupyterLab and name, as
-`c.Scheduler.execution_manager_class`, a subclass of its `ExecutionManager` whose `execute` calls
-`papermill.execute_notebook(self.staging_paths["input"], self.staging_paths["ipynb"], self.model.parameters)`: its
-default runs the notebook with nbconvert. It knows nothing of slots: what must run once per candle belongs in
-conf/base/schedule.yml.
+JupyterLab's own scheduler can run the same templates (`labjobs`), but knows nothing of slots.
 """
 
 from __future__ import annotations
