@@ -312,9 +312,7 @@ def test_run_over_what_scans_decided_is_refused_and_nothing_is_forgotten(bars, t
     monkeypatch.setattr("smcdesk.journal.journal_of", lambda env: desk.journal.path)
     made = tuple(d for d in desk.store.decisions() if d.setup_id)
     again = Evaluated(desk.worlds[SYMBOL].instrument, desk.policy_hash, made, pd.DataFrame(), pd.DataFrame())
-    with pytest.raises(
-        DatasetError, match="MADEUP 15m is decided by scans in environment test"
-    ):
+    with pytest.raises(DatasetError, match="MADEUP 15m is decided by scans in environment test"):
         DecisionStore(SYMBOL, "test").save(again)
     assert not (house / "data" / "07_model_output" / "store_test.db").exists()
 
