@@ -36,7 +36,7 @@ class Lane:
         self.world, self.timeframe, self.file = world, timeframe, file
         self._reader = self._resumed() or self._fresh()
         self._saved_n, self._reading = self._reader.n, None
-        self._inspected = (None, "ok")  # the week, and what its inspection said
+        self._at, self._inspected = None, (None, "ok")  # the week, and what its inspection said
 
     def _fresh(self) -> Reader:
         w = self.world
@@ -54,7 +54,14 @@ class Lane:
     def restart(self) -> None:
         "Begin again before the first candle."
         self._reader, self._saved_n, self._reading = self._fresh(), 0, None
-        self._inspected = (None, "ok")
+        self._at, self._inspected = None, (None, "ok")
+
+    @property
+    def _now(self) -> ReadingNow:
+        "The newest candle read; asked twice, its tables are made once."
+        if self._at is None or self._at.bar != self._reader.n - 1:
+            self._at = self._reader.now()
+        return self._at
 
     @property
     def n(self) -> int:
@@ -64,7 +71,7 @@ class Lane:
     @property
     def last_ns(self) -> int | None:  # open label, ns UTC
         "The newest candle read."
-        return int(self._reader.now().times[self.n - 1]) if self.n else None
+        return int(self._now.times[self.n - 1]) if self.n else None
 
     def extend(self, bars: pd.DataFrame) -> None:
         "Read candles that come after those read."
@@ -84,7 +91,7 @@ class Lane:
         context: Callable[[ReadingNow, set[str]], Context],  # asked where there are setups to judge
     ) -> tuple[tuple[Decision, ...], pd.DataFrame, Context | None]:  # the candidates they are about; the world then
         "What to do at the close of the newest candle read."
-        at, w = self._reader.now(), self.world
+        at, w = self._now, self.world
         found = evaluations_at(at, w.instrument, w.setups)
         if not len(found["time"]):
             return (), pd.DataFrame(), None
@@ -95,7 +102,7 @@ class Lane:
 
     def data_quality(self) -> str:  # ok, degraded or bad
         "How good the candles are, as it is known at the close of the newest one read."
-        at, market = self._reader.now(), self.world.instrument
+        at, market = self._now, self.world.instrument
         week = week_of(at.known_close.value)
         if self._inspected[0] != week:
             self._inspected = (week, weekly(at.bars, market, self.timeframe, week))

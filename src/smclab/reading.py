@@ -670,12 +670,20 @@ def _join_gaps(reader: Reader, columns: dict[str, np.ndarray] | None = None) -> 
     return reader._above_gaps[:n]
 
 
+def _bars(reader: Reader) -> pd.DataFrame:
+    "The bars a reader has read."
+    base = reader._base
+    index = pd.DatetimeIndex(base.times[: base.n].copy(), tz="UTC", name="time")
+    return pd.DataFrame(dict(zip(COLUMNS, base.prices[:, : base.n].copy(), strict=True)), index=index)
+
+
 def _reading(reader: Reader) -> "Reading":
     "Everything a reader has read, as tables."
     if reader.timeframe is None:
         raise BadConfig("this reader has read nothing yet: extend it with bars first")
     base, tfs = reader._base, [t.timeframe for t in reader._tracks]
-    index = pd.DatetimeIndex(base.times[: base.n].copy(), tz="UTC", name="time")
+    bars = _bars(reader)
+    index = bars.index
     columns = _own_columns(reader) | _higher_columns(reader)
     columns |= _bars_in_poi(reader, columns)
     frames = []
@@ -689,7 +697,6 @@ def _reading(reader: Reader) -> "Reading":
                 table["aligns_with_htf_bias"], table["in_htf_poi"] = _join_gaps(reader, columns).T.copy()
             table["timeframe"] = pd.Categorical.from_codes(np.full(len(table), k, np.int8), categories=tfs)
             frames.append(table)
-    bars = pd.DataFrame(dict(zip(COLUMNS, base.prices[:, : base.n].copy(), strict=True)), index=index)
     return Reading(bars, base.timeframe, merge(*frames), pd.DataFrame(columns, index=index), reader.config)
 
 # %% ../../nbs/30_reading.ipynb #90fb3550
@@ -898,10 +905,11 @@ class ReadingNow:
         self._tracks()
         return self.reader.reading
 
-    @property
+    @cached_property
     def bars(self) -> pd.DataFrame:
-        "The bars up to and with this one."
-        return self.reading.bars
+        "The bars up to and with this one; no other table is made for them."
+        self._tracks()
+        return _bars(self.reader)
 
     @property
     def columns(self) -> pd.DataFrame:
