@@ -125,14 +125,17 @@ class Keeper:
         how = {"max_instances": 1, "coalesce": True, "misfire_grace_time": None}
         resident.add_job(lambda: [tell(done) for done in self.wake()], NextTurn(), next_run_time=self.clock(), **how)
 
+        ending = threading.Thread(target=resident.shutdown)  # waits for the report that runs
+
         def end(*_):
             if not self._stop.is_set():
                 self._stop.set()
-                threading.Thread(target=resident.shutdown).start()  # waits for the report that runs
+                ending.start()
 
         before = {s: signal.signal(s, end) for s in (signal.SIGTERM, signal.SIGINT)}
         try:
             resident.start()
+            ending.join()  # the loop may see the end before the report that runs has come to it
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
