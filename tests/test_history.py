@@ -585,7 +585,7 @@ def test_fetch_quality_and_a_run_use_the_same_candles(house, tape, monkeypatch):
     feeds.history().merge("delta", "BTCUSDT", "15m", shifted, now)
     apart = run.invoke(app, ["quality", "BTCUSDT", "--against", "delta"])
     assert apart.exit_code == 1 and "against delta: bad" in apart.output and "1 h ahead" in apart.output, apart.output
-    pair = feeds.provider_for("BTCUSDT", clock=lambda: now)
+    pair = feeds.Router(clock=lambda: now).of("BTCUSDT")
     pair.first, pair.second = Flaky("binance"), Flaky("kraken")
     pair.active = pair.first
     pair.first.up = False

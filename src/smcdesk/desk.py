@@ -23,10 +23,6 @@ from smclab.reading import Reading
 from smclab.sentiment import Sentiment
 
 FIRST_BARS = 3000  # candles fetched of a series that is not kept yet: enough for every warm-up
-LABELLED = (  # of a candidate
-    "setup_id", "time", "known_close", "version", "score_sweep", "score_zone", "confluence", "session",
-)  # fmt: skip
-SAVE_BARS = 5000  # a reader is put away after this many bars; fewer are read again sooner than they are loaded
 
 
 @dataclass

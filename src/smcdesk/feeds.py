@@ -124,11 +124,6 @@ class Router:
         return self.of(symbol).snapshot(symbol)
 
 
-def provider_for(symbol: str, env: str | None = None, **told: Any) -> Provider:  # clock, sleep, monotonic
-    "Who gives one market's candles, by itself."
-    return Router(env, **told).of(symbol)
-
-
 def history(env: str | None = None) -> History:
     "Where conf keeps what was fetched; its holes are those of each market's own hours."
     return History(Path(conf(env).store), expected=hours(env))

@@ -12,7 +12,6 @@ from typing import Any
 
 from smcdesk import project
 from smcdesk.disk import transaction
-from smcdesk.world import World
 from smclab.decision import Decision
 
 
@@ -49,10 +48,10 @@ class Journal:
     def _open(self) -> AbstractContextManager[sqlite3.Connection]:
         return transaction(self.path)
 
-    def begin(self, looks: list[dict[str, Any]], used: Iterable[World]) -> list[dict[str, Any]]:
+    def begin(self, looks: list[dict[str, Any]], used: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
         "Write down that bars are looked at; what was written before stands. The lines as they stand."
         with self._open() as c:
-            content = [(w.name, json.dumps(w.to_dict(), sort_keys=True)) for w in used]
+            content = [(name, json.dumps(values, sort_keys=True)) for name, values in used.items()]
             c.executemany("INSERT INTO worlds VALUES (?, ?) ON CONFLICT DO NOTHING", content)
             marks = f"({', '.join('?' * len(LOOK))})"
             rows = [tuple(look.get(k) for k in LOOK) for look in looks]
@@ -112,11 +111,11 @@ class Journal:
             rows = c.execute(f"{asked} ORDER BY series, bar_ns", (*span, slot, slot)).fetchall()
         return [dict(zip(LOOK, row, strict=True)) for row in rows]
 
-    def world(self, name: str) -> World:
-        "A world that was written down."
+    def world(self, name: str) -> dict[str, Any]:  # what `World.from_dict` takes
+        "The values of a world that was written down."
         with self._open() as c:
             (text,) = c.execute("SELECT content FROM worlds WHERE name = ?", (name,)).fetchone()
-        return World.from_dict(json.loads(text))
+        return json.loads(text)
 
 
 def digest(decisions: Iterable[Decision]) -> str:  # 16 hex digits

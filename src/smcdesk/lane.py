@@ -22,7 +22,6 @@ from smclab.reading import Reader, Reading, ReadingNow
 from smclab.sentiment import Sentiment
 from smclab.setups import candidates, evaluations_at
 
-FIRST_BARS = 3000  # candles fetched of a series that is not kept yet: enough for every warm-up
 LABELLED = (  # of a candidate
     "setup_id", "time", "known_close", "version", "score_sweep", "score_zone", "confluence", "session",
 )  # fmt: skip
@@ -134,7 +133,7 @@ def context_at(
     )  # fmt: skip
 
 
-def advised(
+def with_live_model_scores(
     context: Context,
     reading: Reading,
     setups: set[str],  # their ids

@@ -12,7 +12,7 @@ import pandas as pd
 
 from smcdesk.desk import Desk
 from smcdesk.journal import digest
-from smcdesk.lane import advised
+from smcdesk.lane import with_live_model_scores
 from smcdesk.pipelines.decide import regime_by_close, round_trip, stop_noise
 from smcdesk.quality import verdicts
 from smcdesk.store.rows import differences, plain
@@ -128,7 +128,7 @@ class _Tape:
     def decide(self, look: dict[str, Any]) -> tuple[Decision, ...]:
         "The decisions at a look's bar, from the whole tape."
         if look["world"] not in self._worlds:
-            self._worlds[look["world"]] = self.desk.journal.world(look["world"])
+            self._worlds[look["world"]] = World.from_dict(self.desk.journal.world(look["world"]))
         world = self._worlds[look["world"]]
         reading, known = self._reading(world, look)
         at = reading.at(pd.Timestamp(look["bar_ns"], tz="UTC"))
@@ -140,7 +140,7 @@ class _Tape:
             last_bar_ns=look["bar_ns"], **known, **round_trip(world.costs),
         )  # fmt: skip
         spreads = partial(self.desk.journal.spreads, self.name, look["policy"])
-        judged = advised(context, reading, ids, world, spreads, self.desk.headlines)
+        judged = with_live_model_scores(context, reading, ids, world, spreads, self.desk.headlines)
         return decide(at, judged, world.policy, setups=world.setups)
 
     def _reading(self, world: World, look: dict[str, Any]) -> tuple[Reading, dict[str, Any]]:

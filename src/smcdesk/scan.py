@@ -18,8 +18,9 @@ import pandas as pd
 from smcdesk.desk import Desk, fetch, spread_of
 from smcdesk.evaluated import label_rows, outcome_rows, signal_rows
 from smcdesk.journal import digest, series
-from smcdesk.lane import Lane, advised, context_at, step_of
+from smcdesk.lane import Lane, with_live_model_scores, context_at, step_of
 from smcdesk.store import Store
+from smcdesk.world import World
 from smclab.candles import BadConfig, timeframe_ns
 from smclab.decision import Decision
 from smclab.gates import Context
@@ -93,8 +94,8 @@ def scan(
         said = {"series": name, "policy": lane.world.policy.hash(), "world": lane.world.name, "slot": slot}
         said |= {"now_ns": _moment_ns(now), "seen_ns": seen.value, "spread_price": spreads[symbol]}
         waiting += [(lane, bars.iloc[[k]], said | {"bar_ns": ns}) for k, ns in enumerate(bars.index.asi8.tolist())]
-    used = {lane.world.name: lane.world for lane, *_ in waiting}
-    looks = desk.journal.begin([look for *_, look in waiting], used.values())
+    used = {lane.world.name: lane.world.to_dict() for lane, *_ in waiting}
+    looks = desk.journal.begin([look for *_, look in waiting], used)
     told = [_judged(desk, lane, bar, look) for (lane, bar, _), look in zip(waiting, looks, strict=True)]
     _keep(desk, told)
     desk.journal.say(slot, _moment_ns(now), {name: text for name, (_, text) in met.items() if text})
@@ -107,7 +108,7 @@ def _judged(desk: Desk, lane: Lane, bar: pd.DataFrame, look: dict[str, Any]) -> 
     "Read one more candle and decide at its close, by the clock and the world of its first look."
     lane.extend(bar)
     if look["world"] != lane.world.name:  # looked at before conf changed, and interrupted
-        bars, before = lane.reading.bars, desk.journal.world(look["world"])
+        bars, before = lane.reading.bars, World.from_dict(desk.journal.world(look["world"]))
         lane = Lane(before, lane.timeframe)
         lane.extend(bars)
     made, found, around = lane.decide(partial(_around, desk, lane, look))
@@ -124,7 +125,7 @@ def _around(desk: Desk, lane: Lane, look: Mapping[str, Any], at: ReadingNow, set
     if lane.world.use == "none":
         return found
     spreads = partial(desk.journal.spreads, look["series"], look["policy"])
-    return advised(found, at.reading, setups, lane.world, spreads, desk.headlines)
+    return with_live_model_scores(found, at.reading, setups, lane.world, spreads, desk.headlines)
 
 
 def _keep(desk: Desk, told: list[Told]) -> None:

@@ -173,7 +173,7 @@ def conditions(
     )  # fmt: skip
 
 
-def advised(
+def with_model_scores(
     context: Context,
     reading: Reading,
     candidates: pd.DataFrame,
@@ -256,7 +256,7 @@ def surrounded(symbol: str) -> list:
         node(Account.from_dict, "params:account", "account", name="account"),
         node(conditions, around, "surroundings", name="surroundings"),
         node(spread_by_bar, ["bars", "entry_bars", "spread", "costs"], "spread_price", name="spread_price"),
-        node(advised, advice, "context", name="context"),
+        node(with_model_scores, advice, "context", name="context"),
     ]  # fmt: skip
 
 
