@@ -13,7 +13,7 @@ import time
 import numpy as np
 import pandas as pd
 
-from smcdesk.registry import Champion, scorer
+from smcdesk.modelling.registry import Champion, scorer
 from smclab.features import features
 from smclab.instruments import instrument
 from smclab.learner import KINDS, Model, ModelConfig, _fitted, fit

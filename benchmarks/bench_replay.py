@@ -21,7 +21,7 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from smcdesk.studies import Tape, live_tickets
+from smcdesk.research.tape import Tape, live_tickets
 from smclab.execution import BACKTRADER_OCO, Costs, intent_table, intents
 from smclab.gates import Context
 from smclab.instruments import instrument

@@ -25,19 +25,20 @@ BATCH = 100  # symbols of one unit of work: what a worker holds at a time
 
 def live(symbols: int, slots: int, kept: int) -> None:
     "Scans of warm lanes from a local history; what the store and the journal write is part of it."
-    from smcdesk import scan, world
-    from smcdesk.desk import Desk
-    from smcdesk.history import History
-    from smcdesk.journal import Journal
+    from smcdesk.decisions import config
+    from smcdesk.marketdata.history import History
+    from smcdesk.scanning import scanner
+    from smcdesk.scanning.workspace import Desk
     from smcdesk.store import Store
+    from smcdesk.store.journal import Journal
     from smclab.candles import resample
     from smclab.tapes import market
 
     folder = Path(tempfile.mkdtemp())
-    one = world.worlds("paper", ["EURUSD"])["EURUSD"]
+    one = config.worlds("paper", ["EURUSD"])["EURUSD"]
     names = [f"SYM{k:02d}" for k in range(symbols)]
     known = {
-        s: world.World.from_dict(one.to_dict() | {"instrument": one.instrument.to_dict() | {"symbol": s}})
+        s: config.World.from_dict(one.to_dict() | {"instrument": one.instrument.to_dict() | {"symbol": s}})
         for s in names
     }
     history, steps = History(folder / "raw"), slots + 2
@@ -52,7 +53,7 @@ def live(symbols: int, slots: int, kept: int) -> None:
     store.upgrade()
     moving = {"now": end}
     desk = Desk(
-        None, "bench", history, store, Journal(folder / "scans.db"), known, world.rules("paper", one.policy),
+        None, "bench", history, store, Journal(folder / "scans.db"), known, config.rules("paper", one.policy),
         clock=lambda: moving["now"].to_pydatetime(),
     )  # fmt: skip
     spent = _watch()
@@ -70,7 +71,7 @@ def live(symbols: int, slots: int, kept: int) -> None:
         fill(moving["now"])
         spent.clear()
         wall, cpu = time.perf_counter(), time.process_time()
-        found = scan.scan(desk, names, TIMEFRAMES, f"slot{k}")
+        found = scanner.scan(desk, names, TIMEFRAMES, f"slot{k}")
         told = (time.perf_counter() - wall, time.process_time() - cpu, sum(spent.values()))
         bars_n = int(found.series["bars_n"].sum())
         print(
@@ -86,7 +87,7 @@ def live(symbols: int, slots: int, kept: int) -> None:
 
 def _watch() -> dict:
     "CPU seconds spent in reading and deciding."
-    from smcdesk.lane import Lane
+    from smcdesk.decisions.series import Lane
 
     spent: dict[str, float] = {}
 

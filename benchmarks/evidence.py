@@ -10,10 +10,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from smcdesk import project, studies
-from smcdesk.pipelines.decide import conditions, spread_by_bar, trading_costs
+from smcdesk.decisions.context import conditions
+from smcdesk.decisions.inputs import spread_by_bar, trading_costs
+from smcdesk.marketdata.quality import verdicts
 from smcdesk.pipelines.sweep import waiting
-from smcdesk.quality import verdicts
+from smcdesk.project.config import load_config
+from smcdesk.research import sweep
+from smcdesk.research import tape as research_tape
 from smclab.candles import BadConfig, check
 from smclab.decision import decide_all
 from smclab.execution import Costs
@@ -125,7 +128,7 @@ def gold_caps(shared: Path) -> list[dict]:
     return rows
 
 
-def road(shared: Path, symbol: str, candles: str, spread: str | None, conf: dict) -> studies.Tape:
+def road(shared: Path, symbol: str, candles: str, spread: str | None, conf: dict) -> research_tape.Tape:
     """One tape as conf/base has it: costs by asset class, data judged bar by bar, limits looked at again."""
     bars, profile, policy = tape(shared, candles), instrument(symbol), Policy.from_dict(conf["policy"])
     costs, account = trading_costs(profile, conf["costs"], "bid"), Account.from_dict(conf["account"])
@@ -138,7 +141,7 @@ def road(shared: Path, symbol: str, candles: str, spread: str | None, conf: dict
     found = candidates(reading, profile, setups)
     looks = waiting(reading, profile, setups)
     asked, first = (conf["policy"], conf["rules"], conf["orders"]), warmup_bars(reading, setups)
-    return studies.Tape(bars, found, world, costs, paid, *asked, looks, first)
+    return research_tape.Tape(bars, found, world, costs, paid, *asked, looks, first)
 
 
 def said(row, digits: int = 2, unit: str = "") -> str:
@@ -147,10 +150,10 @@ def said(row, digits: int = 2, unit: str = "") -> str:
     return f"{row['value']:+.{digits}f}{around}{unit}" if pd.notna(row["value"]) else "none"
 
 
-def earned(name: str, tape: studies.Tape, n_boot: int, seed: int) -> dict:
+def earned(name: str, tape: research_tape.Tape, n_boot: int, seed: int) -> dict:
     """What conf's own policy earned, after costs."""
-    ledger = studies.play(tape, {})
-    card = studies.card(tape, ledger, n_boot=n_boot, seed=seed)
+    ledger = research_tape.play(tape, {})
+    card = research_tape.card(tape, ledger, n_boot=n_boot, seed=seed)
     return {
         "tape": name, "trades": f"{card.loc['trades_n', 'value']:,.0f}",
         "expectancy, R (95 %)": said(card.loc["expectancy_r"]), "costs, R per trade": said(card.loc["costs_r"]),
@@ -160,9 +163,9 @@ def earned(name: str, tape: studies.Tape, n_boot: int, seed: int) -> dict:
     }  # fmt: skip
 
 
-def walked(name: str, tape: studies.Tape, conf: dict) -> dict:
+def walked(name: str, tape: research_tape.Tape, conf: dict) -> dict:
     """What choosing from conf's grid by the past came to."""
-    grid = studies.sweep(tape, studies.grid(conf["sweep"]["space"]), engine="serial")
+    grid = sweep.sweep(tape, sweep.grid(conf["sweep"]["space"]), engine="serial")
     how = {"longest_trade_days": grid.longest_trade_days, "n_boot": conf["scorecard"]["n_boot"], "seed": conf["seed"]}
     try:
         told = study(grid.whole, conf["walkforward"], **how).summary
@@ -180,7 +183,7 @@ def walked(name: str, tape: studies.Tape, conf: dict) -> dict:
 
 def whole_road(shared: Path) -> str:
     """The section on what the whole road earns."""
-    conf = project.parameters("base")
+    conf = load_config("base").parameters
     whole, chosen = [], []
     for name in ROAD:
         one = road(shared, *TAPES[name], conf)

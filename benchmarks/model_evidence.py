@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from smcdesk.acting import Trial, acting
-from smcdesk.pipelines.decide import decision_log, regime_by_close, round_trip
+from smcdesk.decisions.inputs import regime_by_close, round_trip
+from smcdesk.decisions.records import decision_log
+from smcdesk.marketdata.quality import verdicts
+from smcdesk.modelling.trading_value import Trial, acting
 from smcdesk.pipelines.model import setup_labels
-from smcdesk.quality import verdicts
 from smclab.audit import audit, changed_by_cut
 from smclab.candles import check
 from smclab.decision import decide_all

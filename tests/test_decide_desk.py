@@ -9,13 +9,16 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from smcdesk import pictures, project, rollout, session
+from smcdesk import figures
 from smcdesk.__main__ import app
-from smcdesk.evaluated import outcome_rows
-from smcdesk.pipelines.data import traded
-from smcdesk.pipelines.decide import at_timeframe, higher_timeframes, moment, round_trip, spread_by_bar, stop_noise
-from smcdesk.providers import news
+from smcdesk.decisions.inputs import at_timeframe, higher_timeframes, moment, round_trip, spread_by_bar, stop_noise
+from smcdesk.decisions.records import outcome_rows
+from smcdesk.marketdata.instruments import traded
+from smcdesk.project.config import load_config
+from smcdesk.providers import economic_calendar
 from smcdesk.providers.files import read_spread
+from smcdesk.research import rollout
+from smcdesk.runs import session
 from smcdesk.store import Store
 from smcdesk.store.store import LABELS
 from smclab.candles import BadBars, BadConfig
@@ -51,7 +54,7 @@ def written(folder, name, table=EVENTS):
 
 @pytest.mark.parametrize("name", ["dump.parquet", "dump.csv"])
 def test_dump_is_a_calendar_of_the_days_from_its_first_row_to_its_last(tmp_path, name):
-    found = news.read_calendar(written(tmp_path, name), fetched_at="2024-03-13T06:00:00Z")
+    found = economic_calendar.read_calendar(written(tmp_path, name), fetched_at="2024-03-13T06:00:00Z")
     assert found.titles == ("BoC Interest Rate Decision", "Nonfarm Payrolls") and found.currencies == ("CAD", "USD")
     edges = [pd.Timestamp(x, tz="UTC").isoformat() for x in (found.covered_from_ns, found.covered_until_ns)]
     assert edges == ["2024-03-06T00:00:00+00:00", "2024-03-12T23:59:59.999999999+00:00"]
@@ -59,12 +62,12 @@ def test_dump_is_a_calendar_of_the_days_from_its_first_row_to_its_last(tmp_path,
 
 
 def test_calendar_that_does_not_say_when_it_was_fetched_is_as_old_as_its_first_day(tmp_path):
-    found = news.read_calendar(written(tmp_path, "dump.csv"))
+    found = economic_calendar.read_calendar(written(tmp_path, "dump.csv"))
     assert found.fetched_at_ns == found.covered_from_ns
 
 
 def test_week_of_forexfactory_covers_its_week_in_new_york_across_a_clock_change(tmp_path):
-    found = news.read_calendar(written(tmp_path, "week.json", WEEK))
+    found = economic_calendar.read_calendar(written(tmp_path, "week.json", WEEK))
     assert found.titles == ("CPI y/y",) and found.times == (pd.Timestamp("2024-03-11 09:00Z").value,)
     assert pd.Timestamp(found.covered_from_ns, tz="UTC") == pd.Timestamp("2024-03-10 05:00Z")  # midnight, winter time
     assert pd.Timestamp(found.covered_until_ns + 1, tz="UTC") == pd.Timestamp("2024-03-17 04:00Z")  # midnight, summer
@@ -87,20 +90,20 @@ def test_week_of_forexfactory_covers_its_week_in_new_york_across_a_clock_change(
 )  # fmt: skip
 def test_calendar_that_cannot_be_trusted_is_refused_in_one_sentence(tmp_path, name, table, said):
     with pytest.raises(BadConfig, match=said):
-        news.read_calendar(written(tmp_path, name, table))
+        economic_calendar.read_calendar(written(tmp_path, name, table))
 
 
 def test_conf_names_a_calendar_or_there_is_none(tmp_path):
     written(tmp_path, "dump.csv")
-    assert len(news.calendar({"path": "dump.csv", "fetched_at": None}, tmp_path)) == 2
-    assert news.calendar({"path": None, "fetched_at": None}, tmp_path) is None
-    assert news.calendar({"path": "gone.csv"}, tmp_path) is None
+    assert len(economic_calendar.calendar({"path": "dump.csv", "fetched_at": None}, tmp_path)) == 2
+    assert economic_calendar.calendar({"path": None, "fetched_at": None}, tmp_path) is None
+    assert economic_calendar.calendar({"path": "gone.csv"}, tmp_path) is None
     with pytest.raises(BadConfig, match="did you mean 'fetched_at'"):
-        news.calendar({"path": "dump.csv", "fetchd_at": None}, tmp_path)
+        economic_calendar.calendar({"path": "dump.csv", "fetchd_at": None}, tmp_path)
     with pytest.raises(BadConfig, match=r"moment with its zone .* found '2024-03-08'"):
-        news.calendar({"path": "dump.csv", "fetched_at": "2024-03-08"}, tmp_path)
+        economic_calendar.calendar({"path": "dump.csv", "fetched_at": "2024-03-08"}, tmp_path)
     with pytest.raises(BadConfig, match=r"no calendar dump\.parquet .*did you mean 'dump\.csv'"):
-        news.read_calendar(tmp_path / "dump.parquet")
+        economic_calendar.read_calendar(tmp_path / "dump.parquet")
 
 
 # The rollout's figures
@@ -209,7 +212,7 @@ def test_rollout_of_nothing_or_little_says_n_0_instead_of_failing(rows):
         assert "n = 0" in rollout.shown(one).to_string() or rows
     for by in ("instrument", "session", "grade"):
         assert len(rollout.shown(rollout.groups(labels, by)))
-    assert pictures.distributions(labels, {"A": 70.0}).axes
+    assert figures.distributions(labels, {"A": 70.0}).axes
 
 
 # The store's command
@@ -249,7 +252,7 @@ def kept(store, rows, policy_hash):
     store.fill_outcomes([{k: row[k] for k in own} for row in rows if "outcome" in row])
 
 
-CONF = Policy.from_dict(project.parameters("base")["policy"]).hash()
+CONF = Policy.from_dict(load_config("base").parameters["policy"]).hash()
 
 
 def test_store_command_makes_the_tables_once(tmp_path, monkeypatch):
@@ -491,7 +494,7 @@ def test_setups_htf_beside_confluence_is_refused(house):
 
 
 def test_paper_and_live_decide_by_the_clock_and_tapes_do_not(house):
-    clocks = {env: project.parameters(env)["clock"] for env in ("base", "test", "paper", "live")}
+    clocks = {env: load_config(env).parameters["clock"] for env in ("base", "test", "paper", "live")}
     assert clocks == {"base": "tape", "test": "tape", "paper": "wall", "live": "wall"}
     assert moment("tape", "2024-03-08T10:15Z") is None
     assert moment("wall", "2024-03-08T11:15+01:00") == pd.Timestamp("2024-03-08T10:15Z").value
@@ -574,7 +577,7 @@ def test_outcomes_known_on_a_cut_tape_are_those_of_the_whole(decided, house):
 
 @pytest.mark.parametrize("env", ["base", "test", "paper", "live"])
 def test_every_environment_has_its_own_store_and_its_datasets_know_it(house, env):
-    conf = project.config(env)
+    conf = load_config(env)
     assert conf["catalog"]["{symbol}.evaluated"]["env"] == env
     assert conf["store"]["rewrite"] is (env in ("base", "test"))
 

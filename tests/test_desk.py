@@ -13,8 +13,13 @@ import pytest
 from kedro.pipeline import Pipeline
 from typer.testing import CliRunner
 
-from smcdesk import disk, project, reports, session, sources, story, tracking
+from smcdesk import tracking
 from smcdesk.__main__ import STAGES, _pairs, app
+from smcdesk.marketdata import sources
+from smcdesk.project import files
+from smcdesk.project.config import load_config
+from smcdesk.reports import replay_report, runner
+from smcdesk.runs import session
 from smclab.candles import BadConfig
 from smclab.scorecard import positions
 from smclab.tapes import market
@@ -30,7 +35,7 @@ def run_id(house):
 
 @pytest.fixture(scope="module")
 def told(run_id):
-    return story.load(SYMBOL, "test")
+    return replay_report.load(SYMBOL, "test")
 
 
 def smcdesk(*words):
@@ -71,7 +76,7 @@ def test_run_is_tracked_with_what_it_was_made_from(told, run_id, house):
 def test_same_seed_gives_the_same_ledger_and_the_same_configuration_hash(told, run_id):
     again = session.run(STAGES, symbol=SYMBOL, env="test")
     first, second = (tracking.client().get_run(r).data.tags for r in (run_id, again))
-    assert again != run_id and story.load(SYMBOL, "test").ledger.hash() == told.ledger.hash()
+    assert again != run_id and replay_report.load(SYMBOL, "test").ledger.hash() == told.ledger.hash()
     same = ("config_hash", "seed", f"data_fingerprint.{SYMBOL}", f"ledger_hash.{SYMBOL}")
     assert [first[t] for t in same] == [second[t] for t in same]
 
@@ -81,14 +86,14 @@ def test_other_configuration_gives_another_hash_and_another_symbol_its_own_names
     other = session.run(("data", "feature", "replay"), symbol="SECOND", env="test", runtime_params=extra)
     tags = tracking.client().get_run(other).data.tags
     assert tags["config_hash"] != tracking.client().get_run(run_id).data.tags["config_hash"]
-    second = story.replayed()
+    second = replay_report.replayed()
     assert second == [SYMBOL, "SECOND"] and f"ledger_hash.{SYMBOL}" not in tags
     assert tags["ledger_hash.SECOND"] != told.ledger.hash()
 
 
 def test_stages_run_apart_from_what_the_stage_before_has_stored(told):
     session.run(("replay",), symbol=SYMBOL, env="test")
-    assert story.load(SYMBOL, "test").ledger.hash() == told.ledger.hash()
+    assert replay_report.load(SYMBOL, "test").ledger.hash() == told.ledger.hash()
 
 
 def test_kedro_command_runs_named_pipelines(house):
@@ -143,13 +148,13 @@ def orphans(parameters, catalog):
 
 @pytest.mark.parametrize("env", ENVS)
 def test_every_parameter_is_used_and_every_catalog_entry_belongs_to_a_pipeline(house, env):
-    conf = project.config(env)
+    conf = load_config(env)
     assert unused(conf["parameters"]) == []
     assert orphans(conf["parameters"], conf["catalog"]) == []
 
 
 def test_a_stray_parameter_and_a_stray_entry_are_noticed(house):
-    conf = project.config("test")
+    conf = load_config("test")
     parameters = {**conf["parameters"], "charts": {"n_bars": 1, "colour": "red"}}
     assert unused(parameters) == ["charts.colour"]
     assert orphans(parameters, {**conf["catalog"], "{symbol}.dreams": {}}) == ["{symbol}.dreams"]
@@ -157,13 +162,13 @@ def test_a_stray_parameter_and_a_stray_entry_are_noticed(house):
 
 @pytest.mark.parametrize("env", ENVS)
 def test_conf_values_build_what_they_configure(house, env):
-    from smcdesk.pipelines.decide import trading_costs, trading_rules
+    from smcdesk.decisions.inputs import trading_costs, trading_rules
     from smclab.instruments import instrument
     from smclab.reading import Config
     from smclab.risk import Account, Policy
     from smclab.setups import SetupConfig
 
-    p = project.parameters(env)
+    p = load_config(env).parameters
     Config.from_dict(p["reading"]), SetupConfig.from_dict(p["setups"]), Account.from_dict(p["account"])
     trading_rules(p["rules"], Policy.from_dict(p["policy"]))
     for symbol, entry in p["symbols"].items():
@@ -381,10 +386,10 @@ def broken_rules(path: Path) -> list[str]:
 
 
 def test_report_templates_have_one_parameters_cell_and_define_nothing(root):
-    paths = reports.reports(root)
+    paths = runner.reports(root)
     assert paths
     assert {name: broken_rules(path) for name, path in paths.items()} == {name: [] for name in paths}
-    assert all(reports.purpose(path) for path in paths.values())
+    assert all(runner.purpose(path) for path in paths.values())
 
 
 def test_template_that_breaks_the_rules_is_noticed(tmp_path):
@@ -396,20 +401,20 @@ def test_template_that_breaks_the_rules_is_noticed(tmp_path):
 
 def test_slot_is_the_symbol_and_what_differs_from_the_defaults():
     known = {"symbol": "EURUSD", "env": "base", "n": 1}
-    assert reports.slot_name({"symbol": "EURUSD", "env": "base", "n": 1}, known) == "EURUSD"
-    assert reports.slot_name({"symbol": "XAUUSD", "env": "a/b", "n": 2}, known) == "XAUUSD_env-a-b_n-2"
-    assert len(reports.slot_name({"symbol": "X" * 200}, {"symbol": ""})) == 80
+    assert runner.slot_name({"symbol": "EURUSD", "env": "base", "n": 1}, known) == "EURUSD"
+    assert runner.slot_name({"symbol": "XAUUSD", "env": "a/b", "n": 2}, known) == "XAUUSD_env-a-b_n-2"
+    assert len(runner.slot_name({"symbol": "X" * 200}, {"symbol": ""})) == 80
 
 
 # Whole files or none
 
 
 def test_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path):
-    path = disk.write_text(tmp_path / "a.txt", "old")
-    with pytest.raises(KeyboardInterrupt), disk.whole_file(path) as part:
+    path = files.write_text(tmp_path / "a.txt", "old")
+    with pytest.raises(KeyboardInterrupt), files.whole_file(path) as part:
         part.write_text("half")
         raise KeyboardInterrupt
-    with pytest.raises(KeyboardInterrupt), disk.whole_folder(tmp_path / "folder") as part:
+    with pytest.raises(KeyboardInterrupt), files.whole_folder(tmp_path / "folder") as part:
         (part / "half").write_text("half")
         raise KeyboardInterrupt
     assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["a.txt"]

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from smcdesk.providers.files import BadFile, read_file, symbol_from, weekly_clock
+from smcdesk.providers.clocks import weekly_clock
+from smcdesk.providers.files import BadFile, read_file, symbol_from
 from smclab.candles import BadBars, BadConfig, fingerprint, infer_timeframe, quality, timeframe_ns
 
 ROOT = Path(__file__).parents[1]

@@ -11,14 +11,15 @@ import pytest
 from lookalikes import Venue, binance, forexfactory, running
 from typer.testing import CliRunner
 
-from smcdesk import feeds, fetching
-from smcdesk.history import History
-from smcdesk.hours import expected
-from smcdesk.providers import BadAnswer, ProviderDown, ProviderRefused, news, provider
+from smcdesk.marketdata import feeds, sync
+from smcdesk.marketdata.calendars import expected
+from smcdesk.marketdata.failover import Failover, Hysteresis, changes
+from smcdesk.marketdata.history import History
+from smcdesk.marketdata.quality import cross_check, inspect, verdict, verdicts, week_of
+from smcdesk.providers import BadAnswer, ProviderDown, ProviderRefused, economic_calendar
 from smcdesk.providers.caller import Breaker, Pace
-from smcdesk.providers.failover import Failover, Hysteresis, changes
+from smcdesk.providers.factory import provider
 from smcdesk.providers.recorded import Recorded
-from smcdesk.quality import cross_check, inspect, verdict, verdicts, week_of
 from smclab.candles import BadBars, BadConfig, check, resample
 from smclab.instruments import instrument
 from smclab.tapes import market
@@ -122,7 +123,7 @@ def test_an_open_bar_is_not_kept(history, tape):
 
 def test_a_crash_between_the_months_is_mended(history, tape, monkeypatch):
     history.merge(*KEY, tape.iloc[:100], after(tape.iloc[:100]))
-    from smcdesk import history as module
+    from smcdesk.marketdata import history as module
 
     whole, calls = module.whole_file, []
 
@@ -190,7 +191,7 @@ def test_fetch_asks_only_for_what_is_missing(history, tape):
 
     def get(start, **told):
         asked.clear()
-        return fetching.fetch(source, "BTC", "15m", start, history=history, clock=lambda: now[0], **told)
+        return sync.fetch(source, "BTC", "15m", start, history=history, clock=lambda: now[0], **told)
 
     assert get(tape.index[1000]).added_n == 2000 and len(asked) == 1
     now[0] = tape.index[3100]
@@ -219,17 +220,17 @@ def test_a_fetch_that_broke_off_goes_on_where_it_was(history, tape):
     source.history = breaks
     told = {"history": history, "clock": lambda: after(tape)}
     with pytest.raises(ProviderDown):
-        fetching.fetch(source, "BTC", "15m", tape.index[0], **told)
-    assert history.manifest("venue", "BTC", "15m")["n"] == 2 * fetching.CHUNK_BARS
+        sync.fetch(source, "BTC", "15m", tape.index[0], **told)
+    assert history.manifest("venue", "BTC", "15m")["n"] == 2 * sync.CHUNK_BARS
     source.history = whole
-    assert fetching.fetch(source, "BTC", "15m", tape.index[0], **told).added_n == 6000 - 2 * fetching.CHUNK_BARS
+    assert sync.fetch(source, "BTC", "15m", tape.index[0], **told).added_n == 6000 - 2 * sync.CHUNK_BARS
     same(history.bars("venue", "BTC", "15m"), tape)
 
 
 def test_a_busy_series_is_one_sentence(history, tape, monkeypatch):
     from filelock import FileLock
 
-    from smcdesk import history as module
+    from smcdesk.marketdata import history as module
 
     history.merge(*KEY, tape, after(tape))
     monkeypatch.setattr(module, "LOCK_WAIT_S", 0)
@@ -240,19 +241,19 @@ def test_a_busy_series_is_one_sentence(history, tape, monkeypatch):
 def test_a_source_without_a_past_is_asked_for_it_once(history, tape):
     late = tape.iloc[3000:]
     source = Recorded({"BTC": late}, name="venue", clock=lambda: after(tape))
-    done = fetching.fetch(source, "BTC", "15m", tape.index[0], history=history, clock=lambda: after(tape))
+    done = sync.fetch(source, "BTC", "15m", tape.index[0], history=history, clock=lambda: after(tape))
     assert done.notes == (f"venue has nothing before {late.index[0]:%Y-%m-%d %H:%M}Z.",)
-    again = fetching.fetch(source, "BTC", "15m", tape.index[0], history=history, clock=lambda: after(tape))
+    again = sync.fetch(source, "BTC", "15m", tape.index[0], history=history, clock=lambda: after(tape))
     assert again.added_n == 0 and not again.notes
 
 
 def test_since_is_a_span_or_a_date():
     now = pd.Timestamp("2024-03-31T12:00Z")
-    assert fetching.since("1mo", now) == pd.Timestamp("2024-02-29T12:00Z")
-    assert fetching.since("90d", now) == now - pd.Timedelta("90D")
-    assert fetching.since("2024-01-05", now) == pd.Timestamp("2024-01-05T00:00Z")
+    assert sync.since("1mo", now) == pd.Timestamp("2024-02-29T12:00Z")
+    assert sync.since("90d", now) == now - pd.Timedelta("90D")
+    assert sync.since("2024-01-05", now) == pd.Timestamp("2024-01-05T00:00Z")
     with pytest.raises(BadConfig, match="6mo"):
-        fetching.since("long ago", now)
+        sync.since("long ago", now)
 
 
 # --- breaker, pace, failover
@@ -479,27 +480,29 @@ def test_a_calendar_is_fetched_once_an_hour_and_its_age_known(tmp_path):
     now = [pd.Timestamp("2026-09-28T06:00Z")]
     with running(Venue(None, forexfactory.answer)) as venue:
         said = {"path": "week.json", "fetched_at": None, "url": f"{venue.url}/ff_calendar_thisweek.json"}
-        told = [news.refresh(said, tmp_path, clock=lambda: now[0]) for _ in range(3)]
+        told = [economic_calendar.refresh(said, tmp_path, clock=lambda: now[0]) for _ in range(3)]
         assert len(venue.asked) == 1 and "events fetched" in told[0] and "not again for 60 min" in told[1]
-        found = news.calendar(said, tmp_path)
+        found = economic_calendar.calendar(said, tmp_path)
         assert found.fetched_at_ns == now[0].value and len(found) > 0
         (tmp_path / "week.json").write_text((tmp_path / "week.json").read_text() + " ")
-        assert news.calendar(said, tmp_path).fetched_at_ns == found.covered_from_ns  # another file lies there now
+        assert (
+            economic_calendar.calendar(said, tmp_path).fetched_at_ns == found.covered_from_ns
+        )  # another file lies there now
         now[0] += pd.Timedelta("61min")
         venue.faults = [forexfactory.denied]
         before = (tmp_path / "week.json").read_bytes()
         with pytest.raises(BadAnswer, match="sent no calendar"):
-            news.refresh(said, tmp_path, clock=lambda: now[0])
+            economic_calendar.refresh(said, tmp_path, clock=lambda: now[0])
         assert (tmp_path / "week.json").read_bytes() == before
-        assert "not again" in news.refresh(said, tmp_path, clock=lambda: now[0]) and len(venue.asked) == 2
+        assert "not again" in economic_calendar.refresh(said, tmp_path, clock=lambda: now[0]) and len(venue.asked) == 2
         now[0] += pd.Timedelta("61min")
         venue.faults = [forexfactory.limited]
         with pytest.raises(ProviderDown, match="429"):
-            news.refresh(said, tmp_path, clock=lambda: now[0])
+            economic_calendar.refresh(said, tmp_path, clock=lambda: now[0])
         now[0] += pd.Timedelta("90min")
-        assert "not again for 30 min" in news.refresh(said, tmp_path, clock=lambda: now[0])
+        assert "not again for 30 min" in economic_calendar.refresh(said, tmp_path, clock=lambda: now[0])
     with pytest.raises(BadConfig, match=r"week\.json"):
-        news.refresh({"path": None, "url": "x"}, tmp_path)
+        economic_calendar.refresh({"path": None, "url": "x"}, tmp_path)
 
 
 # --- conf, and the command
@@ -553,7 +556,7 @@ def test_fetch_quality_and_a_run_use_the_same_candles(house, tape, monkeypatch):
     from smcdesk.providers import protocol
 
     now = tape.index[-1] + pd.Timedelta("7min")
-    for module in (protocol, fetching):
+    for module in (protocol, sync):
         monkeypatch.setattr(module, "now", lambda: now)
     run = CliRunner()
     with running(Venue(tape, binance.answer)) as venue:

@@ -10,7 +10,7 @@ from jupyter_scheduler.orm import Job, create_session, create_tables
 from jupyter_scheduler.scheduler import Scheduler
 from traitlets.config import Config
 
-from smcdesk.labjobs import Papermill
+from smcdesk.services.jupyter import Papermill
 
 BODY = "from pathlib import Path\nprint(Path.cwd().name, n_bars + 1, symbol)\nassert n_bars < 100, 'too many'"
 
@@ -45,7 +45,9 @@ def run(notebook: Path, **parameters: str):
 
 
 def test_jupyterlabs_scheduler_takes_papermill_as_its_executor(tmp_path):
-    config = Config({"Scheduler": {"execution_manager_class": "smcdesk.labjobs.Papermill", "task_runner_class": None}})
+    config = Config(
+        {"Scheduler": {"execution_manager_class": "smcdesk.services.jupyter.Papermill", "task_runner_class": None}}
+    )
     url = f"sqlite:///{tmp_path / 'jobs.sqlite'}"
     made = Scheduler(root_dir=str(tmp_path), environments_manager=StaticEnvironmentManager(), db_url=url, config=config)
     assert made.execution_manager_class is Papermill

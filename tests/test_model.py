@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from virtual import made_up_model
 
+from smcdesk.project.config import load_config
 from smclab.audit import audit, changed_by_cut
 from smclab.candles import BadConfig
 from smclab.decision import decide, decide_all
@@ -206,9 +207,10 @@ def put(learned, promote: bool, tmp_path) -> str:
     """Register a version of the learned model."""
     import mlflow
 
-    from smcdesk import registry, tracking
+    from smcdesk.modelling import registry
+    from smcdesk.project import paths
 
-    mlflow.set_tracking_uri(tracking.uri())
+    mlflow.set_tracking_uri(paths.mlflow_uri())
     if mlflow.get_experiment_by_name("models") is None:
         mlflow.create_experiment("models", artifact_location=(tmp_path / "artifacts").as_uri())
     won = Promotion(promote, "promoted: better" if promote else "kept: no better", "base_rate", 0.1, 0.05, 0.2, 400)
@@ -217,7 +219,7 @@ def put(learned, promote: bool, tmp_path) -> str:
 
 
 def test_registry_promotes_keeps_and_rolls_back(store, learned, planted, tmp_path):
-    from smcdesk import registry
+    from smcdesk.modelling import registry
 
     one, two, three = (put(learned, promote, tmp_path) for promote in (True, False, True))
     table = registry.listed("smclab-X-15m")
@@ -241,7 +243,7 @@ def test_registry_promotes_keeps_and_rolls_back(store, learned, planted, tmp_pat
 
 
 def test_scorer_is_honest_about_what_it_was_trained_on(tape):
-    from smcdesk.registry import EARLY, TRAINED_ON, Champion, Unscored, scorer
+    from smcdesk.modelling.registry import EARLY, TRAINED_ON, Champion, Unscored, scorer
 
     reading, found, context = tape
     table = features(reading, found, instrument=context.instrument, regime=context.regimes)
@@ -261,7 +263,7 @@ def test_scorer_is_honest_about_what_it_was_trained_on(tape):
 
 
 def test_decisions_without_a_usable_model_say_so_and_go_by_the_score(tape, store, learned, tmp_path, monkeypatch):
-    from smcdesk import registry
+    from smcdesk.modelling import registry
 
     reading, found, context = tape
     asked = (context, reading, found, 0.00008)
@@ -291,7 +293,7 @@ def test_decisions_without_a_usable_model_say_so_and_go_by_the_score(tape, store
 
 
 def test_decisions_with_a_champion_go_by_its_percentile_in_bulk_and_at_one_bar(tape, store, monkeypatch):
-    from smcdesk import registry
+    from smcdesk.modelling import registry
 
     reading, found, context = tape
     table = features(reading, found, instrument=context.instrument, spread_price=0.00008, regime=context.regimes)
@@ -315,23 +317,24 @@ def test_decisions_with_a_champion_go_by_its_percentile_in_bulk_and_at_one_bar(t
 
 
 def test_conf_searches_what_the_learner_knows(root):
-    from smcdesk import project, training
+    from smcdesk.modelling import training
 
-    said = project.parameters()["model"]
+    said = load_config().parameters["model"]
     assert training.model_config(said["search"], said["embargo_bars"], "15m", 100, 0).embargo_ns == 24 * 15 * 60 * 10**9
     assert said["use"] == "none"
     with pytest.raises(BadConfig, match=r"model\.search\.seed stands in conf as seed"):
         training.model_config({"seed": 1}, 24, "15m", 100, 0)
     with pytest.raises(BadConfig, match="did you mean 'n_outer'"):
         training.model_config({"n_out": 1}, 24, "15m", 100, 0)
-    regime = project.parameters()["regime"]
+    regime = load_config().parameters["regime"]
     assert RegimeConfig.from_dict(regime["rule"]) == RegimeConfig()
     assert json.dumps(regime["hmm"])
 
 
 def test_retrain_report_tells_a_training_that_learned_nothing_and_one_that_did(planted, learned):
-    from smcdesk import pictures, retraining
-    from smcdesk.training import Training, metrics, rates
+    from smcdesk import figures
+    from smcdesk.modelling.training import Training, metrics, rates
+    from smcdesk.reports import retrain_report
 
     told = {"name": "smclab-X-15m", "config": QUICK.to_dict(), "rows_n": 30, "finished_n": 12, "features_n": 5}
     labels = pd.DataFrame({"outcome": planted[1], "known_close": pd.to_datetime(planted[2], utc=True)})
@@ -340,12 +343,18 @@ def test_retrain_report_tells_a_training_that_learned_nothing_and_one_that_did(p
     empty = Training(sentence="Too little to learn from: 12 finished rows.", decision={}, **told)
     full = Training(sentence="Better.", **told, **tables, **done)
     for one, words in ((empty, "**Not promoted.** Too little"), (full, "**Promoted.** Better.")):
-        assert retraining.verdict(one).startswith(words)
-        for show in (retraining.figures, retraining.folds, retraining.drift, retraining.leaks, retraining.acted):
+        assert retrain_report.verdict(one).startswith(words)
+        for show in (
+            retrain_report.figures,
+            retrain_report.folds,
+            retrain_report.drift,
+            retrain_report.leaks,
+            retrain_report.acted,
+        ):
             assert len(show(one)) >= 1
-        for draw in (pictures.calibration, pictures.importance, pictures.learning):
+        for draw in (figures.calibration, figures.importance, figures.learning):
             assert len(draw(one).axes) >= 1
-        assert retraining.summary(one, "X")["model"] == "smclab-X-15m"
+        assert retrain_report.summary(one, "X")["model"] == "smclab-X-15m"
         assert metrics(one)["rows_n"] == {"value": 30.0, "step": 0}
-    assert "agree on which features matter" in retraining.stability(full)
+    assert "agree on which features matter" in retrain_report.stability(full)
     assert metrics(full)["selected.auc"]["value"] == pytest.approx(learned.figures.auc[SELECTED])

@@ -17,11 +17,12 @@ from sqlalchemy import select
 from test_store import new_schema
 from typer.testing import CliRunner
 
-from smcdesk import outbox, wording
-from smcdesk.channels import ChannelDown, Message, NotNow, Refused, enabled, notify_conf
-from smcdesk.channels.email import Email
-from smcdesk.channels.telegram import LIMIT, Telegram, split
-from smcdesk.outbox import Pace, deliver, enqueue, listing, retry
+from smcdesk.notifications import messages, outbox
+from smcdesk.notifications.channel import ChannelDown, Message, NotNow, Refused
+from smcdesk.notifications.config import notify_conf
+from smcdesk.notifications.email import Email
+from smcdesk.notifications.outbox import Pace, deliver, enabled, enqueue, listing, retry
+from smcdesk.notifications.telegram import LIMIT, Telegram, split
 from smcdesk.store import Contradiction, Store
 from smclab.candles import BadConfig
 from smclab.decision import Decision
@@ -531,8 +532,8 @@ def test_outbox_command_lists_delivers_and_retries(house, api, monkeypatch):
     assert code == 1 and "failed by telegram: m000: Telegram: 400 Bad Request: chat not found" in said
     assert "failed" in smcdesk("list", "--status", "failed")[1]
     assert smcdesk("retry", "m000") == (0, "1 queued again; smcdesk outbox deliver sends them\n")
-    monkeypatch.setattr("smcdesk.outbox.time.sleep", lambda s: None)
-    monkeypatch.setattr("smcdesk.outbox.Pace.limit_per_s", 1.0)
+    monkeypatch.setattr("smcdesk.notifications.outbox.time.sleep", lambda s: None)
+    monkeypatch.setattr("smcdesk.notifications.outbox.Pace.limit_per_s", 1.0)
     (house / "conf/test/notify.yml").write_text(f"channels: {{telegram: {telegram}}}\npatience_s: 5\n")
     assert smcdesk("deliver", "--send")[1].startswith("1 sent, 0 failed")
     assert "m000" in smcdesk("list")[1] and smcdesk("list", "--status", "sen")[0] == 2
@@ -550,7 +551,7 @@ def decision(**said) -> Decision:
 
 
 def test_signal_alert_says_what_a_trader_needs(light):
-    told = wording.signal(decision())
+    told = messages.signal(decision())
     assert told["subject"] == "EURUSD 15m short @ 1.0812 A+"
     said = told["text"]
     for words in (
@@ -559,18 +560,18 @@ def test_signal_alert_says_what_a_trader_needs(light):
     ):  # fmt: skip
         assert words in said
     assert told["expires_ns"] == decision().expires_ns and told["when_ns"] == T0 + 900 * S
-    assert enqueue(light, **told) and not enqueue(light, **wording.signal(decision()))
-    assert enqueue(light, **wording.signal(decision(), version=2, status="cancelled"))
+    assert enqueue(light, **told) and not enqueue(light, **messages.signal(decision()))
+    assert enqueue(light, **messages.signal(decision(), version=2, status="cancelled"))
     with pytest.raises(BadConfig, match="needs a plan"):
-        wording.signal(decision(ticket=None))
+        messages.signal(decision(ticket=None))
 
 
 def test_failure_alert_and_digest_say_what_happened(light):
-    told = wording.failure("live_scan", "EURUSD", "StoreDown:\n busy", T0, params={"env": "live"}, where="a.html")
+    told = messages.failure("live_scan", "EURUSD", "StoreDown:\n busy", T0, params={"env": "live"}, where="a.html")
     assert told["subject"] == "FAILED live_scan EURUSD" and "ERROR   StoreDown: busy" in told["text"]
     assert enqueue(light, **told) and not enqueue(light, **told)
-    assert enqueue(light, **wording.failure("live_scan", "EURUSD", "another reason", T0))
-    told = wording.digest("2023-11-14", {"signals": ["EURUSD long"], "news": []}, T0, summary="1 signal")
+    assert enqueue(light, **messages.failure("live_scan", "EURUSD", "another reason", T0))
+    told = messages.digest("2023-11-14", {"signals": ["EURUSD long"], "news": []}, T0, summary="1 signal")
     assert told["subject"] == "Digest 2023-11-14: 1 signal"
     assert told["text"] == "1 signal\n\nSIGNALS\n- EURUSD long\n\nNEWS\n- nothing"
     assert enqueue(light, **told)

@@ -4,8 +4,11 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from smcdesk import project, purse, reproduction, session, tracking
+from smcdesk import tracking
 from smcdesk.__main__ import app
+from smcdesk.project import paths
+from smcdesk.reports import portfolio_report
+from smcdesk.runs import reproduction, session
 from smclab.candles import BadConfig
 
 TWINS = ("MADEUP", "TWIN")  # the same made-up candles twice: whatever one wants, the other wants too
@@ -33,7 +36,7 @@ def twins(house):
 
 def test_portfolio_trades_two_symbols_out_of_one_purse(twins, house):
     code, out, _ = twins
-    told = purse.load("test")
+    told = portfolio_report.load("test")
     assert code == 0 and list(told.by_symbol.index) == list(TWINS) and "The portfolio refused" in out
     added = told.trades.groupby("symbol")["pnl"].sum()
     assert len(added) == 2 and told.by_symbol["pnl"].to_dict() == pytest.approx(added.to_dict())
@@ -46,7 +49,7 @@ def test_portfolio_trades_two_symbols_out_of_one_purse(twins, house):
 
 
 def test_portfolio_holds_no_more_than_it_may(twins):
-    trades = purse.load("test").trades
+    trades = portfolio_report.load("test").trades
     spans = trades.groupby(["symbol", "intent_id"]).agg(start=("entry_time", "min"), end=("exit_time", "max"))
     spans = spans.sort_values("start")
     assert len(spans) > 10 and (spans["start"].iloc[1:].to_numpy() >= spans["end"].iloc[:-1].to_numpy()).all()
@@ -72,11 +75,11 @@ def test_portfolio_report_shows_the_purse(twins, house):
 
 def test_portfolio_of_one_symbol_asked_for_leaves_the_other_alone(twins):
     code, _, _ = smcdesk("portfolio", "--env", "test", "--symbols", "twin", "--no-report")
-    told = purse.load("test")
+    told = portfolio_report.load("test")
     assert code == 0 and list(told.by_symbol.index) == ["TWIN"] and told.refused.empty
-    alone = pd.read_parquet(project.root() / "data/07_model_output/TWIN/intents.parquet")
+    alone = pd.read_parquet(paths.root() / "data/07_model_output/TWIN/intents.parquet")
     assert told.by_symbol.loc["TWIN", "entries_n"] == len(alone)
-    assert "nothing was refused" in purse.refusals(told).index
+    assert "nothing was refused" in portfolio_report.refusals(told).index
 
 
 def test_unknown_symbol_in_a_portfolio_is_named(twins):

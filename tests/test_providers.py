@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from lookalikes import Venue, alpaca, binance, delta, kraken, running
 
-from smcdesk.providers import BadAnswer, Provider, ProviderDown, ProviderRefused, provider
+from smcdesk.providers import BadAnswer, Provider, ProviderDown, ProviderRefused
+from smcdesk.providers.factory import provider
 from smclab.candles import BadBars, BadConfig
 from smclab.tapes import market
 

@@ -12,12 +12,15 @@ import pytest
 from kedro.io import DatasetError
 from virtual import SYMBOL, Clock, House, made_up_model, moment, tape
 
-from smcdesk import digest, outbox, registry, scan
-from smcdesk.lane import Lane
-from smcdesk.quality import verdicts
-from smcdesk.review import review
+from smcdesk.decisions.config import World, worlds
+from smcdesk.decisions.series import Lane
+from smcdesk.marketdata.quality import verdicts
+from smcdesk.modelling import registry
+from smcdesk.notifications import outbox
+from smcdesk.reports import daily_digest
+from smcdesk.scanning import alerts, outcomes, scanner
+from smcdesk.scanning.parity_review import review
 from smcdesk.store import engine
-from smcdesk.world import World, worlds
 from smclab.candles import BadConfig
 from smclab.features import features
 from smclab.news import NewsCalendar
@@ -42,7 +45,7 @@ def look(desks, desk, k: int, tfs=("15m",), after_s: float = 10.0, slot: str = "
     "The scan at the close of the k-th candle after the start."
     index = desks.provider._tapes[SYMBOL].index
     desks.clock.true = (index[START + k] + pd.Timedelta(minutes=15, seconds=after_s)).to_pydatetime()
-    return scan.scan(desk, [SYMBOL], tfs, slot or f"slot{k}")
+    return scanner.scan(desk, [SYMBOL], tfs, slot or f"slot{k}")
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +57,7 @@ def played(bars, tmp_path_factory):
     for k in range(40):
         desk = desks.desk() if k in (14, 27) else desk
         found.append(look(desks, desk, k, ("15m", "1h")))
-    scan.outcomes(desk, [SYMBOL], ["15m", "1h"])
+    outcomes.outcomes(desk, [SYMBOL], ["15m", "1h"])
     return desks, desk, found
 
 
@@ -72,7 +75,7 @@ def test_scan_asked_again_in_its_slot_changes_nothing(played):
     before = [desk.store.counts(), len(desk.store.signals()), desk.journal.looks()]
     desks.clock.true += timedelta(minutes=3)
     for warm in (desk, desks.desk()):
-        again = scan.scan(warm, [SYMBOL], ["15m", "1h"], "slot39")
+        again = scanner.scan(warm, [SYMBOL], ["15m", "1h"], "slot39")
         assert again.decisions == found[-1].decisions and again.now == found[-1].now
         pd.testing.assert_frame_equal(again.new, found[-1].new)
     assert [desk.store.counts(), len(desk.store.signals()), desk.journal.looks()] == before
@@ -148,7 +151,7 @@ def test_scan_of_a_hole_that_is_filled_later_reads_the_tape_anew_and_says_so(bar
         if k == 9:
             missing = bars.iloc[START + 4 : START + 7]
             desk.history.merge("recorded", SYMBOL, "15m", missing, desks.clock.true - timedelta(seconds=1))
-        scan.scan(desk, [SYMBOL], ["15m"], f"slot{k}")
+        scanner.scan(desk, [SYMBOL], ["15m"], f"slot{k}")
     again = review(desk, *FOREVER)
     assert again.looks_n == 11 and again.decisions_n and again.defects.empty, again.defects.to_string()
     assert len(again.explained) == 3 and "later bar was decided" in again.explained["what"][0]
@@ -183,7 +186,7 @@ def test_scan_that_was_killed_is_finished_by_the_clock_of_its_first_look(bars, d
     assert review(desks.desk(), *FOREVER).defects.empty
 
 
-@pytest.mark.parametrize("place", ["smcdesk.history.whole_file", "smcdesk.journal.Journal.begin"])
+@pytest.mark.parametrize("place", ["smcdesk.marketdata.history.whole_file", "smcdesk.store.journal.Journal.begin"])
 def test_scan_on_a_full_disk_fails_and_the_next_one_makes_up_for_it(desks, monkeypatch, place):
     desk = desks.desk()
     look(desks, desk, 0)
@@ -296,20 +299,20 @@ def test_scan_of_a_market_that_others_decide_is_refused(bars, tmp_path):
     desk, k = desks.desk(), _first_with_decisions(bars)
     look(desks, desk, k - 1), look(desks, desk, k)
     with pytest.raises(BadConfig, match="MADEUP 15m is scanned from recorded in this environment, not from kraken"):
-        scan.scan(desks.desk(provider_name="kraken"), [SYMBOL], ["15m"], "other")
+        scanner.scan(desks.desk(provider_name="kraken"), [SYMBOL], ["15m"], "other")
     assert desk.journal.forget(SYMBOL, desk.policy_hash) == 2
     with pytest.raises(BadConfig, match=r"no scan made .* smcdesk store forget"):
         look(desks, desks.desk(), k + 1)
 
 
 def test_run_over_what_scans_decided_is_refused_and_nothing_is_forgotten(bars, tmp_path, house, monkeypatch):
-    from smcdesk.datasets import DecisionStore
-    from smcdesk.evaluated import Evaluated
+    from smcdesk.datasets.store import DecisionStore
+    from smcdesk.decisions.records import Evaluated
 
     desks = House(tmp_path, bars, Clock(moment(2024, 1, 1)))
     desk, k = desks.desk(), _first_with_decisions(bars)
     look(desks, desk, k - 1), look(desks, desk, k)
-    monkeypatch.setattr("smcdesk.journal.journal_of", lambda env: desk.journal.path)
+    monkeypatch.setattr("smcdesk.store.journal.journal_of", lambda env: desk.journal.path)
     made = tuple(d for d in desk.store.decisions() if d.setup_id)
     again = Evaluated(desk.worlds[SYMBOL].instrument, desk.policy_hash, made, pd.DataFrame(), pd.DataFrame())
     with pytest.raises(DatasetError, match="MADEUP 15m is decided by scans in environment test"):
@@ -320,8 +323,8 @@ def test_run_over_what_scans_decided_is_refused_and_nothing_is_forgotten(bars, t
 def test_alert_twice_puts_one_message_into_the_outbox(played):
     _, desk, found = played
     told = next(s for s in found if len(s.new))
-    n = scan.alert(desk, told)
-    assert n >= 1 and scan.alert(desk, told) == 0
+    n = alerts.alert(desk, told)
+    assert n >= 1 and alerts.alert(desk, told) == 0
     text = outbox.listing(desk.store, kind="signal")
     assert len(text) == n and SYMBOL in text["subject"].iloc[0]
 
@@ -329,11 +332,13 @@ def test_alert_twice_puts_one_message_into_the_outbox(played):
 def test_digest_of_a_stretch_counts_what_was_told_in_it(played, house):
     _, desk, found = played
     since, until = found[0].now.floor("h"), found[-1].now.ceil("h")
-    told = digest.span(desk, "test", ("15m", "1h"), since, until)
+    told = daily_digest.span(desk, "test", ("15m", "1h"), since, until)
     new = pd.concat([s.new for s in found])
     assert len(told.signals) == len(new) and len(told.outcomes) == int(desk.store.labels()["outcome"].notna().sum())
-    assert f"{int((new['status'] == 'new').sum())} signals" in digest.verdict(told)
-    week = digest.week_verdict(digest.Week(told, None, review(desk, since.value, until.value), digest.missed(told)))
+    assert f"{int((new['status'] == 'new').sum())} signals" in daily_digest.verdict(told)
+    week = daily_digest.week_verdict(
+        daily_digest.Week(told, None, review(desk, since.value, until.value), daily_digest.missed(told))
+    )
     assert "live and replay are equal" in week
-    assert set(digest.data(told)["verdict"]) <= {"ok", "degraded"}
-    assert "put into the outbox" in digest.send(told, True) and "already" in digest.send(told, True)
+    assert set(daily_digest.data(told)["verdict"]) <= {"ok", "degraded"}
+    assert "put into the outbox" in daily_digest.send(told, True) and "already" in daily_digest.send(told, True)

@@ -18,9 +18,11 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 from virtual import moment
 
-from smcdesk import schedule, timekeeper
 from smcdesk.__main__ import app
-from smcdesk.schedule import Book, Job, Last, Slot, due_slots, slots_between, timetable
+from smcdesk.schedule import runner
+from smcdesk.schedule.slot_log import Book
+from smcdesk.schedule.timetable import Job, Last, Slot, due_slots, slots_between, timetable
+from smcdesk.services import scheduler
 from smclab import tapes
 from smclab.candles import BadConfig, resample
 
@@ -150,7 +152,7 @@ def at(tmp_path):
     def wake(hour: int, minute: int = 0, second: int = 30, **how):
         book = Book(tmp_path / "book.db")
         now = moment(2024, 3, 8, hour, minute, second)
-        return schedule.wake(plan, book, lambda: now, runs, failed=runs.failed, **how)
+        return runner.wake(plan, book, lambda: now, runs, failed=runs.failed, **how)
 
     wake.runs, wake.book = runs, lambda: {f"{e['time']:%H:%M}": e for e in Book(tmp_path / "book.db").entries()}
     wake(9, 50)
@@ -225,7 +227,7 @@ def test_wake_told_to_stop_leaves_the_rest_for_later(at):
 @pytest.fixture
 def keep(house):
     "A keeper whose clock stands still."
-    return lambda env="test": timekeeper.Keeper(env, clock=lambda: moment(2024, 3, 8, 10, 0, 30))
+    return lambda env="test": scheduler.Keeper(env, clock=lambda: moment(2024, 3, 8, 10, 0, 30))
 
 
 @pytest.mark.parametrize("env", ["base", "test", "paper", "live"])
@@ -258,7 +260,7 @@ def test_schedule_list_shows_both_zones_and_once_refuses_an_unknown_line(house):
 
 def test_keeper_once_runs_the_newest_slot_once(keep, monkeypatch):
     ran = []
-    monkeypatch.setattr(timekeeper.Keeper, "run", lambda self, name, job, slot: ran.append(slot.name))
+    monkeypatch.setattr(scheduler.Keeper, "run", lambda self, name, job, slot: ran.append(slot.name))
     assert keep().once("live_scan").status == "ok" and keep().once("live_scan").reason == "it ran already"
     assert ran == ["20240308T1000Z_live_scan"]
     keep().book.path.unlink()

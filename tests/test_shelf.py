@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from smcdesk import shelf
+from smcdesk.reports import index
 
 
 def chart() -> str:
@@ -59,7 +59,7 @@ class Page(HTMLParser):
 
 
 def page(root) -> Page:
-    return Page(shelf.write(root).read_text())
+    return Page(index.write(root).read_text())
 
 
 def test_page_lists_newest_first_with_links_figures_and_pictures(tmp_path):
@@ -142,20 +142,20 @@ def test_words_of_a_record_cannot_write_the_page(tmp_path):
         error=evil,
         run_id=evil,
     )
-    text = shelf.write(tmp_path).read_text()
+    text = index.write(tmp_path).read_text()
     assert "<script>alert" not in text and text.count("<script>") == 1
 
 
 def test_page_without_runs_says_what_to_do(tmp_path):
-    assert "smcdesk demo" in shelf.write(tmp_path).read_text()
+    assert "smcdesk demo" in index.write(tmp_path).read_text()
 
 
 def test_page_of_many_runs_reads_only_the_newest(tmp_path, monkeypatch):
-    monkeypatch.setattr(shelf, "LISTED", 5)
+    monkeypatch.setattr(index, "LISTED", 5)
     for day in range(1, 10):
         put(tmp_path, day=f"2024/03/{day:02}", picture=False)
         put(tmp_path, "GBPUSD", day=f"2024/03/{day:02}", picture=False)
-    monkeypatch.setattr(shelf, "_read", lambda path, read=shelf._read: (seen.append(path), read(path))[1])
+    monkeypatch.setattr(index, "_read", lambda path, read=index._read: (seen.append(path), read(path))[1])
     seen = []
     found = page(tmp_path)
     assert (
@@ -163,12 +163,12 @@ def test_page_of_many_runs_reads_only_the_newest(tmp_path, monkeypatch):
         and len(seen) == 6
         and "newest 5 are listed" in (tmp_path / "notebooks_out/index.html").read_text()
     )
-    assert [r.started.day for r in shelf.runs(tmp_path, report="replay_report", limit=3)] == [9, 9, 8]
+    assert [r.started.day for r in index.runs(tmp_path, report="replay_report", limit=3)] == [9, 9, 8]
 
 
 def test_picture_is_made_once_and_forgotten_with_its_notebook(tmp_path, monkeypatch):
     folder = put(tmp_path)
-    monkeypatch.setattr(shelf, "_smaller", lambda png, make=shelf._smaller: (made.append(1), make(png))[1])
+    monkeypatch.setattr(index, "_smaller", lambda png, make=index._smaller: (made.append(1), make(png))[1])
     made = []
     page(tmp_path), page(tmp_path)
     assert len(made) == 1 and len(list((tmp_path / "notebooks_out/.shelf").iterdir())) == 1
@@ -189,14 +189,14 @@ def test_picture_is_made_once_and_forgotten_with_its_notebook(tmp_path, monkeypa
     ],
 )
 def test_figures_say_their_unit(name, x, said):
-    assert list(shelf.figures({name: x, "flag": True, "word": "w"}).items()) == [said]
+    assert list(index.figures({name: x, "flag": True, "word": "w"}).items()) == [said]
 
 
 def test_report_makes_the_page_anew_and_the_command_lists_it(house, monkeypatch):
     import nbformat
 
-    from smcdesk import reports
     from smcdesk.__main__ import app
+    from smcdesk.reports import runner
 
     path = house / "nbs/reports/small_report.ipynb"
     nb = nbformat.v4.new_notebook(
@@ -205,9 +205,9 @@ def test_report_makes_the_page_anew_and_the_command_lists_it(house, monkeypatch)
     nb.cells = [nbformat.v4.new_markdown_cell("# S\n\n> For a test."), nbformat.v4.new_code_cell("n = 1")]
     nb.cells[1].metadata["tags"] = ["parameters"]
     nbformat.write(nb, path)
-    monkeypatch.setattr(reports, "_execute", lambda source, target, *_: shutil.copy(source, target) and "")
+    monkeypatch.setattr(runner, "_execute", lambda source, target, *_: shutil.copy(source, target) and "")
     try:
-        reports.run_report("small_report", {"n": 2}, root=house, now=datetime(2024, 3, 8, 9, tzinfo=UTC))
+        runner.run_report("small_report", {"n": 2}, root=house, now=datetime(2024, 3, 8, 9, tzinfo=UTC))
     finally:
         path.unlink()
     text = (house / "notebooks_out/index.html").read_text()

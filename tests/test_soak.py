@@ -16,10 +16,15 @@ import pandas as pd
 import pytest
 from virtual import SYMBOL, Clock, House, moment, tape
 
-from smcdesk import digest, project, scan, schedule, timekeeper
-from smcdesk.journal import Journal
-from smcdesk.review import review
-from smcdesk.schedule import Book, slots_between, timetable
+from smcdesk.project import paths
+from smcdesk.reports import daily_digest
+from smcdesk.scanning import outcomes, scanner
+from smcdesk.scanning.parity_review import review
+from smcdesk.schedule import runner
+from smcdesk.schedule.slot_log import Book
+from smcdesk.schedule.timetable import Job, slots_between, timetable
+from smcdesk.services import scheduler
+from smcdesk.store.journal import Journal
 
 DAYS = int(os.environ.get("SOAK_DAYS", "1"))
 FIRST = moment(2024, 2, 6)  # a Tuesday
@@ -58,20 +63,20 @@ class World:
 
     def run(self, name, job, slot):
         "What the line's notebook calls."
-        self.inner += schedule.wake(self.plan, self.book, self.clock, self.run)  # somebody else wakes it meanwhile
+        self.inner += runner.wake(self.plan, self.book, self.clock, self.run)  # somebody else wakes it meanwhile
         if name == "live_scan":
-            scan.scan(self.desk, [SYMBOL], ["15m"], slot.name)
-            scan.outcomes(self.desk, [SYMBOL], ["15m"])
+            scanner.scan(self.desk, [SYMBOL], ["15m"], slot.name)
+            outcomes.outcomes(self.desk, [SYMBOL], ["15m"])
         else:
             since = pd.Timestamp(slot.time) - pd.Timedelta(days=1)
-            told = digest.span(self.desk, "test", ("15m",), since, pd.Timestamp(slot.time))
-            (digest.data if name == "data_quality" else lambda t: digest.send(t, True))(told)
+            told = daily_digest.span(self.desk, "test", ("15m",), since, pd.Timestamp(slot.time))
+            (daily_digest.data if name == "data_quality" else lambda t: daily_digest.send(t, True))(told)
         self.ran[name, slot.time] += 1
 
     def wake(self):
         "One wake, and what may befall it."
         try:
-            schedule.wake(self.plan, self.book, self.clock, self.run)
+            runner.wake(self.plan, self.book, self.clock, self.run)
         except Killed:
             self.start()
         except OSError:
@@ -89,7 +94,7 @@ def faults(world: World, patch: pytest.MonkeyPatch, minute: int) -> None:
         patch.setattr(Journal, "done", _raise(Killed()))
     full = OSError(errno.ENOSPC, "No space left on device")
     if 720 <= minute < 733:
-        patch.setattr("smcdesk.history.whole_file", _raise(full))
+        patch.setattr("smcdesk.marketdata.history.whole_file", _raise(full))
     if 750 <= minute < 752:
         patch.setattr(Journal, "begin", _raise(full))
     if 765 <= minute < 767:
@@ -163,10 +168,8 @@ def _not_yet(soaked) -> int:
 
 
 def test_slot_through_papermill_runs_once_and_tells_the_same(house, monkeypatch):
-    keeper = timekeeper.Keeper("test", clock=lambda: moment(2024, 3, 21, 12, 0, 30))
-    job = schedule.Job(
-        report="paper_scan", at_close="15m", params={"now": "2024-03-21T12:00:00Z", "scans": 3, "charts_n": 1}
-    )
+    keeper = scheduler.Keeper("test", clock=lambda: moment(2024, 3, 21, 12, 0, 30))
+    job = Job(report="paper_scan", at_close="15m", params={"now": "2024-03-21T12:00:00Z", "scans": 3, "charts_n": 1})
     (slot,) = slots_between("demo", job, moment(2024, 3, 21, 11, 50), moment(2024, 3, 21, 12, 0, 30))
     first = keeper.run("demo", job, slot)
     page = house / "notebooks_out" / "paper_scan" / "2024" / "03" / "21" / "20240321T1200Z_demo.json"
@@ -178,8 +181,8 @@ def test_slot_through_papermill_runs_once_and_tells_the_same(house, monkeypatch)
         return  # a second notebook costs ten seconds
     name = next(p.name for p in (house / "data" / "01_raw").iterdir() if p.name.startswith("tape_"))
     common = {"provider": name, "timeframes": "15m", "until": "2024-03-21T13:00:00Z"}
-    review_job = schedule.Job(report="weekly_review", cron="0 13 * * *", params=common)
+    review_job = Job(report="weekly_review", cron="0 13 * * *", params=common)
     (turn,) = slots_between("week", review_job, moment(2024, 3, 21, 12), moment(2024, 3, 21, 13))
     told = keeper.run("week", review_job, turn)
     assert told["defects_n"] == 0 and told["looks_n"] == 3 and "live and replay are equal" in told["sentence"]
-    assert project.root() == house
+    assert paths.root() == house

@@ -22,7 +22,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, inspect, text
 
-from smcdesk import project
+from smcdesk.project import paths
+from smcdesk.project.config import ProjectConfig
 from smcdesk.store import Contradiction, Store, StoreDown, decision_id, engine, store_url
 from smcdesk.store.models import LATER, Base
 from smclab import decision, gates, instruments, reading, risk, tapes
@@ -618,13 +619,13 @@ def test_store_file_that_is_none_is_refused(tmp_path):
 def test_store_is_where_conf_and_the_environment_say(root, monkeypatch, tmp_path):
     monkeypatch.setenv("SMCLAB_ROOT", str(root))
     monkeypatch.delenv("SMCDESK_STORE_URL", raising=False)
-    where = {env: Store(env=env).url.database for env in (None, *project.envs())}
+    where = {env: Store(env=env).url.database for env in (None, *paths.envs())}
     assert len(set(where.values())) == len(where)  # no two environments share one
     assert all(p.startswith(f"{root.as_posix()}/data/07_model_output/") for p in where.values())
     monkeypatch.setenv("SMCDESK_STORE_URL", "sqlite:///relative.db")
     assert Store().url.database == f"{root.as_posix()}/relative.db"  # from the project, not from where one stands
     monkeypatch.delenv("SMCDESK_STORE_URL")
-    monkeypatch.setattr(project, "config", lambda env: {"store": {"url": "postgresql://u:secret@h/d"}})
+    monkeypatch.setattr(ProjectConfig, "store", {"url": "postgresql://u:secret@h/d"})
     with pytest.raises(
         BadConfig, match="holds a password: move the whole URL to the variable SMCDESK_STORE_URL"
     ) as error:

@@ -11,21 +11,15 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from smcdesk import (
-    comparison,
-    crew,
-    project,
-    reports,
-    reproduction,
-    rollout,
-    snapshot,
-    studies,
-    tracking,
-    tuning,
-    walk_story,
-)
+from smcdesk import tracking
 from smcdesk.__main__ import _pairs, app
 from smcdesk.pipelines.sweep import waiting
+from smcdesk.project import paths
+from smcdesk.project.config import load_config
+from smcdesk.reports import baseline_snapshot, runner, walkforward_report
+from smcdesk.research import comparison, rollout, sweep, tuning, workers
+from smcdesk.research import tape as research_tape
+from smcdesk.runs import reproduction
 from smclab.candles import BadConfig
 from smclab.decision import decide_all
 from smclab.execution import Costs, Rules, intents
@@ -80,7 +74,7 @@ def tape(reading):
     context = Context(eurusd, Account(equity=10_000.0), eurusd.typical_spread)
     spread = pd.Series(eurusd.typical_spread, index=reading.bars.index)
     costs = Costs(spread_price=eurusd.typical_spread)
-    return studies.Tape(
+    return research_tape.Tape(
         reading.bars,
         candidates(reading, eurusd),
         context,
@@ -115,14 +109,14 @@ def test_sweep_of_one_is_the_replay_also_where_limits_are_taken_back(watched, re
     decisions = decide_all(reading, tape.context, policy, **how)
     looks = decide_all(reading, tape.context, policy, pending=True, **how)
     sent = intents(decisions, reading.bars, looks=looks, **tape.orders)
-    pd.testing.assert_frame_equal(studies.orders(tape, policy), sent)
+    pd.testing.assert_frame_equal(research_tape.orders(tape, policy), sent)
     ledger = replay(
         tape.bars, sent, instrument=tape.context.instrument, account=account, costs=tape.costs,
         rules=Rules(cooldown_bars=policy.cooldown_bars), max_risk_pct=policy.in_force.risk.max_risk_pct,
     )  # fmt: skip
-    assert studies.play(tape, {}).hash() == ledger.hash()
+    assert research_tape.play(tape, {}).hash() == ledger.hash()
     blind = dataclasses.replace(tape, looks=None)
-    assert (name == "v1") or (studies.orders(blind, policy)["expiry_bar"] > sent["expiry_bar"]).any()
+    assert (name == "v1") or (research_tape.orders(blind, policy)["expiry_bar"] > sent["expiry_bar"]).any()
 
 
 @pytest.mark.parametrize(
@@ -137,7 +131,7 @@ def test_live_tickets_are_those_decide_all_lets_trade(tape, reading, policy):
     policy = Policy.from_dict(policy)
     told = decide_all(reading, tape.context, policy, spread_price=tape.spread_price)
     live = [(d.setup_id, d.time, d.ticket) for d in told if d.outcome == "live"]
-    assert [(d.setup_id, d.time, d.ticket) for d in studies.live_tickets(tape, policy)] == live
+    assert [(d.setup_id, d.time, d.ticket) for d in research_tape.live_tickets(tape, policy)] == live
 
 
 def test_live_tickets_ask_the_account_and_the_data(tape, reading):
@@ -150,8 +144,8 @@ def test_live_tickets_ask_the_account_and_the_data(tape, reading):
         policy = Policy.from_dict(WIDE)
         told = decide_all(reading, other.context, policy, spread_price=tape.spread_price)
         live = [d.setup_id for d in told if d.outcome == "live"]
-        assert [d.setup_id for d in studies.live_tickets(other, policy)] == live
-        assert len(live) < len(studies.live_tickets(tape, policy))
+        assert [d.setup_id for d in research_tape.live_tickets(other, policy)] == live
+        assert len(live) < len(research_tape.live_tickets(tape, policy))
 
 
 SPACE = {
@@ -162,16 +156,16 @@ SPACE = {
 
 @pytest.fixture(scope="module")
 def played(tape):
-    return studies.sweep(tape, studies.grid(SPACE), engine="serial", block=5)
+    return sweep.sweep(tape, sweep.grid(SPACE), engine="serial", block=5)
 
 
 def test_each_row_of_a_sweep_is_its_combination_played_alone(tape, played):
     assert len(played.figures) == 32 and played.figures["sharpe_annual"].nunique() > 10
     for row in (0, 5, 18, 31):
-        ledger = studies.play(tape, played.combinations[row])
-        assert np.allclose(studies.daily(tape, ledger), played.returns.iloc[row], atol=1e-12)
-        assert (studies.daily(tape, ledger).index == played.returns.columns).all()
-        figures, card = played.figures.iloc[row], studies.card(tape, ledger)["value"]
+        ledger = research_tape.play(tape, played.combinations[row])
+        assert np.allclose(research_tape.daily(tape, ledger), played.returns.iloc[row], atol=1e-12)
+        assert (research_tape.daily(tape, ledger).index == played.returns.columns).all()
+        figures, card = played.figures.iloc[row], research_tape.card(tape, ledger)["value"]
         for name in ("trades_n", "total_return_pct", "expectancy_r", "sharpe_annual", "max_drawdown_pct"):
             assert figures[name] == pytest.approx(card[name], abs=1e-9), name
         held = (ledger.trades["exit_time"] - ledger.trades["entry_time"]).max() / pd.Timedelta(days=1)
@@ -179,51 +173,51 @@ def test_each_row_of_a_sweep_is_its_combination_played_alone(tape, played):
 
 
 def test_engines_and_blocks_give_the_same_grid_and_folds(tape, played):
-    beside = studies.sweep(tape, studies.grid(SPACE), engine="joblib", jobs=2, block=16)
+    beside = sweep.sweep(tape, sweep.grid(SPACE), engine="joblib", jobs=2, block=16)
     assert beside.hash() == played.hash() and beside.figures.equals(played.figures)
-    chosen = [studies.chosen(tape, played, keep_n=2, n_boot=0, seed=0, engine=e) for e in ("serial", "joblib")]
-    assert studies.hash_of(chosen[0]) == studies.hash_of(chosen[1])
+    chosen = [sweep.chosen(tape, played, keep_n=2, n_boot=0, seed=0, engine=e) for e in ("serial", "joblib")]
+    assert sweep.hash_of(chosen[0]) == sweep.hash_of(chosen[1])
     assert chosen[0][0].name == "conf" and len(chosen[0]) == 3
 
 
 def test_dask_gives_the_same_grid_and_ledgers_on_two_workers_found_or_started(tape, played, walked):
     here = {"engine": "dask", "jobs": 2}
     try:
-        beside = studies.sweep(tape, studies.grid(SPACE), block=5, **here)
-        client = crew.hire(None, 2)
+        beside = sweep.sweep(tape, sweep.grid(SPACE), block=5, **here)
+        client = workers.hire(None, 2)
         assert len(client.scheduler_info()["workers"]) == 2 and beside.hash() == played.hash()
         pd.testing.assert_frame_equal(beside.figures, played.figures)
         pd.testing.assert_frame_equal(beside.returns, played.returns)
         there = {"engine": "dask", "scheduler": client.scheduler.address}
-        alone, both = (studies.chosen(tape, played, keep_n=2, n_boot=0, seed=0, **how) for how in (there, SERIAL))
+        alone, both = (sweep.chosen(tape, played, keep_n=2, n_boot=0, seed=0, **how) for how in (there, SERIAL))
         assert [one.ledger.hash() for one in alone] == [one.ledger.hash() for one in both]
         code, out, _ = smcdesk("walkforward", "--env", "test", "--no-report", "--scheduler", client.scheduler.address)
         one, two = (tracking.client().get_run(r).data.tags for r in (walked, run_in(out)))
         same = ("config_hash", f"grid_hash.{SYMBOL}", f"folds_hash.{SYMBOL}", f"policy_hash.{SYMBOL}")
         assert code == 0 and [one[t] for t in same] == [two[t] for t in same]
-        assert not crew._hired  # the run let go of all it had
+        assert not workers._hired  # the run let go of all it had
     finally:
-        crew.dismiss()
+        workers.dismiss()
 
 
 def test_dask_that_is_not_there_is_named(tape, played, monkeypatch):
-    monkeypatch.setattr(crew, "WAIT_S", 0.2)
+    monkeypatch.setattr(workers, "WAIT_S", 0.2)
     with pytest.raises(BadConfig, match=r"no Dask scheduler answers at 'tcp://127\.0\.0\.1:9'"):
-        studies.work("x", pow, [(1, 1)], engine="dask", scheduler="tcp://127.0.0.1:9")
+        workers.work("x", pow, [(1, 1)], engine="dask", scheduler="tcp://127.0.0.1:9")
     with pytest.raises(BadConfig, match="say engine dask beside it"):
-        studies.work("x", pow, [(1, 1)], engine="serial", scheduler="tcp://127.0.0.1:9")
+        workers.work("x", pow, [(1, 1)], engine="serial", scheduler="tcp://127.0.0.1:9")
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(BadConfig, match=r"install smclab\[dask\]"):
-        studies.work("x", pow, [(1, 1)], engine="dask")
+        workers.work("x", pow, [(1, 1)], engine="dask")
 
 
 def test_work_is_counted_aloud():
     heard = []
-    studies.listen(lambda *said: heard.append(said))
+    workers.listen(lambda *said: heard.append(said))
     try:
-        assert studies.work("squares", pow, [(2, 2), (3, 2)], engine="serial") == [4, 9]
+        assert workers.work("squares", pow, [(2, 2), (3, 2)], engine="serial") == [4, 9]
     finally:
-        studies.listen(None)
+        workers.listen(None)
     assert heard == [("squares", 1, 2), ("squares", 2, 2)]
 
 
@@ -241,21 +235,21 @@ def test_work_is_counted_aloud():
 )
 def test_wrong_space_is_refused_in_words(space, sentence):
     with pytest.raises(BadConfig, match=sentence):
-        studies.grid(space)
+        sweep.grid(space)
 
 
 def test_wrong_value_is_refused_before_anything_starts(tape):
     with pytest.raises(BadConfig, match="did you mean 'stop_atr'"):
-        studies.sweep(tape, [{"policy.risk.stop_atr": 1.0}, {"policy.risk.stop_art": 1.0}], engine="serial")
+        sweep.sweep(tape, [{"policy.risk.stop_atr": 1.0}, {"policy.risk.stop_art": 1.0}], engine="serial")
     with pytest.raises(BadConfig, match="cannot be swept"):
-        studies.settings(tape, {"policy.enabled": True, "policy.risk.stop_atr_timeframe": "5m"})
+        research_tape.settings(tape, {"policy.enabled": True, "policy.risk.stop_atr_timeframe": "5m"})
     with pytest.raises(BadConfig, match="did you mean 'dask'"):
-        studies.work("x", pow, [(1, 1)], engine="dsak")
+        workers.work("x", pow, [(1, 1)], engine="dsak")
 
 
 def test_part_of_a_tape_knows_nothing_before_or_after_it(tape):
     part = tape.between(1000, 3000)
-    ledger = studies.play(part, {})
+    ledger = research_tape.play(part, {})
     assert len(part.bars) == 2000 and len(ledger.trades)
     assert ledger.trades["entry_time"].min() >= part.bars.index[0]
     assert set(part.candidates["known_bar"]) <= set(range(1000, 3000))
@@ -287,7 +281,7 @@ def search(field):
 def test_market_read_as_conf_says_is_the_tape_and_a_cut_one_is_its_beginning(field):
     n = len(field.tape.bars)
     same, part = field.read({}, n), field.read({}, 3000)
-    assert studies.play(same, {}).hash() == studies.play(field.tape, {}).hash()
+    assert research_tape.play(same, {}).hash() == research_tape.play(field.tape, {}).hash()
     pd.testing.assert_frame_equal(part.candidates, same.between(0, 3000).candidates)
     assert len(field.read({"setups.confirm": "choch"}, n).candidates) > len(same.candidates)
 
@@ -362,7 +356,7 @@ def test_tune_by_command_leaves_its_trials_and_its_choice_and_is_made_again_from
     run_id = run_in(out)
     tags = tracking.client().get_run(run_id).data.tags
     assert code == 0 and tags["study"] == "tune" and "2 trials" in out
-    assert len(comparison.frame(run_id, SYMBOL, "trials.parquet")) == 2
+    assert len(tracking.frame(run_id, SYMBOL, "trials.parquet")) == 2
     nested = mlflow.search_runs(
         search_all_experiments=True,
         filter_string=f"tags.`mlflow.parentRunId` = '{run_id}'",
@@ -422,7 +416,7 @@ def test_false_alarms_stay_as_rare_as_said():
 
 
 def test_sweep_leaves_a_parent_with_its_grid_and_a_run_per_choice(swept, house):
-    mlflow.set_tracking_uri(tracking.uri())
+    mlflow.set_tracking_uri(paths.mlflow_uri())
     run, client = tracking.client().get_run(swept), tracking.client()
     tags = run.data.tags
     assert tags["study"] == "sweep" and tags["seed"] == "7" and tags["env"] == "test"
@@ -436,7 +430,7 @@ def test_sweep_leaves_a_parent_with_its_grid_and_a_run_per_choice(swept, house):
     )
     assert list(nested["tags.study.kind"]) == ["combination"] * 3 and nested["tags.study.words"].iloc[0] == "conf"
     assert (nested["status"] == "FINISHED").all() and (nested["tags.git_commit"] == tags["git_commit"]).all()
-    grid = comparison.frame(swept, SYMBOL, "grid.parquet")
+    grid = tracking.frame(swept, SYMBOL, "grid.parquet")
     best = grid.loc[grid["sharpe_annual"].idxmax()]
     assert float(nested["params.policy.risk.stop_atr"].iloc[1]) == best["stop_atr"]
     assert nested[f"metrics.{SYMBOL}.sharpe_annual"].iloc[1] == pytest.approx(best["sharpe_annual"])
@@ -445,20 +439,20 @@ def test_sweep_leaves_a_parent_with_its_grid_and_a_run_per_choice(swept, house):
 
 
 def test_walkforward_leaves_a_run_per_fold_from_flat(walked):
-    told = walk_story.load(SYMBOL, "test", study=walked)
+    told = walkforward_report.load(SYMBOL, "test", study=walked)
     assert told.run["run_id"] == walked and len(told.folds) == len(told.windows) == 4
     assert told.returns.index.is_monotonic_increasing and told.returns.index.is_unique
     for window, fold in zip(told.windows.itertuples(), told.folds.itertuples(), strict=True):
-        trades = comparison.frame(fold.run_id, SYMBOL, "ledger/trades.parquet")
-        daily = comparison.days(fold.run_id, SYMBOL)
+        trades = tracking.frame(fold.run_id, SYMBOL, "ledger/trades.parquet")
+        daily = tracking.days(fold.run_id, SYMBOL)
         assert (daily.index[0], daily.index[-1]) == (window.test_from, window.test_to)
         assert daily.equals(told.returns.loc[window.test_from : window.test_to, "daily_return"])
         entered = trades["entry_time"].dt.tz_localize(None)
         assert entered.between(window.test_from - pd.Timedelta(days=1), window.test_to + pd.Timedelta(days=1)).all()
         chosen = json.loads(told.folds.loc[told.folds["run_id"] == fold.run_id, "tags.study.combination"].iloc[0])
         assert list(chosen.values()) == [getattr(window, name) for name in comparison.parameters(told.grid)]
-    assert "95 % interval" in walk_story.verdict(told) and len(walk_story.folds(told)) == 4
-    assert walk_story.card(told).loc["windows_n", "value"] == "4"
+    assert "95 % interval" in walkforward_report.verdict(told) and len(walkforward_report.folds(told)) == 4
+    assert walkforward_report.card(told).loc["windows_n", "value"] == "4"
 
 
 def test_same_configuration_gives_the_same_study_whatever_the_engine(swept):
@@ -511,11 +505,11 @@ def test_compare_report_runs_and_is_stored_with_the_study(swept, house):
     assert code == 0, err
     page = next((house / "notebooks_out/compare_report").rglob("*.html")).read_text()
     assert "larger than chance" in out and page.count("<img") >= 2 and "Romano and Wolf" in page
-    assert {"compare_report", "walkforward_report"} <= reports.reports(house).keys()
+    assert {"compare_report", "walkforward_report"} <= runner.reports(house).keys()
 
 
 def test_newest_runs_are_told_apart_by_what_differs(house, walked):
-    from smcdesk import session
+    from smcdesk.runs import session
 
     for equity in (10_000.0, 5_000.0):
         extra = {"account": {"equity": equity}}
@@ -523,7 +517,7 @@ def test_newest_runs_are_told_apart_by_what_differs(house, walked):
     told = comparison.load(SYMBOL, "test", newest=3, n_boot=50)
     assert {"replay, equity 5000.0", "replay, equity 10000.0"} <= set(told.table["what"])
     assert told.table["what"].str.startswith("walkforward").sum() == 1
-    assert len(told.returns) == len(walk_story.load(SYMBOL, "test").returns)
+    assert len(told.returns) == len(walkforward_report.load(SYMBOL, "test").returns)
     assert "Not all runs cover the same days" in comparison.omitted(told)
     ends = 100 * ((1 + told.returns).prod() - 1)
     assert np.allclose(told.table["total_return_pct"], ends[told.table["label"]])
@@ -549,7 +543,7 @@ def test_difference_from_a_commit_is_one_fingerprint(tmp_path):
 
 
 def test_study_choice_and_fold_are_reproduced_from_their_ids(swept, walked):
-    runs = comparison.every_run()
+    runs = tracking.every_run()
     ids = [walked]
     for parent in (swept, walked):
         ids.append(runs.loc[runs["tags.mlflow.parentRunId"] == parent, "run_id"].iloc[0])
@@ -581,31 +575,31 @@ def test_replay_is_reproduced_and_what_changed_is_listed(house, monkeypatch):
 
 def test_baseline_is_frozen_once_and_held_against_the_present(house):
     smcdesk("replay", "--env", "test")
-    assert "Nothing is frozen as **v1** yet" in snapshot.verdict(snapshot.load("test"))
-    assert "**v1** is frozen now" in snapshot.verdict(snapshot.load("test", freeze=True))
+    assert "Nothing is frozen as **v1** yet" in baseline_snapshot.verdict(baseline_snapshot.load("test"))
+    assert "**v1** is frozen now" in baseline_snapshot.verdict(baseline_snapshot.load("test", freeze=True))
     code, out, err = smcdesk("report", "baseline_snapshot", "-p", "env=test", "-p", "freeze=true")
     assert code == 0 and "1 of 1 symbols are identical to v1" in out.replace("\n", " "), err
     page = next((house / "notebooks_out/baseline_snapshot").rglob("env-test_freeze-True.html")).read_text()
     assert all(said in page for said in ("identical", "expectancy_r", "nothing differs", "<img"))
-    frozen = snapshot.load("test", name="v1").frozen
+    frozen = baseline_snapshot.load("test", name="v1").frozen
     catalog, before = house / "conf/test/catalog.yml", (house / "conf/test/catalog.yml").read_text()
     try:
         catalog.write_text(before.replace("seed: 7", "seed: 8"))
         smcdesk("replay", "--env", "test")
-        told = snapshot.load("test", name="v1", freeze=True)
+        told = baseline_snapshot.load("test", name="v1", freeze=True)
     finally:
         catalog.write_text(before)
     assert told.frozen == frozen and told.now["symbols"] != frozen["figures"]["symbols"]
-    assert "MADEUP differs: candles, decisions, ledger." in snapshot.verdict(told)
-    assert {"trades_n", "expectancy_r"} <= set(snapshot.changes(told)["figure"])
+    assert "MADEUP differs: candles, decisions, ledger." in baseline_snapshot.verdict(told)
+    assert {"trades_n", "expectancy_r"} <= set(baseline_snapshot.changes(told)["figure"])
     with pytest.raises(BadConfig, match="of ledgers: read it by baseline_snapshot"):
         rollout.load("test", baseline="v1")
     with pytest.raises(BadConfig, match="did you mean 'MADEUP'"):
-        snapshot.load("test", symbols="MADUP")
+        baseline_snapshot.load("test", symbols="MADUP")
 
 
 def test_run_without_a_ledger_says_there_is_nothing_to_make_again(house):
-    from smcdesk import session
+    from smcdesk.runs import session
 
     run_id = session.run(("data",), symbol=SYMBOL, env="test")
     code, _, err = smcdesk("reproduce", run_id)
@@ -615,7 +609,7 @@ def test_run_without_a_ledger_says_there_is_nothing_to_make_again(house):
 def test_studies_are_pipelines_but_not_part_of_the_whole_road(house):
     from smcdesk import pipeline_registry
 
-    pipeline_registry.use(project.parameters("test")["symbols"])
+    pipeline_registry.use(load_config("test").parameters["symbols"])
     built = pipeline_registry.register_pipelines()
     assert {"sweep", "walkforward"} <= built.keys()
     assert not any(n.endswith(".sweep") for n in built["__default__"].datasets())

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from smcdesk.desk import Desk
-from smcdesk.history import History
-from smcdesk.journal import Journal
+from smcdesk.decisions.config import World, rules, worlds
+from smcdesk.marketdata.history import History
 from smcdesk.providers import ProviderDown
 from smcdesk.providers.recorded import Recorded
+from smcdesk.scanning.workspace import Desk
 from smcdesk.store import Store
-from smcdesk.world import World, rules, worlds
+from smcdesk.store.journal import Journal
 from smclab import tapes
 from smclab.learner import Model
 

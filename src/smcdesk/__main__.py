@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from smcdesk.commands import market, model, notify, schedule, store, studies
+from smcdesk.commands import data, model, outbox, schedule, store, studies
 from smcdesk.commands.console import Env, console, progress_bar, run_report, say_where
+from smcdesk.project.config import check_symbol, load_config
 
 STAGES = ("data", "feature", "labels", "replay")
 Zone = Annotated[
@@ -62,10 +63,10 @@ def _options(debug: Annotated[bool, typer.Option("--debug", help="Show the trace
     "Smart Money Concepts from a candle file to a replayed, honest report."
 
 
-app.add_typer(market.app)
+app.add_typer(data.app)
 app.add_typer(studies.app)
 app.add_typer(store.app, name="store")
-app.add_typer(notify.app, name="outbox")
+app.add_typer(outbox.app, name="outbox")
 app.add_typer(schedule.app, name="schedule")
 app.add_typer(model.app, name="model")
 
@@ -82,15 +83,16 @@ def demo(
     env: Env = "base",
 ):
     "The whole road: candles, checks, structure and gaps, setups, decisions, replay, tracking, report."
-    from smcdesk import project, session, sources
+    from smcdesk.marketdata import sources
+    from smcdesk.runs import session
 
     if data is not None:
         symbol, entry = sources.from_file(data, symbol=symbol, profile=instrument, zone=zone, bars_side=bars_side)
         extra = {"symbols": {symbol: entry}}
     else:
         _only_with_data(zone=zone, instrument=instrument, bars_side=bars_side)
-        known, extra = project.parameters(env)["symbols"], {}
-        symbol = project.check_symbol(symbol, known) if symbol else next(iter(known))
+        known, extra = load_config(env).parameters["symbols"], {}
+        symbol = check_symbol(symbol, known) if symbol else next(iter(known))
     with progress_bar() as bar:
         run_id = session.run(STAGES, symbol=symbol, env=env, runtime_params=extra, bar=bar)
         task = bar.add_task("report", total=None)
@@ -135,9 +137,9 @@ def reports(
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many runs.")] = 20,
 ):
     "The report templates, their parameters and their latest run; with --runs, what was run."
-    from smcdesk.commands import results
+    from smcdesk.commands import report
 
-    results.show_runs(limit) if runs else results.show_templates()
+    report.show_runs(limit) if runs else report.show_templates()
 
 
 @app.command()
@@ -146,11 +148,10 @@ def symbols(env: Env = "base"):
     from rich.console import Console
     from rich.table import Table
 
-    from smcdesk import project
     from smclab.instruments import SYMBOLS
 
     table = Table("symbol", "profile", "candles", "price shown", box=None)
-    for name, entry in project.parameters(env)["symbols"].items():
+    for name, entry in load_config(env).parameters["symbols"].items():
         table.add_row(name, entry["instrument"], str(entry.get("source") or "made up"), entry.get("bars_side", "bid"))
     out = Console()
     out.print(table)
@@ -176,8 +177,7 @@ def read(
     zone: Zone = None,
 ):
     "Read one file and store every event, each with the bar that made it knowable, by conf's reading parameters."
-    from smcdesk import project
-    from smcdesk.disk import whole_file
+    from smcdesk.project.files import whole_file
     from smcdesk.providers.files import read_file, symbol_from
     from smclab.candles import check, resample, timeframe_ns
     from smclab.instruments import instrument as profile
@@ -191,9 +191,9 @@ def read(
     bars, notes = read_file(file, symbol=symbol, zone=zone)
     bars = check(bars, symbol=symbol or file.stem)
     if timeframe:
-        roll = {"zone": market.zone, "roll_hour": market.roll_hour} if market else {}
+        roll = {"zone": data.zone, "roll_hour": data.roll_hour} if market else {}
         bars = resample(bars, timeframe, **roll).drop(columns="close_time")
-    p = project.parameters("base")
+    p = load_config("base").parameters
     config, above = Config.from_dict(p["reading"]), tuple(p["timeframes"])
     with console().status(f"reading {len(bars):,} bars"):
         reading = read_market(bars, config, instrument=market, timeframes=above)
@@ -245,11 +245,11 @@ def outcomes(
     env: Env = "base",
 ):
     "Fill what became of stored setups, from the bars there are by now; a known outcome stays."
-    from smcdesk import project, session
+    from smcdesk.runs import session
     from smcdesk.store import Store
 
-    known = project.parameters(env)["symbols"]
-    chosen = project.check_symbol(symbol, known) if symbol else None
+    known = load_config(env).parameters["symbols"]
+    chosen = check_symbol(symbol, known) if symbol else None
     with Store(env=env) as store:
         before = int(store.labels()["outcome"].notna().sum())
         session.run(("outcomes",), symbol=chosen, env=env)
@@ -265,9 +265,10 @@ def ui(port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000):
     import os
 
     from smcdesk import tracking
+    from smcdesk.project import paths
 
     tracking.prepare()
-    where = ["--backend-store-uri", tracking.uri(), "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    where = ["--backend-store-uri", paths.mlflow_uri(), "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", "server", *where])
 
 

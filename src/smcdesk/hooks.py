@@ -9,7 +9,10 @@ from typing import Any
 
 from kedro.framework.hooks import hook_impl
 
-from smcdesk import crew, pipeline_registry, project, purse, studies, tracking
+from smcdesk import pipeline_registry, tracking
+from smcdesk.pipelines import portfolio
+from smcdesk.project import paths
+from smcdesk.research import sweep, workers
 from smclab.candles import BadConfig, fingerprint
 
 HASHED = {  # dataset -> tag of its hash
@@ -68,13 +71,13 @@ class Tracking:
         self._seen = set()
         if not self._run_id:
             return
-        head, dirty = tracking.commit(project.root())
-        symbols = sorted({n.namespace for n in pipeline.nodes if n.namespace} - {purse.NAME})
+        head, dirty = tracking.commit(paths.root())
+        symbols = sorted({n.namespace for n in pipeline.nodes if n.namespace} - {portfolio.NAME})
         stages = list(run_params.get("pipeline_names") or [])
         names = "+".join(stages or ["all"])
         self._tag("git_commit", head)
         self._tag("git_dirty", str(dirty).lower())
-        self._tag("git_diff_hash", tracking.difference(project.root()) if dirty else "")
+        self._tag("git_diff_hash", tracking.difference(paths.root()) if dirty else "")
         self._tag("versions", tracking.versions())
         self._tag("env", run_params.get("env") or "base")
         self._tag("kedro_stages", json.dumps(stages))
@@ -95,10 +98,10 @@ class Tracking:
         self._fingerprint(dataset_name, data)
         symbol, _, name = dataset_name.partition(".")
         if name in HASHED:
-            self._tag(f"{HASHED[name]}.{symbol}", studies.hash_of(data))
+            self._tag(f"{HASHED[name]}.{symbol}", sweep.hash_of(data))
         kind, _, runs = name.partition("_")
         if runs == "runs" or name == "shared":
-            self._tag("study", purse.NAME if name == "shared" else kind)
+            self._tag("study", portfolio.NAME if name == "shared" else kind)
         if name == "context" and data.scorer is not None:
             self._tag(f"model_version.{symbol}", data.scorer.version or "none")
 
@@ -131,12 +134,12 @@ class Crew:
     @hook_impl
     def after_pipeline_run(self) -> None:
         "Let them go."
-        crew.dismiss()
+        workers.dismiss()
 
     @hook_impl
     def on_pipeline_error(self) -> None:
         "Let them go."
-        crew.dismiss()
+        workers.dismiss()
 
 
 class Progress:
@@ -148,7 +151,7 @@ class Progress:
     def show(self, bar) -> None:
         "Draw on this rich `Progress` from now on; None switches drawing off."
         self._bar, self._task, self._inner = bar, None, None
-        studies.listen(self._heard if bar else None)
+        workers.listen(self._heard if bar else None)
 
     def _heard(self, what: str, done: int, total: int) -> None:
         "One unit of work inside a node further."

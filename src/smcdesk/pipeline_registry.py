@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from kedro.framework.project import pipelines
 from kedro.pipeline import Pipeline
 
-from smcdesk import project
 from smcdesk.pipelines import data, decide, feature, model, portfolio, replay, sweep, tune, walkforward
+from smcdesk.project.config import check_symbol, load_config
 
 STAGES = {
     "data": data.create_pipeline, "feature": feature.create_pipeline, "decide": decide.create_pipeline,
@@ -26,7 +26,7 @@ def use(symbols: Iterable[str], together: Iterable[str] = ()) -> None:
     "Build for these symbols from now on (the context hook says which); `together`: those in the portfolio, else all."
     global _symbols, _together
     known = tuple(symbols)
-    shared = tuple(project.check_symbol(s, known) for s in together) or known
+    shared = tuple(check_symbol(s, known) for s in together) or known
     if (known, shared) != (_symbols, _together):
         _symbols, _together = known, shared
         pipelines.configure(__name__)
@@ -34,7 +34,7 @@ def use(symbols: Iterable[str], together: Iterable[str] = ()) -> None:
 
 def register_pipelines() -> dict[str, Pipeline]:
     "Each stage and each study over all symbols; `__default__` is the whole road, without studies."
-    symbols = _symbols or tuple(project.parameters()["symbols"])
+    symbols = _symbols or tuple(load_config().parameters["symbols"])
     every = {**STAGES, **STUDIES}
     built = {name: sum((stage(s) for s in symbols), Pipeline([])) for name, stage in every.items()}
     built["portfolio"] = portfolio.create_pipeline(_together or symbols)

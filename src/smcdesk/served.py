@@ -1,20 +1,5 @@
-"""A model as MLflow serves it; imported only where one is logged or loaded."""
+"""Alias: models registered before the move name this module in their pickles."""
 
-from __future__ import annotations
+from smcdesk.modelling.serving import Served
 
-import pandas as pd
-from mlflow.pyfunc import PythonModel
-
-from smclab.learner import Model
-
-
-class Served(PythonModel):
-    "A table of features in, probability and percentile out."
-
-    def __init__(self, model: Model):
-        self.model = model
-
-    def predict(self, context, model_input: pd.DataFrame, params: dict | None = None) -> pd.DataFrame:
-        "One row per row: p and its percentile among the out-of-fold probabilities."
-        p = self.model.probability(self.model.matrix(model_input))
-        return pd.DataFrame({"p": p, "percentile": self.model.percentile(p)}, index=model_input.index)
+__all__ = ["Served"]

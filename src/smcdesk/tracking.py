@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import math
 import os
 import platform
 import subprocess
@@ -15,26 +14,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from smcdesk import project
+import numpy as np
+import pandas as pd
+
+from smcdesk.project import paths
+from smcdesk.project.paths import mlflow_uri
+from smclab.candles import BadConfig, nearest
 
 CONF = "conf.json"  # every parameter of a run, as an artifact of it
-
-
-def uri() -> str:
-    "The tracking store: `SMCLAB_MLFLOW_URI`, else the SQLite file under mlruns, always absolute."
-    return os.environ.get("SMCLAB_MLFLOW_URI") or f"sqlite:///{(project.root() / 'mlruns' / 'mlflow.db').as_posix()}"
-
-
-def artifacts() -> str:
-    "Where artifacts of new experiments go, as a URI."
-    return (project.root() / "mlruns" / "artifacts").as_uri()
 
 
 def prepare() -> None:
     "Create the store's tables once, behind a lock, before anything may use it in parallel."
     from filelock import FileLock
 
-    folder = project.root() / "mlruns"
+    folder = paths.root() / "mlruns"
     folder.mkdir(exist_ok=True)
     with FileLock(folder / ".mlflow.lock"):
         client().search_experiments(max_results=1)
@@ -44,7 +38,7 @@ def client():
     "A client of the store."
     from mlflow.tracking import MlflowClient
 
-    return MlflowClient(tracking_uri=uri())
+    return MlflowClient(tracking_uri=mlflow_uri())
 
 
 def commit(folder: Path) -> tuple[str, bool]:  # (full hash or "none", whether files differ from it)
@@ -123,49 +117,49 @@ def artifact(run_id: str, name: str) -> Iterator[Path | None]:  # None where the
         yield path
 
 
-_INHERITED = ("git_", "config_hash", "seed", "data_fingerprint.", "versions", "env", "kedro_stages")
-
-
-def nest(
-    parent: str,  # id of the study's run
-    chosen: Any,  # a smcdesk.studies.Chosen
-    kind: str,  # "combination" or "fold"
-) -> str:  # the new run's id
-    "One chosen combination or fold as a finished run under its study."
-    from mlflow.entities import Metric, Param, RunTag
-
-    from smcdesk import pictures
-
-    c, symbol = client(), chosen.symbol
-    above = c.get_run(parent)
-    kept = {k: v for k, v in above.data.tags.items() if k.startswith(_INHERITED)}
-    tags = kept | {
-        "mlflow.parentRunId": parent, "mlflow.runName": f"{symbol} {chosen.name}", "study.kind": kind,
-        "study.fold": str(chosen.fold), "study.bars": json.dumps(chosen.bars), "symbol": symbol,
-        "study.combination": json.dumps(chosen.combination), f"policy_hash.{symbol}": chosen.policy_hash,
-        f"ledger_hash.{symbol}": chosen.ledger.hash(),
-    }  # fmt: skip
-    run_id = c.create_run(above.info.experiment_id, tags=tags).info.run_id
-    figures = {f"{symbol}.{k}": float(v) for k, v in chosen.scorecard["value"].items()}
-    figures |= {f"{symbol}.{k}": float(v) for k, v in chosen.metrics.items()}
-    c.log_batch(
-        run_id,
-        metrics=[Metric(k, v, 0, 0) for k, v in figures.items() if math.isfinite(v)],
-        params=[Param(k, str(v)) for k, v in chosen.combination.items()],
-        tags=[RunTag("study.words", chosen.name)],
-    )
-    files = {
-        "ledger/trades.parquet": chosen.ledger.trades, "ledger/orders.parquet": chosen.ledger.orders,
-        "ledger/equity.parquet": chosen.ledger.equity, "scorecard.csv": chosen.scorecard.to_csv(),
-        "daily_returns.parquet": chosen.daily_returns.to_frame(), "equity.png": pictures.equity(chosen.ledger),
-    }  # fmt: skip
-    write(run_id, files, symbol)
-    c.set_terminated(run_id)
-    return run_id
-
-
 def attach(run_id: str, files: Iterable[Path], folder: str) -> None:
     "Store files as artifacts of a finished or running run."
     c = client()
     for file in files:
         c.log_artifact(run_id, str(file), folder)
+
+
+RETURNS = ("daily_returns.parquet", "walkforward/daily_returns.parquet")  # where a run keeps its days
+
+
+def every_run() -> pd.DataFrame:
+    "All finished runs of the store, newest first, as `mlflow.search_runs` has them."
+    import mlflow
+
+    mlflow.set_tracking_uri(mlflow_uri())
+    return mlflow.search_runs(
+        search_all_experiments=True, filter_string="attributes.status = 'FINISHED'", order_by=["start_time DESC"]
+    )
+
+
+def column(runs: pd.DataFrame, name: str) -> pd.Series:
+    "A column that a store without such runs does not have."
+    return runs[name] if name in runs else pd.Series(np.nan, index=runs.index, dtype=object)
+
+
+def known(runs: pd.DataFrame, run_id: str) -> pd.Series:
+    "A run's row, or `BadConfig` with the nearest id."
+    found = runs[runs["run_id"] == run_id]
+    if found.empty:
+        raise BadConfig(f"there is no finished run {run_id!r}{nearest(run_id, list(runs['run_id']))}")
+    return found.iloc[0]
+
+
+def days(run_id: str, symbol: str) -> pd.Series | None:
+    "A run's daily returns; None where it kept none."
+    for name in RETURNS:
+        with artifact(run_id, f"{symbol}/{name}") as path:
+            if path is not None:
+                return pd.read_parquet(path)["daily_return"]
+    return None
+
+
+def frame(run_id: str, symbol: str, name: str) -> pd.DataFrame | None:
+    "A run's table; None where it kept none."
+    with artifact(run_id, f"{symbol}/{name}") as path:
+        return None if path is None else pd.read_parquet(path)

@@ -1,1 +1,4 @@
-"""The verbs of the `smcdesk` command, one file per topic; `__main__` puts them together."""
+"""The command line, one module for each group of verbs: parse, call, print.
+
+May import everything. Never holds logic of its own.
+"""

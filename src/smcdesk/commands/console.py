@@ -34,10 +34,11 @@ def run_report(name: str, params: dict, run_id: str | None = None):
     "Run a report now."
     from datetime import UTC, datetime
 
-    from smcdesk import project, reports, session
+    from smcdesk.project import logs, paths
+    from smcdesk.reports import runner
 
-    session.quiet()
-    return reports.run_report(name, params, root=project.root(), now=datetime.now(UTC), run_id=run_id)
+    logs.quiet_libraries()
+    return runner.run_report(name, params, root=paths.root(), now=datetime.now(UTC), run_id=run_id)
 
 
 def here(path: Path) -> Path:
@@ -49,9 +50,9 @@ def say_where(done):
     "Where a report, its run and its figures are, and the command that opens each."
     from rich.console import Console
 
-    from smcdesk import project
+    from smcdesk.project import paths
 
-    root, out = project.root(), Console(soft_wrap=True, highlight=False)
+    root, out = paths.root(), Console(soft_wrap=True, highlight=False)
     sentence = done.result.get("sentence") or done.error
 
     def line(what, where, command):

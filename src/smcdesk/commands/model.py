@@ -7,15 +7,17 @@ from typing import Annotated
 import typer
 
 from smcdesk.commands.console import Env, Symbol, progress_bar, run_report, say_where
+from smcdesk.datasets.catalog import load_catalog
+from smcdesk.project.config import check_symbol, load_config
 
 app = typer.Typer(no_args_is_help=True, help="Which model decides: train a challenger, list, promote, take back.")
 
 
 @app.callback()
 def _quietly():
-    from smcdesk import session
+    from smcdesk.project import logs
 
-    session.quiet()
+    logs.quiet_libraries()
 
 
 Name = Annotated[
@@ -28,9 +30,9 @@ def _name(name: str | None, env: str) -> str:
     "The registered model meant: the one named, else that of conf's first symbol."
     if name:
         return name
-    from smcdesk import project, registry
+    from smcdesk.modelling import registry
 
-    told = project.parameters(env)
+    told = load_config(env).parameters
     symbol = next(iter(told["symbols"]))
     names = sorted(n for n in set(registry.listed()["name"]) if n.startswith(f"smclab-{symbol}-"))
     if len(names) == 1:
@@ -48,16 +50,16 @@ def train(
     no_report: Annotated[bool, typer.Option("--no-report", help="Leave the report out.")] = False,
 ):
     "Train a challenger on conf's candles, judge it against the champion, promote it or keep it with the reason."
-    from smcdesk import project, session
+    from smcdesk.runs import session
 
-    known = project.parameters(env)["symbols"]
-    symbol = project.check_symbol(symbol, known) if symbol else next(iter(known))
+    known = load_config(env).parameters["symbols"]
+    symbol = check_symbol(symbol, known) if symbol else next(iter(known))
     with progress_bar() as bar:
         run_id = session.run(("data", "feature", "model"), symbol=symbol, env=env, bar=bar)
         task = bar.add_task("report", total=None)
         done = None if no_report else run_report("retrain_report", {"symbol": symbol, "env": env}, run_id)
         bar.remove_task(task)
-    typer.echo(project.catalog(env).load(f"{symbol}.training").sentence)
+    typer.echo(load_catalog(env).load(f"{symbol}.training").sentence)
     if done:
         say_where(done)
 
@@ -68,7 +70,7 @@ def listed(name: Annotated[str | None, typer.Option("--name", "-n", help="Only t
     from rich.console import Console
     from rich.table import Table
 
-    from smcdesk import registry
+    from smcdesk.modelling import registry
 
     table = Table("name", "version", "alias", "kind", "rows", "reason", box=None)
     for row in registry.listed(name).itertuples():
@@ -79,7 +81,7 @@ def listed(name: Annotated[str | None, typer.Option("--name", "-n", help="Only t
 @app.command("champion")
 def champion(name: Name = None, env: Env = "base"):
     "The version that decides, and what it was judged by."
-    from smcdesk import registry
+    from smcdesk.modelling import registry
 
     rows = registry.listed(_name(name, env))
     stands = rows[rows["alias"] == registry.CHAMPION]
@@ -101,7 +103,7 @@ def promote(
     env: Env = "base",
 ):
     "Make a version the champion by hand, whatever its figures."
-    from smcdesk import registry
+    from smcdesk.modelling import registry
 
     name = _name(name, env)
     before = registry.promote(name, version)
@@ -111,7 +113,7 @@ def promote(
 @app.command("rollback")
 def rollback(name: Name = None, env: Env = "base"):
     "Put back the champion that stood before the present one."
-    from smcdesk import registry
+    from smcdesk.modelling import registry
 
     name = _name(name, env)
     gone, now = registry.rollback(name)

@@ -22,16 +22,16 @@ def schedule_list(env: Env = "paper"):
     from rich.table import Table
     from rich.text import Text
 
-    from smcdesk import timekeeper
+    from smcdesk.services import scheduler
 
-    keeper = timekeeper.Keeper(env)
+    keeper = scheduler.Keeper(env)
     zone = keeper.schedule.zone
     zones = list(dict.fromkeys(("UTC", zone)))
     table = Table("line", "when", *(f"next ({z})" for z in zones), "last (UTC)", "became", box=None)
     for name, job, slot, last in keeper.listing():
         due = ["never" if slot is None else f"{slot.due.astimezone(ZoneInfo(z)):%a %Y-%m-%d %H:%M:%S}" for z in zones]
-        became = ("-", "") if last is None else (f"{last['time']:%Y-%m-%d %H:%M}", timekeeper.said(last))
-        table.add_row(*(Text(word) for word in (name, timekeeper.when(job), *due, *became)))
+        became = ("-", "") if last is None else (f"{last['time']:%Y-%m-%d %H:%M}", scheduler.said(last))
+        table.add_row(*(Text(word) for word in (name, scheduler.when(job), *due, *became)))
     out = Console()
     out.width = max(out.width, 150)
     out.print(table)
@@ -43,9 +43,9 @@ def schedule_once(
     env: Env = "paper",
 ):
     "Run one line for its newest turn; a turn that ran already is shown, not run again."
-    from smcdesk import timekeeper
+    from smcdesk.services import scheduler
 
-    done = timekeeper.Keeper(env).once(name)
+    done = scheduler.Keeper(env).once(name)
     typer.echo(f"{done.slot.name}: {done.status}" + (f". {done.reason}" if done.reason else ""))
     if done.status == "failed":
         raise typer.Exit(1)
@@ -54,18 +54,18 @@ def schedule_once(
 @app.command("wake")
 def schedule_wake(env: Env = "paper"):
     "Run whatever is due now and end: what cron and systemd call."
-    from smcdesk import timekeeper
+    from smcdesk.services import scheduler
 
-    for done in timekeeper.Keeper(env).wake():
+    for done in scheduler.Keeper(env).wake():
         typer.echo(f"{done.slot.name}: {done.status}" + (f". {done.reason}" if done.reason else ""))
 
 
 @app.command("run")
 def schedule_run(env: Env = "paper"):
     "Stay, and run whatever is due until Ctrl-C or SIGTERM; a report that has begun is finished."
-    from smcdesk import timekeeper
+    from smcdesk.services import scheduler
 
-    keeper = timekeeper.Keeper(env)
+    keeper = scheduler.Keeper(env)
     typer.echo(f"{len(keeper.schedule.jobs)} lines; book {keeper.book.path}; SIGTERM ends it after the running report")
     keeper.stay(lambda done: typer.echo(f"{done.slot.name}: {done.status} {done.reason}".rstrip()))
     typer.echo("stopped")
@@ -79,13 +79,13 @@ def schedule_install(
     env: Env = "paper",
 ):
     "Write what makes the machine wake the timetable. Nothing is switched on by this."
-    from smcdesk import timekeeper
-    from smcdesk.disk import write_text
+    from smcdesk.project.files import write_text
+    from smcdesk.services import scheduler
     from smclab.candles import BadConfig
 
     if cron == systemd:
         raise BadConfig("say --cron or --systemd")
-    files = timekeeper.Keeper(env).units() if systemd else {"smcdesk.crontab": timekeeper.Keeper(env).crontab()}
+    files = scheduler.Keeper(env).units() if systemd else {"smcdesk.crontab": scheduler.Keeper(env).crontab()}
     for name, text in files.items():
         if out is None:
             typer.echo(text if cron else f"# {name}\n{text}", nl=not cron)

@@ -35,10 +35,10 @@ def store_export(
     env: Env = "base",
 ):
     "Write a day's decisions, verdicts, labels and signals as files; the day's folder is replaced whole."
-    from smcdesk import project
+    from smcdesk.project import paths
     from smcdesk.store import Store
 
-    folder = out or project.root() / "data" / "08_reporting" / "store" / env
+    folder = out or paths.root() / "data" / "08_reporting" / "store" / env
     kinds = tuple(word.strip() for word in formats.split(",") if word.strip())
     with Store(env=env) as store:
         for one in [day] if day else store.days():
@@ -53,9 +53,9 @@ def store_forget(
     env: Env = "base",
 ):
     "Delete one policy's decisions, labels and signals on one instrument, and that scans looked at it. Baselines stay."
-    from smcdesk import rollout
-    from smcdesk.journal import Journal, journal_of
+    from smcdesk.research import rollout
     from smcdesk.store import Store
+    from smcdesk.store.journal import Journal, journal_of
 
     with Store(env=env) as store:
         chosen, decisions, labels = rollout.kept(store, policy, instrument)
@@ -79,7 +79,7 @@ def store_baseline(
     from rich.console import Console
     from rich.table import Table
 
-    from smcdesk import rollout
+    from smcdesk.research import rollout
     from smcdesk.store import Store
 
     with Store(env=env) as store:

@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from smcdesk.commands.console import Env, Symbol, console, progress_bar, run_report, say_where
+from smcdesk.datasets.catalog import load_catalog
+from smcdesk.project.config import check_symbol, load_config
 
 app = typer.Typer()
 Engine = Annotated[
@@ -35,27 +37,28 @@ STUDIES = {  # pipeline and command -> its report, and what it does
 
 def _symbol(said: str | None, env: str) -> str:
     "The symbol as conf spells it; the first of conf where none was said."
-    from smcdesk import project
 
-    known = project.parameters(env)["symbols"]
-    return project.check_symbol(said, known) if said else next(iter(known))
+    known = load_config(env).parameters["symbols"]
+    return check_symbol(said, known) if said else next(iter(known))
 
 
 @app.command()
 def replay(symbol: Symbol = None, env: Env = "base"):
     "Candles to a ledger: read, decide, replay, and say what it came to."
-    from smcdesk import project, session, story, tracking
+    from smcdesk import tracking
+    from smcdesk.reports import replay_report
+    from smcdesk.runs import session
 
     symbol = _symbol(symbol, env)
     with progress_bar() as bar:
         run_id = session.run(("data", "feature", "replay"), symbol=symbol, env=env, bar=bar)
-    typer.echo(story.trades(project.catalog(env).load(f"{symbol}.scorecard")))
+    typer.echo(replay_report.trades(load_catalog(env).load(f"{symbol}.scorecard")))
     typer.echo(f"ledger {tracking.client().get_run(run_id).data.tags[f'ledger_hash.{symbol}'][:16]}, run {run_id}")
 
 
 def _study(kind: str, symbol: str, env: str, told: dict, bare: bool):  # told: runtime parameters
     "Run a study's pipelines, then its report, and say where everything is."
-    from smcdesk import session
+    from smcdesk.runs import session
 
     template, _ = STUDIES[kind]
     with progress_bar() as bar:
@@ -83,11 +86,11 @@ def _command(kind: str):
         scheduler: Scheduler = None,
         no_report: Quiet = False,
     ):
-        from smcdesk import studies
+        from smcdesk.research import workers
 
         said = {"engine": engine or ("dask" if scheduler else None), "jobs": jobs, "scheduler": scheduler}
         work = {k: v for k, v in said.items() if v is not None}
-        studies.check_engine(work.get("engine", "joblib"), scheduler)
+        workers.check_engine(work.get("engine", "joblib"), scheduler)
         _study(kind, _symbol(symbol, env), env, {"work": work} if work else {}, no_report)
 
 
@@ -102,11 +105,10 @@ def tune(
     trials: Annotated[int | None, typer.Option(help="How many, else as conf says; a search goes on.")] = None,
     no_report: Quiet = False,
 ):
-    from smcdesk import project
 
     symbol, told = _symbol(symbol, env), {"tune": {"n_trials": trials}} if trials else {}
     _study("tune", symbol, env, told, no_report)
-    typer.echo(project.catalog(env).load(f"{symbol}.tune_words"))
+    typer.echo(load_catalog(env).load(f"{symbol}.tune_words"))
 
 
 @app.command()
@@ -116,14 +118,16 @@ def portfolio(
     no_report: Quiet = False,
 ):
     "All symbols' orders in order of time out of one purse: what the portfolio carries, and what it refuses."
-    from smcdesk import project, purse, session
+    from smcdesk.pipelines import portfolio
+    from smcdesk.reports import portfolio_report
+    from smcdesk.runs import session
 
-    conf = project.parameters(env)
+    conf = load_config(env).parameters
     named = [s.strip() for s in symbols.split(",") if s.strip()] or conf["portfolio"]["symbols"]
-    chosen = [project.check_symbol(s, conf["symbols"]) for s in named] or list(conf["symbols"])
+    chosen = [check_symbol(s, conf["symbols"]) for s in named] or list(conf["symbols"])
     told = {"portfolio": {"symbols": chosen}}
     with progress_bar() as bar:
-        stages, spaces = ("data", "feature", "portfolio"), [*chosen, purse.NAME]
+        stages, spaces = ("data", "feature", "portfolio"), [*chosen, portfolio.NAME]
         run_id = session.run(stages, symbol=spaces, env=env, bar=bar, runtime_params=told)
         task = bar.add_task("report", total=None)
         done = None if no_report else run_report("portfolio_report", {"env": env}, run_id)
@@ -131,9 +135,8 @@ def portfolio(
     if done:
         say_where(done)
     else:
-        typer.echo(
-            f"{purse.verdict(purse.load(env))} Run {run_id}; smcdesk report portfolio_report -p env={env} tells it"
-        )
+        verdict = portfolio_report.verdict(portfolio_report.load(env))
+        typer.echo(f"{verdict} Run {run_id}; smcdesk report portfolio_report -p env={env} shows it")
 
 
 @app.command()
@@ -141,7 +144,7 @@ def reproduce(
     run_id: Annotated[str, typer.Argument(help="An MLflow run's id: a replay, a study, a combination or a fold.")],
 ):
     "Make a run again from what it tells about itself: the same hashes, or a list of what changed."
-    from smcdesk import reproduction
+    from smcdesk.runs import reproduction
 
     with console().status(f"making {run_id} again"):
         told = reproduction.reproduce(run_id)

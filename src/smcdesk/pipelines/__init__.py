@@ -1,17 +1,5 @@
-"""The road, one file per stage; each stage once per symbol, by namespace."""
+"""Kedro's pipelines, one file a stage, each built once per symbol by namespace: wiring only.
 
-from collections.abc import Iterable
-
-from kedro.pipeline import Node, Pipeline, pipeline
-
-
-def stage(
-    symbol: str,
-    nodes: Iterable[Node],
-    inputs: Iterable[str] = (),  # further datasets that belong to others
-) -> Pipeline:
-    "The nodes under a symbol's name; parameters, the calendar and headlines belong to everyone and keep their own."
-    nodes = list(nodes)
-    taken = {name for n in nodes for name in n.inputs}
-    shared = {name for name in taken if name.startswith("params:")}
-    return pipeline(nodes, namespace=symbol, parameters=shared, inputs={"news", "headlines", *inputs} & taken)
+May import datasets, research, decisions, modelling, figures and what lies below: nodes are their functions. Never reads,
+writes, logs or looks at a clock.
+"""

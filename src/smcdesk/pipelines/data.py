@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial, update_wrapper
 from typing import Any
 
 import pandas as pd
 from kedro.pipeline import Pipeline, node
 
-from smcdesk.datasets import Candles
-from smcdesk.pipelines import stage
+from smcdesk.marketdata.instruments import traded
+from smcdesk.marketdata.sources import Candles
+from smcdesk.pipelines.namespace import namespaced
 from smclab.candles import Quality, check, quality
-from smclab.instruments import Instrument, instrument
+from smclab.instruments import Instrument
 
 
 def checked(candles: Candles) -> tuple[pd.DataFrame, dict[str, Any]]:  # bars, provenance
@@ -24,15 +24,6 @@ def checked(candles: Candles) -> tuple[pd.DataFrame, dict[str, Any]]:  # bars, p
 def inspected(bars: pd.DataFrame, instrument: Instrument, provenance: dict[str, Any]) -> Quality:
     "What the tape lacks, by its market's own week."
     return quality(bars, week=instrument.week, symbol=provenance["symbol"])
-
-
-def traded(
-    profile: str,  # a shipped profile's name
-    changes: Mapping[str, Mapping[str, Any]],  # conf's profiles: symbol -> field -> value
-    symbol: str,
-) -> Instrument:
-    "The profile with conf's changes, under the name conf trades it by: two symbols may share one shipped profile."
-    return Instrument.from_dict({**instrument(profile).to_dict(), **(changes.get(symbol) or {}), "symbol": symbol})
 
 
 def profile(symbol: str):
@@ -48,4 +39,4 @@ def create_pipeline(symbol: str) -> Pipeline:
         node(checked, "candles", ["bars", "provenance"], name="check"),
         node(inspected, ["bars", "instrument", "provenance"], "quality", name="quality"),
     ]
-    return stage(symbol, nodes)
+    return namespaced(symbol, nodes)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pandas as pd
 from kedro.pipeline import Pipeline, node
 
-from smcdesk.pipelines import stage
-from smcdesk.pipelines.decide import found, higher_timeframes
+from smcdesk.decisions.inputs import higher_timeframes
+from smcdesk.pipelines.decide import found
+from smcdesk.pipelines.namespace import namespaced
 from smclab.reading import Config, Reading, read
 
 
@@ -26,4 +27,4 @@ def create_pipeline(symbol: str) -> Pipeline:
         node(read, seen, "reading", name="read"),
         node(by_timeframe, "reading", "features", name="features"),
     ]
-    return stage(symbol, nodes)
+    return namespaced(symbol, nodes)

@@ -8,12 +8,13 @@ from typing import Any
 import pandas as pd
 from kedro.pipeline import Pipeline, node
 
-from smcdesk import pictures, training
-from smcdesk.acting import Trial
-from smcdesk.pipelines import stage
+from smcdesk import figures
+from smcdesk.modelling import training
+from smcdesk.modelling.registry import Challenge, Champion
+from smcdesk.modelling.trading_value import Trial
+from smcdesk.modelling.training import Training
 from smcdesk.pipelines.decide import decided
-from smcdesk.registry import Challenge, Champion
-from smcdesk.training import Training
+from smcdesk.pipelines.namespace import namespaced
 from smclab.candles import infer_timeframe, timeframe_ns
 from smclab.execution import Costs, Rules
 from smclab.features import features
@@ -126,7 +127,7 @@ def asked(symbol: str) -> list:
 
 def create_labels(symbol: str) -> Pipeline:
     "Tickets to outcomes, and what the score knew of them."
-    return stage(symbol, asked(symbol))
+    return namespaced(symbol, asked(symbol))
 
 
 def create_pipeline(symbol: str) -> Pipeline:
@@ -153,7 +154,7 @@ def create_pipeline(symbol: str) -> Pipeline:
         node(trial, [*tape, *drawn], "trial", name="trial"),
         node(challenged, [*learnt, *tuned], ["challenger", "training"], name="challenge"),
         node(training.metrics, "training", "training_metrics", name="training_metrics"),
-        node(pictures.calibration, "training", "calibration_chart", name="calibration_chart"),
-        node(pictures.importance, "training", "importance_chart", name="importance_chart"),
+        node(figures.calibration, "training", "calibration_chart", name="calibration_chart"),
+        node(figures.importance, "training", "importance_chart", name="importance_chart"),
     ]
-    return stage(symbol, nodes)
+    return namespaced(symbol, nodes)

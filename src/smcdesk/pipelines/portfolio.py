@@ -8,14 +8,17 @@ from typing import Any
 import pandas as pd
 from kedro.pipeline import Pipeline, node
 
-from smcdesk import pictures, purse
-from smcdesk.pipelines import stage
-from smcdesk.pipelines.decide import trading_rules
+from smcdesk import figures
+from smcdesk.decisions.inputs import trading_rules
+from smcdesk.pipelines.namespace import namespaced
 from smcdesk.pipelines.replay import metrics, ordered
+from smcdesk.research import portfolio
 from smclab.execution import Costs
 from smclab.instruments import Instrument
 from smclab.portfolio import Market, Portfolio, replay_portfolio
 from smclab.risk import Account, Policy
+
+NAME = "portfolio"  # of the namespace, and of the folders its results are in
 
 
 def market(bars: pd.DataFrame, intents: pd.DataFrame, instrument: Instrument, costs: Costs) -> Market:
@@ -39,7 +42,7 @@ def create_pipeline(symbols: Iterable[str]) -> Pipeline:
     symbols = list(symbols)
     own = ["entry_bars", "intents", "instrument", "costs"]
     one = node(market, own, "market_of_portfolio", name="market_of_portfolio")
-    each = [stage(s, [*ordered(s), one]) for s in symbols]
+    each = [namespaced(s, [*ordered(s), one]) for s in symbols]
     asked = ["account", "policy", "params:rules", *(f"{s}.market_of_portfolio" for s in symbols)]
     counted = ["shared", "params:scorecard.n_boot", "params:seed"]
     nodes = [
@@ -47,11 +50,11 @@ def create_pipeline(symbols: Iterable[str]) -> Pipeline:
         node(Policy.from_dict, "params:policy", "policy", name="policy"),
         node(shared, asked, "shared", name="replay"),
         node(tables, "shared", ["trades", "orders", "equity", "refusals"], name="tables"),
-        node(purse.card, counted, "scorecard", name="scorecard"),
-        node(purse.by_symbol, counted, "by_symbol", name="by_symbol"),
-        node(purse.refused, "shared", "refused", name="refused"),
+        node(portfolio.card, counted, "scorecard", name="scorecard"),
+        node(portfolio.by_symbol, counted, "by_symbol", name="by_symbol"),
+        node(portfolio.refused, "shared", "refused", name="refused"),
         node(metrics, "scorecard", "metrics", name="metrics"),
-        node(pictures.purse, "shared", "equity_chart", name="equity_chart"),
+        node(figures.purse, "shared", "equity_chart", name="equity_chart"),
     ]
-    joined = stage(purse.NAME, nodes, inputs={f"{s}.market_of_portfolio" for s in symbols})
+    joined = namespaced(NAME, nodes, inputs={f"{s}.market_of_portfolio" for s in symbols})
     return sum(each, joined)

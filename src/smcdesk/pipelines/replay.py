@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 from kedro.pipeline import Pipeline, node
 
-from smcdesk import pictures
-from smcdesk.pipelines import stage
+from smcdesk import figures
 from smcdesk.pipelines.decide import decided
+from smcdesk.pipelines.namespace import namespaced
 from smclab.decision import Decision, decide_all
 from smclab.execution import Costs, Rules, intents
 from smclab.gates import Context
@@ -133,7 +133,7 @@ def create_pipeline(symbol: str) -> Pipeline:
         node(card, counted, "scorecard", name="scorecard"),
         node(metrics, "scorecard", "metrics", name="metrics"),
         node(returns, ["ledger", "instrument"], "daily_returns", name="daily_returns"),
-        node(pictures.structure, seen, "structure_chart", name="structure_chart"),
-        node(pictures.equity, "ledger", "equity_chart", name="equity_chart"),
+        node(figures.structure, seen, "structure_chart", name="structure_chart"),
+        node(figures.equity, "ledger", "equity_chart", name="equity_chart"),
     ]
-    return stage(symbol, nodes)
+    return namespaced(symbol, nodes)

@@ -8,10 +8,12 @@ from typing import Any
 import pandas as pd
 from kedro.pipeline import Pipeline, node
 
-from smcdesk import pictures, studies
-from smcdesk.pipelines import stage
+from smcdesk import figures
 from smcdesk.pipelines.decide import surrounded
-from smcdesk.studies import Chosen, Sweep, Tape
+from smcdesk.pipelines.namespace import namespaced
+from smcdesk.research import sweep
+from smcdesk.research.sweep import Chosen, Sweep
+from smcdesk.research.tape import Tape
 from smclab.instruments import Instrument
 from smclab.reading import Reading
 from smclab.setups import SetupConfig, candidates, warmup_bars
@@ -32,7 +34,7 @@ def tape(reading, setups, bars, candidates, context, costs, spread_price, policy
 
 def swept(tape: Tape, space: Mapping[str, list], work: Mapping[str, Any]) -> Sweep:
     "The whole grid on the tape."
-    return studies.sweep(tape, studies.grid(space), **work)
+    return sweep.sweep(tape, sweep.grid(space), **work)
 
 
 def grid_table(sweep: Sweep) -> pd.DataFrame:
@@ -61,7 +63,7 @@ def metrics(sweep: Sweep) -> dict[str, dict[str, float]]:
 def chosen(tape: Tape, sweep: Sweep, keep_n: int, n_boot: int, seed: int, work: Mapping[str, Any]) -> list[Chosen]:
     "Conf's own policy and the best of the grid."
     how = {k: v for k, v in work.items() if k != "block"}
-    return studies.chosen(tape, sweep, keep_n=keep_n, n_boot=n_boot, seed=seed, **how)
+    return sweep.chosen(tape, sweep, keep_n=keep_n, n_boot=n_boot, seed=seed, **how)
 
 
 def taped(symbol: str) -> list:
@@ -82,7 +84,7 @@ def gridded(symbol: str) -> list:
         node(swept, ["tape", "params:sweep.space", "params:work"], "sweep", name="sweep"),
         node(grid_table, "sweep", "grid", name="grid"),
         node(grid_returns, "sweep", "grid_returns", name="grid_returns"),
-        node(pictures.heat_map, "grid", "heat_map", name="heat_map"),
+        node(figures.heat_map, "grid", "heat_map", name="heat_map"),
         node(metrics, "sweep", "sweep_metrics", name="sweep_metrics"),
     ]
 
@@ -90,4 +92,4 @@ def gridded(symbol: str) -> list:
 def create_pipeline(symbol: str) -> Pipeline:
     "A reading to a grid and its best combinations."
     asked = ["tape", "sweep", "params:sweep.keep_n", "params:scorecard.n_boot", "params:seed", "params:work"]
-    return stage(symbol, [*gridded(symbol), node(chosen, asked, "sweep_runs", name="chosen")])
+    return namespaced(symbol, [*gridded(symbol), node(chosen, asked, "sweep_runs", name="chosen")])

@@ -8,12 +8,14 @@ from typing import Any
 import pandas as pd
 from kedro.pipeline import Pipeline, node
 
-from smcdesk import pictures, tuning
-from smcdesk.pipelines import stage
-from smcdesk.pipelines.decide import higher_timeframes
+from smcdesk import figures
+from smcdesk.decisions.inputs import higher_timeframes
+from smcdesk.pipelines.namespace import namespaced
 from smcdesk.pipelines.sweep import taped
-from smcdesk.studies import Chosen, Tape
-from smcdesk.tuning import Market, TuneConfig, Tuned
+from smcdesk.research import tuning
+from smcdesk.research.sweep import Chosen
+from smcdesk.research.tape import Tape
+from smcdesk.research.tuning import Market, TuneConfig, Tuned
 
 
 def market(
@@ -51,6 +53,6 @@ def create_pipeline(symbol: str) -> Pipeline:
         node(tuned, asked, "tuned", name="tune"),
         node(parts, "tuned", ["trials", "tune_summary", "tune_runs", "tune_words"], name="tune_tables"),
         node(metrics, "tuned", "tune_metrics", name="tune_metrics"),
-        node(pictures.trials, "trials", "tune_chart", name="tune_chart"),
+        node(figures.trials, "trials", "tune_chart", name="tune_chart"),
     ]
-    return stage(symbol, nodes)
+    return namespaced(symbol, nodes)

@@ -8,10 +8,12 @@ from typing import Any
 import pandas as pd
 from kedro.pipeline import Pipeline, node
 
-from smcdesk import pictures, studies
-from smcdesk.pipelines import stage
+from smcdesk import figures
+from smcdesk.pipelines.namespace import namespaced
 from smcdesk.pipelines.sweep import gridded
-from smcdesk.studies import Chosen, Sweep, Tape
+from smcdesk.research import walkforward
+from smcdesk.research.sweep import Chosen, Sweep
+from smcdesk.research.tape import Tape
 from smclab.walkforward import Study, study
 
 
@@ -28,8 +30,8 @@ def folds(
 ) -> tuple[list[Chosen], pd.DataFrame]:
     "Every window's choice played again from flat, and their test days in one row."
     how = {k: v for k, v in work.items() if k != "block"}
-    done = studies.folds(tape, sweep, study, n_boot=n_boot, seed=seed, **how)
-    return done, studies.joined(done).to_frame()
+    done = walkforward.folds(tape, sweep, study, n_boot=n_boot, seed=seed, **how)
+    return done, walkforward.joined(done).to_frame()
 
 
 def metrics(study: Study) -> dict[str, dict[str, float]]:
@@ -52,6 +54,6 @@ def create_pipeline(symbol: str) -> Pipeline:
         node(parts, "study", ["study_summary", "study_windows", "study_paths"], name="study_tables"),
         node(metrics, "study", "study_metrics", name="study_metrics"),
         node(folds, played, ["walkforward_runs", "walkforward_returns"], name="folds"),
-        node(pictures.walk, ["walkforward_returns", "study_windows"], "walk_chart", name="walk_chart"),
+        node(figures.walk, ["walkforward_returns", "study_windows"], "walk_chart", name="walk_chart"),
     ]
-    return stage(symbol, nodes)
+    return namespaced(symbol, nodes)

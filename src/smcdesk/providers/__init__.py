@@ -1,54 +1,10 @@
-"""Where candles come from, one file per source, one protocol for all of them."""
+"""Where candles, quotes, calendars and headlines come from: one file per source, one protocol for all of them.
 
-from __future__ import annotations
+May import `project` and the Lab. Never the store, the history or anything above: a provider answers questions and keeps
+nothing.
+"""
 
-from collections.abc import Callable, Mapping
-from importlib import import_module
-from pathlib import Path
-from typing import Any
-
-from smcdesk.providers.protocol import (
-    BadAnswer,
-    Clock,
-    Provider,
-    ProviderDown,
-    ProviderRefused,
-    Snapshot,
-    Surroundings,
-)
-from smclab.candles import BadConfig, nearest
+from smcdesk.providers.factory import KINDS, provider
+from smcdesk.providers.protocol import BadAnswer, Provider, ProviderDown, ProviderRefused, Snapshot
 
 __all__ = ["KINDS", "BadAnswer", "Provider", "ProviderDown", "ProviderRefused", "Snapshot", "provider"]
-
-KINDS = ("files", "recorded", "ccxt", "alpaca", "delta")  # each a module here with `Settings`
-
-
-def provider(
-    name: str,  # what conf, the history and every message call it
-    settings: Mapping[str, Any] | None = None,  # conf's entry; kind: one of KINDS, where the name is none itself
-    *,
-    root: Path | None = None,  # what relative paths start from; None: the working folder
-    clock: Clock | None = None,  # the present, with its zone; None: this machine's
-    sleep: Callable[[float], None] | None = None,  # seconds; None: really
-    monotonic: Callable[[], float] | None = None,  # seconds, for pace and breaker; None: this machine's
-    files: Mapping[str, Mapping[str, Any]] | None = None,  # conf's symbols, for kind `files`
-) -> Provider:
-    "A provider by name; its client library is loaded when it is first asked."
-    from pydantic import ValidationError
-
-    said = {"kind": name, **(settings or {})}
-    kind = said["kind"]
-    if kind not in KINDS:
-        raise BadConfig(
-            f"providers.{name}: no kind of provider {kind!r}{nearest(kind, KINDS)} Known: {', '.join(KINDS)}."
-        )
-    model = import_module(f"smcdesk.providers.{kind}").Settings
-    try:
-        checked = model(**said)
-    except ValidationError as error:
-        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")  # a typo explains what is missing
-        key = ".".join(map(str, first["loc"]))
-        hint = nearest(key, list(model.model_fields)) if first["type"] == "extra_forbidden" else ""
-        raise BadConfig(f"providers.{name}.{key}: {first['msg'].lower()}{hint}") from None
-    around = Surroundings(root or Path.cwd(), clock, sleep, monotonic, files or {})
-    return checked.make(name, around)

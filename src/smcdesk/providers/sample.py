@@ -14,7 +14,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from smcdesk.providers.files import read_file, weekly_clock
+from smcdesk.providers.clocks import weekly_clock
+from smcdesk.providers.files import read_file
 from smclab.candles import BadBars, BadConfig, fingerprint, quality, timeframe_ns
 
 SAMPLE = Path("data/01_raw/sample/EURUSD_1h.parquet")

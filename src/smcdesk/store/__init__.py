@@ -1,4 +1,7 @@
-"""What the Desk remembers: instruments, decisions, signals, labels and frozen baselines, in one database."""
+"""What the Desk remembers, in one database: instruments, decisions, signals, labels, messages, frozen baselines.
+
+May import `project` and the Lab. Never providers, market data, tracking or anything above.
+"""
 
 from smcdesk.store.decisions import decision_id
 from smcdesk.store.engine import StoreDown, store_url

@@ -11,7 +11,8 @@ from pathlib import Path
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 
-from smcdesk import project
+from smcdesk.project import paths
+from smcdesk.project.config import load_config
 from smclab.candles import BadConfig, nearest
 
 URL_VARIABLE = "SMCDESK_STORE_URL"
@@ -36,7 +37,7 @@ def store_url(env: str | None = None) -> str:
     "The store of an environment: `SMCDESK_STORE_URL`, else what conf says."
     if said := os.environ.get(URL_VARIABLE):
         return said
-    url = project.config(env)["store"]["url"]
+    url = load_config(env).store["url"]
     if checked(url).password:
         raise BadConfig(f"store.url in conf holds a password: move the whole URL to the variable {URL_VARIABLE}")
     return url
@@ -63,7 +64,7 @@ def checked(
         what = "a file: a store in memory is gone when the process ends" if is_sqlite(found) else "the database"
         raise BadConfig(f"the store's URL must name {what}, such as {_EXAMPLES}; found {shown(found)!r}")
     if is_sqlite(found):
-        return found.set(database=(project.root() / Path(found.database).expanduser()).as_posix())
+        return found.set(database=(paths.root() / Path(found.database).expanduser()).as_posix())
     return found
 
 

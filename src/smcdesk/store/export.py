@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from smcdesk.disk import whole_folder
+from smcdesk.project.files import whole_folder
 from smcdesk.store.models import canonical
 from smcdesk.store.rows import DAY_NS
 from smclab.candles import BadConfig, nearest

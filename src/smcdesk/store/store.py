@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Table, and_, bindparam, delete, false, func, 
 from sqlalchemy.dialects import postgresql, sqlite
 
 from smcdesk.store import engine as engines
-from smcdesk.store import export, migrations
+from smcdesk.store import export, revisions
 from smcdesk.store.decisions import ASKED_AGAIN, contradicted, each_once, from_rows, to_rows
 from smcdesk.store.models import (
     LATER,
@@ -82,8 +82,8 @@ class Store:
     def upgrade(self, to: str = "head") -> str | None:  # the revision it is at then
         "Make or move the tables to a revision; a second call does nothing, a concurrent one waits."
         with self._alone(), engines.writing(self._engine) as connection:
-            migrations.move(connection, to)
-            return migrations.current(connection)
+            revisions.move(connection, to)
+            return revisions.current(connection)
 
     def downgrade(self, to: str) -> str | None:  # the revision it is at then; None for "base"
         "Move the tables back to a revision. What later revisions added is lost; `base` loses everything."
@@ -95,7 +95,7 @@ class Store:
         if engines.is_sqlite(self.url) and not Path(self.url.database).exists():
             return None
         with engines.reading(self._engine) as connection:
-            return migrations.current(connection)
+            return revisions.current(connection)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -125,7 +125,7 @@ class Store:
         "Raise `BadConfig` when the tables are not the ones this program was written for."
         if self._ready:
             return
-        here, wanted = self.revision(), migrations.head()
+        here, wanted = self.revision(), revisions.head()
         if here != wanted:
             what = "has no tables yet" if here is None else f"is at revision {here!r}, this program needs {wanted!r}"
             cure = "run smcdesk store upgrade, or Store.upgrade(), once"
@@ -206,7 +206,7 @@ class Store:
         return self._record(SIGNALS, rows, "A signal that changed is a new row: give it the next version.")
 
     def record_messages(self, rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> int:  # how many were new
-        "Put messages into the outbox; `smcdesk.outbox` sends them."
+        "Put messages into the outbox; `smcdesk.notifications.outbox` sends them."
         return self._record(MESSAGES, rows, "Another message needs another key.")
 
     def fill_outcomes(self, rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> int:  # how many were filled

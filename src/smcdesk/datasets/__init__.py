@@ -1,0 +1,26 @@
+"""Dataset types of Kedro's catalog that Kedro does not have; conf/base/catalog.yml names them from here.
+
+May import research, decisions, the store and what lies below. Never a pipeline: a dataset loads and saves.
+"""
+
+from smcdesk.datasets.calendars import HeadlineFile, NewsFile
+from smcdesk.datasets.candles import CandleFile, MadeUpMarket, SpreadFile
+from smcdesk.datasets.models import ModelVersions
+from smcdesk.datasets.records import Kept, RecordFolder
+from smcdesk.datasets.store import DecisionStore, OutcomeStore
+from smcdesk.datasets.studies import NestedRuns, TrialStorage
+
+__all__ = [
+    "CandleFile",
+    "DecisionStore",
+    "HeadlineFile",
+    "Kept",
+    "MadeUpMarket",
+    "ModelVersions",
+    "NestedRuns",
+    "NewsFile",
+    "OutcomeStore",
+    "RecordFolder",
+    "SpreadFile",
+    "TrialStorage",
+]

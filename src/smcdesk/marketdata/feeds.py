@@ -1,0 +1,173 @@
+"""Who gives which market's candles, as conf says it, and where they are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from smcdesk.marketdata.calendars import Expected, expected
+from smcdesk.marketdata.failover import Failover, Hysteresis
+from smcdesk.marketdata.history import History
+from smcdesk.marketdata.instruments import market
+from smcdesk.project import paths
+from smcdesk.project.config import load_config
+from smcdesk.providers import Provider, Snapshot
+from smcdesk.providers.factory import provider
+from smcdesk.providers.protocol import Clock, moment
+from smclab.candles import BadConfig, fingerprint, nearest
+
+STORED = "history:"  # a symbol's source in conf: history:PROVIDER/TIMEFRAME, or …@MOMENT for what was kept by then
+JOURNAL = "failover.jsonl"  # in the store: when one source stood in for another
+
+
+class Feed(BaseModel):
+    "Who is asked for a market, and who stands in."
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    first: str
+    second: str | None = None
+
+
+class Providers(BaseModel):
+    "conf's providers.yml."
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sources: dict[str, dict[str, Any]]
+    feeds: dict[str, Feed]
+    default: Feed
+    failover: Hysteresis
+    store: str
+
+
+def conf(env: str | None = None) -> Providers:
+    "providers.yml, checked; `BadConfig` names what is wrong and the nearest right word."
+    try:
+        said = Providers(**load_config(env).providers)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise BadConfig(
+            f"providers: {key}: {first['msg'].lower()}{nearest(key, list(Providers.model_fields))}"
+        ) from None
+    for symbol, feed in {**said.feeds, "default": said.default}.items():
+        for name in filter(None, (feed.first, feed.second)):
+            if name not in said.sources:
+                raise BadConfig(
+                    f"providers: feeds.{symbol} names {name!r}, no source{nearest(name, list(said.sources))}"
+                )
+    return said
+
+
+def named(
+    name: str,  # one of conf's sources
+    env: str | None = None,
+    *,
+    clock: Clock | None = None,
+    sleep: Callable[[float], None] | None = None,
+    monotonic: Callable[[], float] | None = None,
+) -> Provider:
+    "A source of conf, by name."
+    sources = conf(env).sources
+    if name not in sources:
+        raise BadConfig(f"no provider {name!r}{nearest(name, list(sources))} Known: {', '.join(sources)}.")
+    symbols = load_config(env).parameters["symbols"]
+    files = {s: entry for s, entry in symbols.items() if not str(entry.get("source")).startswith(STORED)}
+    told = {"clock": clock, "sleep": sleep, "monotonic": monotonic}
+    return provider(name, sources[name], root=paths.root(), files=files, **told)
+
+
+class Router:
+    """One provider for every market of conf, each asked where its feed says.
+
+    Markets share their sources, and so the pace at which these are asked. Conf is read once.
+    """
+
+    def __init__(self, env: str | None = None, *, name: str = "feeds", **told: Any):  # clock, sleep, monotonic
+        self.name, self._env, self._told, self._said = name, env, told, conf(env)
+        self._sources: dict[str, Provider] = {}
+        self._pairs: dict[tuple[str, str], Failover] = {}
+
+    def _source(self, name: str) -> Provider:
+        if name not in self._sources:
+            self._sources[name] = named(name, self._env, **self._told)
+        return self._sources[name]
+
+    def of(self, symbol: str) -> Provider:
+        "Who gives a market's candles: one source, or two that stand in for each other."
+        feed = self._said.feeds.get(symbol, self._said.default)
+        if feed.second is None:
+            return self._source(feed.first)
+        pair = (feed.first, feed.second)
+        if pair not in self._pairs:
+            times = {key: self._told[key] for key in ("clock", "monotonic") if self._told.get(key)}
+            self._pairs[pair] = Failover(
+                *map(self._source, pair), hysteresis=self._said.failover, expected=hours(self._env),
+                journal=Path(self._said.store) / JOURNAL, **times,
+            )  # fmt: skip
+        return self._pairs[pair]
+
+    def history(self, symbol: str, timeframe: str, start: Any, end: Any = None) -> pd.DataFrame:
+        "As the protocol has it."
+        return self.of(symbol).history(symbol, timeframe, start, end)
+
+    def latest(self, symbol: str, timeframe: str, n: int) -> pd.DataFrame:
+        "As the protocol has it."
+        return self.of(symbol).latest(symbol, timeframe, n)
+
+    def snapshot(self, symbol: str) -> Snapshot:
+        "As the protocol has it."
+        return self.of(symbol).snapshot(symbol)
+
+
+def history(env: str | None = None) -> History:
+    "Where conf keeps what was fetched; its holes are those of each market's own hours."
+    return History(Path(conf(env).store), expected=hours(env))
+
+
+def hours(env: str | None = None) -> Callable[[str], Expected | None]:
+    "When a symbol's market trades, each looked up once; None where nobody knows: always."
+
+    @cache
+    def of(symbol: str) -> Expected | None:
+        known = market(symbol, env)
+        return expected(known) if known else None
+
+    return of
+
+
+def stored(
+    symbol: str,
+    source: str,  # history:PROVIDER, history:PROVIDER/TIMEFRAME or history:PROVIDER/TIMEFRAME@MOMENT
+    kept: History,
+) -> tuple[pd.DataFrame, tuple[str, ...]]:  # bars, and where they are from
+    "The candles a symbol's entry in conf names in the history."
+    where, _, by = source.removeprefix(STORED).partition("@")
+    name, _, timeframe = where.partition("/")
+    here = [tf for p, s, tf in kept.series() if (p, s) == (name, symbol)]
+    if not here:
+        have = [f"{p}/{s}/{tf}" for p, s, tf in kept.series()]
+        near = nearest(f"{name}/{symbol}/{timeframe}", have)
+        get = f"smcdesk fetch {symbol} --provider {name}"
+        raise BadConfig(f"no candles of {symbol} from {name!r} are kept{near or ';'} {get} gets them")
+    if not timeframe and len(here) > 1:
+        raise BadConfig(f"{symbol} from {name} is kept in {', '.join(here)}: say which, as in {STORED}{name}/{here[0]}")
+    timeframe = timeframe or here[0]
+    if timeframe not in here:
+        raise BadConfig(f"{symbol} from {name} is not kept in {timeframe}, only in {', '.join(here)}")
+    bars = kept.bars(name, symbol, timeframe, as_of=by or None)
+    if not len(bars):
+        raise BadConfig(f"nothing of {symbol} {timeframe} had been fetched from {name} by {by}")
+    told = kept.manifest(name, symbol, timeframe)
+    until = f"by {moment(by):%Y-%m-%d %H:%M}Z" if by else f"last on {told['fetched_at'][:16]}Z"
+    note = f"Candles fetched from {name}, {timeframe}, {until}: {fingerprint(bars)}."
+    more = (
+        (f"{told['revisions']} bars were told otherwise later: the first values count.",) if told["revisions"] else ()
+    )
+    return bars, (note, *more)

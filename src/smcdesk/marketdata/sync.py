@@ -1,0 +1,106 @@
+"""Bring a series of the history up to date: what is missing at its ends, and on request the holes inside."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from smcdesk.marketdata.history import History
+from smcdesk.providers.protocol import Clock, Provider, ProviderRefused, moment, now
+from smclab.candles import BadConfig, timeframe_ns
+
+CHUNK_BARS = 2000  # asked for and kept together: what an interruption can cost
+AGAIN_BARS = 3  # of the kept end, asked again: a provider may have corrected them
+UNITS = {"h": "hours", "d": "days", "w": "weeks", "mo": "months", "y": "years"}
+
+
+@dataclass(frozen=True, eq=False)
+class Fetched:
+    "What a fetch brought."
+
+    added_n: int  # bars
+    revised_n: int  # bars told otherwise than before
+    gaps: pd.DataFrame  # the holes that are left: start, end, missing_bars
+    manifest: dict[str, Any]
+    notes: tuple[str, ...]  # sentences
+
+
+def since(
+    said: str,  # 6mo, 90d, 2w, 1y, 12h, or a date such as 2024-03-08
+    present: pd.Timestamp,
+) -> pd.Timestamp:
+    "The moment a span began."
+    if found := re.fullmatch(r"\s*(\d+)\s*(h|d|w|mo|y)\s*", said.lower()):
+        return present - pd.DateOffset(**{UNITS[found[2]]: int(found[1])})
+    try:
+        return moment(said)
+    except BadConfig:
+        raise BadConfig(f"--since {said!r}: expected a span such as 6mo, 90d, 2w, 1y, 12h, or a date") from None
+
+
+def fetch(
+    provider: Provider,
+    symbol: str,
+    timeframe: str,
+    start: pd.Timestamp,  # how far back
+    *,
+    history: History,
+    backfill: bool = False,  # True: ask for the holes inside too
+    clock: Clock | None = None,
+    step_done: Callable[[float], None] | None = None,  # told the share done, 0..1
+) -> Fetched:
+    "Ask for what is not kept yet, in portions that are kept at once."
+    clock = clock or now
+    key, present = (provider.name, symbol, timeframe), moment(clock())
+    before = history.manifest(*key)
+    spans = _spans(history, key, start, present, backfill)
+    chunks = [chunk for span in spans for chunk in span]
+    added = revised = 0
+    for n, (a, b) in enumerate(chunks, start=1):
+        done = history.merge(*key, provider.history(symbol, timeframe, a, b), clock())
+        added, revised = added + done.added_n, revised + len(done.revised)
+        if step_done:
+            step_done(n / len(chunks))
+    told = history.manifest(*key)
+    if not told["n"]:
+        raise ProviderRefused(
+            f"{provider.name} gave no {timeframe} candles of {symbol!r} since {start:%Y-%m-%d}: it does not know the "
+            "symbol, or nothing was traded"
+        )
+    history.asked_from(*key, start)
+    notes = []
+    first = pd.Timestamp(told["first"])
+    if first > start + pd.Timedelta(days=4) and start < pd.Timestamp(before.get("asked_from", present)):
+        notes.append(f"{provider.name} has nothing before {first:%Y-%m-%d %H:%M}Z.")
+    return Fetched(added, revised, history.gaps(*key, max(start, first)), told, tuple(notes))
+
+
+def _spans(history: History, key: tuple[str, str, str], start, present, backfill) -> list[list[tuple]]:
+    "What to ask for, in chunks: the end, the beginning, and the holes."
+    step = pd.Timedelta(timeframe_ns(key[2]), "ns")
+    kept = history.manifest(*key)
+    if not kept["n"]:
+        return [_chunks(start, present, step)]
+    first, last = pd.Timestamp(kept["first"]), pd.Timestamp(kept["last"])
+    spans = [_chunks(max(start, last - (AGAIN_BARS - 1) * step), present, step)]
+    if start < first and (backfill or start < pd.Timestamp(kept.get("asked_from", first))):
+        spans.append(_chunks(start, first, step)[::-1])  # backwards: what is kept stays in one piece
+    if backfill:
+        holes = history.gaps(*key, start)
+        near = (holes["start"] - holes["end"].shift()) > CHUNK_BARS * step / 4
+        for _, run in holes.groupby(near.cumsum()):
+            spans.append(_chunks(run["start"].iloc[0], run["end"].iloc[-1] + step, step))
+    return spans
+
+
+def _chunks(start, end, step) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
+    "A span in portions."
+    size, out = CHUNK_BARS * step, []
+    while start < end:
+        out.append((start, min(start + size, end)))
+        start = start + size
+    return out

@@ -1,0 +1,100 @@
+"""One purse for many symbols: what a shared replay came to, whole, by symbol, and what the portfolio refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from smcdesk.datasets.catalog import load_catalog
+from smcdesk.pipelines.portfolio import NAME
+from smcdesk.project import logs, paths
+from smcdesk.reports import replay_report
+from smclab.candles import BadConfig
+from smclab.risk import REASONS
+
+SHOWN = ("trades_n", "win_rate_pct", "expectancy_r", "profit_factor", "costs", "costs_r", "pnl")
+
+
+# The report
+
+
+@dataclass(frozen=True)
+class Told:
+    "What the last shared replay left."
+
+    env: str
+    scorecard: pd.DataFrame
+    by_symbol: pd.DataFrame
+    refused: pd.DataFrame
+    equity: pd.DataFrame
+    trades: pd.DataFrame
+
+
+def load(env: str) -> Told:
+    "The purse from the catalog."
+    logs.quiet_libraries()
+    if not (paths.root() / "data/07_model_output" / NAME / "equity.parquet").exists():
+        raise BadConfig(f"nothing was replayed out of one purse yet: run smcdesk portfolio --env {env}")
+    catalog = load_catalog(env)
+    names = ("scorecard", "by_symbol", "refused", "equity", "trades")
+    return Told(env, **{name: catalog.load(f"{NAME}.{name}") for name in names})
+
+
+def resolved(t: Told) -> pd.DataFrame:
+    "What the parameters turned out to mean."
+    clock = t.equity.index
+    rows = {
+        "environment": t.env, "symbols": ", ".join(t.by_symbol.index), "instants": f"{len(clock):,}",
+        "first (UTC)": f"{clock[0]:%Y-%m-%d %H:%M}", "last (UTC)": f"{clock[-1]:%Y-%m-%d %H:%M}",
+    }  # fmt: skip
+    return pd.DataFrame({"": rows})
+
+
+def verdict(t: Told) -> str:
+    "The purse in one paragraph."
+    no, entries = int(t.by_symbol["refused_n"].sum()), int(t.by_symbol["entries_n"].sum())
+    return f"{replay_report.trades(t.scorecard)} The portfolio refused {no:,} of {entries:,} entries."
+
+
+def whole(t: Told) -> pd.DataFrame:
+    "The scorecard as a reader wants it."
+    rows = t.scorecard[t.scorecard["value"].notna()]
+    return pd.DataFrame({
+        "value": [_shown(r) for r in rows.to_dict("records")], "n": [f"{n:,}" for n in rows["n"]], "unit": rows["unit"]
+    }, index=rows.index.rename(None))  # fmt: skip
+
+
+def _shown(row: dict[str, Any]) -> str:
+    "A figure with its interval."
+    return f"{row['value']:,.2f}" + ("" if pd.isna(row["low"]) else f" ({row['low']:,.2f} … {row['high']:,.2f})")
+
+
+def symbols(t: Told) -> pd.DataFrame:
+    "Each symbol's part as a reader wants it."
+    rows = t.by_symbol
+    shown = {"entries": [f"{n:,}" for n in rows["entries_n"]], "refused": [f"{n:,}" for n in rows["refused_n"]]}
+    for name in SHOWN:
+        low, high = (rows.get(f"{name}_{end}", pd.Series(float("nan"), rows.index)) for end in ("low", "high"))
+        parts = zip(rows[name], low, high, strict=True)
+        shown[name] = [
+            "none" if pd.isna(v) else f"{v:,}" if name == "trades_n" else _shown({"value": v, "low": a, "high": b})
+            for v, a, b in parts
+        ]
+    return pd.DataFrame(shown, index=rows.index.rename(None))
+
+
+def refusals(t: Told) -> pd.DataFrame:
+    "Refusals as a reader wants them."
+    if t.refused.empty:
+        return pd.DataFrame({"": ["n = 0"]}, index=["nothing was refused"])
+    return t.refused.assign(meaning=t.refused["reason"].map(REASONS)).set_index("symbol").rename_axis(None)
+
+
+def summary(t: Told) -> dict[str, Any]:
+    "The report in one row."
+    value = t.scorecard["value"]
+    figures = {k: None if pd.isna(value[k]) else float(value[k]) for k in ("expectancy_r", "total_return_pct")}
+    counts = {"trades_n": int(value["trades_n"]), "refused_n": int(t.by_symbol["refused_n"].sum())}
+    return {"env": t.env, "symbols": list(t.by_symbol.index), **counts, **figures, "sentence": verdict(t)}

@@ -1,0 +1,238 @@
+"""A template and parameters become a notebook, a page and a record, under one name per slot."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from smcdesk.project.files import whole_file, write_text
+from smcdesk.reports import index
+from smclab.candles import BadConfig, nearest
+
+RESULT_MIME = "application/vnd.smclab.result+json"  # a report's summary row leaves the notebook as this display
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>
+body {{ font: 16px/1.55 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1d2329 }}
+h1, h2 {{ line-height: 1.2 }} h2 {{ margin-top: 2.2rem }} img {{ max-width: 100%; height: auto }}
+table {{ border-collapse: collapse; border: 0; font-size: 14px; display: block; overflow-x: auto }}
+th, td {{ padding: .25rem .7rem; border: 0; border-bottom: 1px solid #d8dde3; text-align: left }}
+pre {{ overflow-x: auto; background: #f6f7f9; padding: .6rem }}
+</style></head><body>
+{body}
+</body></html>
+"""
+
+
+@dataclass(frozen=True)
+class ReportResult:
+    "What became of one report, and where it lies."
+
+    report: str
+    slot: str
+    status: str  # "ok" | "failed"
+    error: str  # one line; empty when ok
+    params: dict[str, Any]
+    result: dict[str, Any]  # the notebook's summary row
+    started: str  # ISO time
+    notebook: Path
+    html: Path
+    record: Path
+    run_id: str | None = field(default=None)  # the MLflow run that holds it
+
+
+def template_folder(root: Path) -> Path:
+    "Where the templates are."
+    return root / "nbs" / "reports"
+
+
+def reports(root: Path) -> dict[str, Path]:
+    "Every template by name."
+    return {p.stem: p for p in sorted(template_folder(root).glob("*.ipynb")) if not p.stem.startswith(".")}
+
+
+def template(name: str, root: Path) -> Path:
+    "A template's path, or `BadConfig` with the nearest name."
+    known = reports(root)
+    if name not in known:
+        raise BadConfig(f"there is no report {name!r}{nearest(name, list(known))} Known: {', '.join(known) or 'none'}.")
+    return known[name]
+
+
+def purpose(path: Path) -> str:
+    "The template's one-line purpose: the quoted line under its title."
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    lines = "".join(cells[0]["source"]).splitlines() if cells else []
+    return next((line.lstrip("> ").strip() for line in lines if line.startswith(">")), "")
+
+
+def defaults(path: Path) -> dict[str, Any]:
+    "The literals of the template's parameters cell."
+    from papermill import inspect_notebook
+
+    return {name: ast.literal_eval(p["default"]) for name, p in inspect_notebook(str(path)).items()}
+
+
+def resolve(
+    name: str,  # the report, for the message
+    known: Mapping[str, Any],  # parameter -> default
+    given: Mapping[str, Any],  # parameter -> value; text is read as the default's type
+) -> dict[str, Any]:  # every parameter of the template with its value
+    "Defaults overlaid by what was given; unknown names and wrong types are refused (papermill only warns)."
+    for key in given:
+        if key not in known:
+            raise BadConfig(f"report {name} has no parameter {key!r}{nearest(key, list(known))}")
+    return {key: _as(name, key, given[key], known[key]) if key in given else known[key] for key in known}
+
+
+def _as(name: str, key: str, value: Any, default: Any) -> Any:
+    "`value` in the type of `default`, or `BadConfig`."
+    kind = type(default)
+    if kind not in _KINDS or (type(value) is kind) or (kind is float and type(value) is int):
+        return float(value) if kind is float else value
+    if isinstance(value, str):
+        words = {"true": True, "yes": True, "false": False, "no": False}
+        if kind is bool and value.lower() in words:
+            return words[value.lower()]
+        if kind is int and re.fullmatch(r"[+-]?\d+", value):
+            return int(value)
+        if kind is float and re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", value):
+            return float(value)
+    raise BadConfig(f"report {name}: parameter {key} must be {_KINDS[kind]}, found {value!r}")
+
+
+def _meanings(values: Mapping[str, Any]) -> None:
+    "`symbol` and `env` mean the same in every report: unknown ones are refused before anything runs."
+    from smcdesk.project import paths
+    from smcdesk.reports import replay_report
+
+    paths.check_env(values.get("env"))
+    if "symbol" in values:
+        replay_report.check_symbol(values["symbol"], values.get("env", "base"))
+
+
+def slot_name(params: Mapping[str, Any], known: Mapping[str, Any]) -> str:
+    "One file name per set of parameters: the symbol, then whatever differs from the defaults."
+    words = [str(params["symbol"])] if "symbol" in params else []
+    words += [f"{k}-{v}" for k, v in params.items() if k != "symbol" and v != known[k]]
+    name = re.sub(r"[^A-Za-z0-9_.+-]+", "-", "_".join(words)) or "default"
+    if len(name) <= 80:
+        return name
+    return f"{name[:63]}-{sha256(name.encode()).hexdigest()[:16]}"
+
+
+def run_report(
+    name: str,  # a template in nbs/reports, without its ending
+    params: Mapping[str, Any],  # parameter -> value
+    *,
+    root: Path,  # the project's top folder
+    now: datetime,  # decides the folder of the day
+    run_id: str | None = None,  # the MLflow run to attach to; None asks the ledger's hash
+    slot: str | None = None,  # names one turn of a timetable, which runs once; None: the parameters name the files
+) -> ReportResult:  # also stored as <slot>.json beside the notebook
+    "Run a template; the same slot again replaces its files, a failure keeps the notebook with the error."
+    from filelock import FileLock
+
+    source = template(name, root)
+    known = defaults(source)
+    values = resolve(name, known, params)
+    _meanings(values)
+    once, slot = slot is not None, slot or slot_name(values, known)
+    folder = root / "notebooks_out" / name / now.strftime("%Y/%m/%d")
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {"notebook": folder / f"{slot}.ipynb", "html": folder / f"{slot}.html", "record": folder / f"{slot}.json"}
+    with FileLock(folder / f".{slot}.lock"):
+        if once and (done := _ran(files["record"], values)):
+            return done
+        error = _execute(source, files["notebook"], values, root)
+        result, cells = _read(files["notebook"])
+        _page(cells, files["html"], f"{name} {slot}", with_code=bool(error))
+        status = "failed" if error else "ok"
+        run_id = run_id or (None if error else _run_of(result))
+        done = ReportResult(name, slot, status, error, values, result, now.isoformat(), **files, run_id=run_id)
+        write_text(files["record"], json.dumps(asdict(done), indent=2, default=str) + "\n")
+        if run_id:
+            from smcdesk import tracking
+
+            tracking.attach(run_id, files.values(), f"report/{name}")
+    index.write(root)
+    return done
+
+
+def _ran(record: Path, values: Mapping[str, Any]) -> ReportResult | None:
+    "What became of a slot that ran well with these parameters already."
+    if not record.exists():
+        return None
+    said = json.loads(record.read_text(encoding="utf-8"))
+    if said["status"] != "ok" or said["params"] != dict(values):
+        return None
+    return ReportResult(**{k: Path(v) if k in ("notebook", "html", "record") else v for k, v in said.items()})
+
+
+def _execute(source: Path, target: Path, values: Mapping[str, Any], root: Path) -> str:
+    "Run the template to `target` (also when it fails) and say what went wrong, or nothing."
+    import papermill
+    from papermill.exceptions import PapermillException, PapermillExecutionError
+
+    running = target.with_name(f".{target.stem}.running.ipynb")
+    error = ""
+    try:
+        papermill.execute_notebook(
+            str(source), str(running), parameters=dict(values), cwd=str(root), kernel_name="python3", language="python",
+            progress_bar=False, log_output=False, extra_arguments=["--log-level=CRITICAL"],
+        )  # fmt: skip
+    except PapermillExecutionError as e:
+        error = f"{e.ename}: {e.evalue}".splitlines()[0]
+    except PapermillException as e:
+        error = f"{type(e).__name__}: {e}".splitlines()[0]
+    except RuntimeError as e:  # the kernel died
+        error = f"{type(e).__name__}: {e}".splitlines()[0]
+    if running.exists():
+        running.replace(target)
+    return error
+
+
+def _read(notebook: Path):
+    "The summary row (empty when there is none) and the notebook itself."
+    import nbformat
+
+    nb = nbformat.read(str(notebook), as_version=4)
+    rows = [
+        output["data"][RESULT_MIME]
+        for cell in nb.cells
+        if cell.cell_type == "code"
+        for output in cell.get("outputs", [])
+        if RESULT_MIME in output.get("data", {})
+    ]
+    return (dict(rows[-1]) if rows else {}), nb
+
+
+def _page(nb, target: Path, title: str, *, with_code: bool) -> None:
+    "The notebook as one HTML page; code is shown only when something failed in it."
+    from nbconvert import HTMLExporter
+
+    exporter = HTMLExporter(
+        template_name="basic", exclude_input=not with_code, exclude_input_prompt=True, exclude_output_prompt=True,
+        exclude_anchor_links=True,
+    )  # fmt: skip
+    body, _ = exporter.from_notebook_node(nb)
+    with whole_file(target) as part:
+        part.write_text(_PAGE.format(title=title, body=body), encoding="utf-8")
+
+
+def _run_of(result: Mapping[str, Any]) -> str | None:
+    "The MLflow run whose ledger the report shows."
+    from smcdesk import tracking
+
+    if not {"symbol", "ledger_hash"} <= result.keys():
+        return None
+    return tracking.find_run(f"ledger_hash.{result['symbol']}", result["ledger_hash"])

@@ -1,0 +1,157 @@
+"""A walk-forward study told in plain sentences, each made of its own numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from smcdesk.project import logs
+from smcdesk.research.comparison import parameters
+from smcdesk.tracking import column, days, every_run, frame, known
+from smclab.candles import BadConfig
+
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    "Everything a study left about one symbol."
+
+    run: pd.Series  # the study's run
+    symbol: str
+    summary: pd.DataFrame  # per metric: value, low, high, n, unit, note
+    windows: pd.DataFrame
+    paths: pd.DataFrame
+    grid: pd.DataFrame
+    returns: pd.DataFrame  # daily_return of every test day, played from flat
+    folds: pd.DataFrame  # one row per nested run
+
+
+def load(symbol: str, env: str, study: str = "") -> Walk:
+    "A study's story from MLflow; the newest of the symbol when none is named."
+    logs.quiet_libraries()
+    runs = every_run()
+    if study:
+        run = known(runs, study)
+    else:
+        fit = (column(runs, "tags.study") == "walkforward") & (column(runs, "tags.env") == env)
+        fit &= column(runs, "tags.symbol").astype(str).str.split(",").map(lambda names: symbol in names)
+        if not fit.any():
+            raise BadConfig(f"there is no walk-forward of {symbol} in {env}: run smcdesk walkforward --env {env}")
+        run = runs[fit].iloc[0]
+    parts = {name: frame(run["run_id"], symbol, f"{name}.parquet") for name in ("summary", "windows", "paths", "grid")}
+    lacks = [name for name, table in parts.items() if table is None]
+    if lacks:
+        raise BadConfig(f"run {run['run_id']} is no walk-forward of {symbol}: it keeps no {', '.join(lacks)}")
+    returns = days(run["run_id"], symbol).to_frame()
+    own = runs[column(runs, "tags.mlflow.parentRunId") == run["run_id"]]
+    folds = own.assign(fold=own["tags.study.fold"].astype(int)).sort_values("fold", ignore_index=True)
+    parts["summary"] = parts["summary"].set_index("metric")
+    return Walk(run, symbol, returns=returns, folds=folds, **parts)
+
+
+def resolved(w: Walk) -> pd.DataFrame:
+    "What was studied."
+    tags = {name: str(w.run.get(f"tags.{name}", "")) for name in ("git_commit", "git_diff_hash", "seed", "config_hash")}
+    rows = {
+        "study": w.run["run_id"], "symbol": w.symbol, "environment": w.run.get("tags.env"),
+        "combinations": f"{len(w.grid):,} of {', '.join(parameters(w.grid))}", "windows": str(len(w.windows)),
+        "test days": f"{len(w.returns):,}, {w.returns.index[0]:%Y-%m-%d} to {w.returns.index[-1]:%Y-%m-%d}",
+        "data fingerprint": w.run.get(f"tags.data_fingerprint.{w.symbol}"), "configuration": tags["config_hash"],
+        "commit": tags["git_commit"][:12] + (f" + changes {tags['git_diff_hash']}" if tags["git_diff_hash"] else ""),
+        "seed": tags["seed"],
+    }  # fmt: skip
+    return pd.DataFrame({"": rows})
+
+
+def verdict(w: Walk) -> str:
+    "What following the choices proves."
+    row = w.summary.loc["test_sharpe_annual"]
+    if pd.isna(row["value"]):
+        return "The choices never traded on their test days, so there is nothing to judge."
+    told = f"Chosen on the past, the Sharpe ratio on {int(row['n']):,} days that followed is {row['value']:+.2f} a year"
+    if not np.isfinite(row["low"]):
+        return f"{told}; no interval can be given."
+    told = f"{told}; the 95 % interval runs from {row['low']:+.2f} to {row['high']:+.2f}"
+    if row["low"] > 0:
+        return f"{told} and lies above zero: a reason to test further, on candles that were not part of this study."
+    if row["high"] < 0:
+        return f"{told} and lies below zero: choosing from this grid lost money, and more than chance explains."
+    return f"{told} and includes zero: no evidence that choosing from this grid earns anything."
+
+
+def money(w: Walk) -> str:
+    "What the folds earned, played one by one."
+    grown = 100 * (np.prod(1 + w.returns["daily_return"].to_numpy()) - 1)
+    trades = int(column(w.folds, f"metrics.{w.symbol}.trades_n").fillna(0).sum())
+    return (
+        f"Every window's choice was played again from flat on its test days: {trades:,} closed trades, "
+        f"{grown:+.2f} % after costs if each fold's returns are compounded. The figures below read the grid's own "
+        "returns, where a position may reach over a window's edge."
+    )
+
+
+def luck(w: Walk) -> str:
+    "How much of the best combination is choosing."
+    v, n = w.summary["value"], w.summary["n"]
+    best = (
+        f"The best of {int(v['combinations_n']):,} combinations shows a Sharpe ratio of {_two(v, 'best_sharpe_annual')}"
+    )
+    said = [f"{best} on all days."]
+    if pd.notna(v["deflated_sharpe_pct"]):
+        said.append(f"The chance that it is above the luck of so many tries is {v['deflated_sharpe_pct']:.0f} %.")
+    said.append(
+        f"In {v['overfit_probability_pct']:.0f} % of {int(n['overfit_probability_pct']):,} halvings the choice of one "
+        "half was below the middle of the other half (50 % would be blind choice); it lost money in "
+        f"{v['overfit_loss_pct']:.0f} %."
+    )
+    said.append(
+        f"Combinatorial cross-validation gives {len(w.paths)} paths with a median Sharpe ratio of "
+        f"{_two(v, 'path_sharpe_annual')} and {_two(v, 'path_sharpe_annual_worst')} at worst."
+    )
+    return " ".join(said)
+
+
+def _two(values: pd.Series, name: str) -> str:
+    "A figure with two digits."
+    return f"{values[name]:.2f}" if pd.notna(values[name]) else "none"
+
+
+def card(w: Walk) -> pd.DataFrame:
+    "The summary as a reader wants it."
+    s = w.summary
+    around = [f"{lo:.2f} … {hi:.2f}" if np.isfinite(lo) else "" for lo, hi in zip(s["low"], s["high"], strict=True)]
+    value = ["none" if pd.isna(v) else f"{v:,.0f}" if k.endswith("_n") else f"{v:,.2f}" for k, v in s["value"].items()]
+    table = {"value": value, "95 % interval": around, "n": s["n"], "unit": s["unit"], "remark": s["note"].fillna("")}
+    return pd.DataFrame(table, index=s.index)
+
+
+def folds(w: Walk) -> pd.DataFrame:
+    "Window by window: what was chosen, and what became of it from flat."
+    names, rows = parameters(w.grid), []
+    for k, window in enumerate(w.windows.to_dict("records")):
+        run = w.folds.iloc[k]
+        got = {name: run.get(f"metrics.{w.symbol}.{name}", np.nan) for name in ("trades_n", "total_return_pct")}
+        rows.append(
+            {
+                "test days": f"{window['test_from']:%Y-%m-%d} to {window['test_to']:%Y-%m-%d}",
+                "choice": ", ".join(f"{name} {window[name]:g}" if isinstance(window[name], float) else
+                                    f"{name} {window[name]}" for name in names),
+                "Sharpe, train": f"{window['train_sharpe_annual']:.2f}", "test": f"{window['test_sharpe_annual']:.2f}",
+                "place": f"{100 * window['test_place']:.0f} %", "trades": f"{got['trades_n']:.0f}",
+                "from flat": f"{got['total_return_pct']:+.2f} %" if pd.notna(got["total_return_pct"]) else "none",
+                "run": run["run_id"][:6],
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def summary(w: Walk) -> dict[str, Any]:
+    "The report in one row."
+    names = ("test_sharpe_annual", "test_return_pct_year", "deflated_sharpe_pct", "overfit_probability_pct")
+    v = w.summary["value"]
+    return {
+        "study": w.run["run_id"], "symbol": w.symbol, "windows": len(w.windows), "combinations": len(w.grid),
+        **{name: None if pd.isna(v[name]) else float(v[name]) for name in names}, "sentence": verdict(w),
+    }  # fmt: skip

@@ -1,0 +1,386 @@
+"""Tracked runs side by side: ranked, drawn on one axis, and which differences are larger than chance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from smcdesk.project import logs, paths
+from smcdesk.tracking import column, days, every_run, frame, known
+from smclab.candles import BadConfig, nearest
+from smclab.scorecard import days_per_year, sharpes
+from smclab.walkforward import plateau
+
+FEW_DAYS = 60  # common days under which nothing is compared
+SURE = 0.05  # how often chance alone may be called a difference, over all pairs together
+RANKED = (
+    "sharpe_annual", "total_return_pct", "expectancy_r", "profit_factor", "win_rate_pct", "max_drawdown_pct",
+    "trades_n",
+)  # fmt: skip
+
+
+# The runs
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    "Runs of one symbol that can be compared."
+
+    symbol: str
+    env: str
+    rank_by: str
+    table: pd.DataFrame  # ranked: label (A is the first), run_id, what, days_n, and RANKED
+    returns: pd.DataFrame  # (days all runs have, runs) daily simple returns, columns: label
+    tests: pd.DataFrame  # `differences`
+    left_out: tuple[str, ...]  # sentences
+
+
+def _picked(runs: pd.DataFrame, study: str, ids: list[str], symbol: str, env: str, newest: int) -> pd.DataFrame:
+    "The runs asked for: a study's combinations, those named, or the newest."
+    if study:
+        known(runs, study)
+        own = column(runs, "tags.mlflow.parentRunId") == study
+        return runs[own & (column(runs, "tags.study.kind") == "combination")].iloc[::-1]
+    if ids:
+        for run_id in ids:
+            known(runs, run_id)
+        return runs.set_index("run_id", drop=False).loc[ids].reset_index(drop=True)
+    here = column(runs, "tags.symbol").astype(str).str.split(",").map(lambda names: symbol in names)
+    many = ("sweep", "tune", "portfolio")  # their own days are those of several combinations or symbols
+    whole = column(runs, "tags.study.kind").isna() & ~column(runs, "tags.study").isin(many)
+    return runs[here & whole & (column(runs, "tags.env") == env)].head(newest)
+
+
+def _told_apart(runs: pd.DataFrame) -> dict[str, str]:
+    "By run id what a run is: a combination in words, else its kind and up to three parameters that differ within it."
+    said, kinds = column(runs, "tags.study.words"), column(runs, "tags.study").fillna("replay")
+    found = dict(zip(runs["run_id"], said, strict=True))
+    for kind, alike in runs[said.isna()].groupby(kinds[said.isna()]):
+        asked = [c for c in alike if c.startswith("params.") and not c.startswith("params.work")]
+        differ = [c for c in asked if alike[c].nunique() > 1][:3]
+        for _, run in alike.iterrows():
+            found[run["run_id"]] = ", ".join([kind, *(f"{c.split('.')[-1]} {run[c]}" for c in differ)])
+    return found
+
+
+def _made(run: pd.Series, symbol: str) -> Any:
+    "The hash of what came out of a run."
+    kind = "folds" if run.get("tags.study") == "walkforward" else "ledger"
+    return run.get(f"tags.{kind}_hash.{symbol}")
+
+
+def _on_common_days(table: pd.DataFrame, common: pd.DataFrame) -> pd.DataFrame:
+    "The ranking with what returns tell, worked out anew where runs cover different days or kept no figures."
+    same = (table["days_n"] == len(common)).all() and table["sharpe_annual"].notna().all()
+    if len(common) < 2 or same:
+        return table
+    x = common[list(table["run_id"])].to_numpy(float).T
+    grown = np.cumprod(1 + x, axis=1)
+    peak = np.maximum.accumulate(np.maximum(grown, 1.0), axis=1)
+    return table.assign(
+        sharpe_annual=sharpes(x) * _year(common) ** 0.5,
+        total_return_pct=100 * (grown[:, -1] - 1),
+        max_drawdown_pct=100 * (1 - grown / peak).max(axis=1),
+    )
+
+
+def _row(run: pd.Series, symbol: str) -> dict[str, Any]:
+    "One run of the ranking."
+    return {"run_id": run["run_id"]} | {k: run.get(f"metrics.{symbol}.{k}", np.nan) for k in RANKED}
+
+
+def load(
+    symbol: str,
+    env: str,
+    *,
+    study: str = "",  # a sweep's run id: its kept combinations
+    runs: str = "",  # run ids with commas between
+    newest: int = 8,  # how many, when neither is said
+    rank_by: str = "sharpe_annual",
+    n_boot: int = 2000,
+    seed: int = 0,
+) -> Comparison:
+    "The runs, ranked and tested against each other on the days all of them have."
+    if rank_by not in RANKED:
+        raise BadConfig(f"rank_by must be one of {', '.join(RANKED)}, found {rank_by!r}{nearest(rank_by, RANKED)}")
+    logs.quiet_libraries()
+    rows, returns, left_out, seen = [], {}, [], {}
+    ids = [word.strip() for word in runs.split(",") if word.strip()]
+    picked = _picked(every_run(), study, ids, symbol, env, newest)
+    what = _told_apart(picked)
+    for _, run in picked.iterrows():
+        daily = days(run["run_id"], symbol)
+        if daily is None:
+            left_out.append(f"Run {run['run_id'][:6]} kept no daily returns of {symbol}.")
+            continue
+        row, made = _row(run, symbol), _made(run, symbol)
+        row |= {"what": what[run["run_id"]], "days_n": len(daily)}
+        if isinstance(made, str) and made in seen:
+            left_out.append(f"Run {run['run_id'][:6]}, {row['what']}, has the same ledger as {seen[made]}.")
+            continue
+        seen[made] = run["run_id"][:6]
+        rows.append(row)
+        returns[run["run_id"]] = daily
+    if not rows:
+        raise BadConfig(f"no run of {symbol} in {env} keeps daily returns yet: run smcdesk sweep --env {env} first")
+    common, rising = pd.DataFrame(returns).dropna(), rank_by == "max_drawdown_pct"
+    table = _on_common_days(pd.DataFrame(rows), common)
+    table = table.sort_values(rank_by, ascending=rising, kind="stable", ignore_index=True)
+    table = table[["run_id", "what", "days_n", *RANKED]]
+    table.insert(0, "label", [_label(k) for k in range(len(table))])
+    common = common[list(table["run_id"])].set_axis(table["label"], axis=1)
+    tests = differences(common, year=_year(common), n_boot=n_boot, seed=seed)
+    return Comparison(symbol, env, rank_by, table, common, tests, tuple(left_out))
+
+
+def _label(k: int) -> str:
+    "A to Z, then AA."
+    return chr(65 + k) if k < 26 else _label(k // 26 - 1) + _label(k % 26)
+
+
+def _year(returns: pd.DataFrame) -> float:
+    "Trading days per year of the common days."
+    return days_per_year(returns.index.tz_localize("UTC")) if len(returns) else np.nan
+
+
+# Chance
+
+
+def resampled_means(
+    x: np.ndarray,  # (days, series)
+    n_boot: int,
+    seed: int,
+    block: int,  # days that are drawn together
+) -> np.ndarray:  # (n_boot, series)
+    "Means of resamples of whole blocks of days, the same days for every series, around the end to the beginning."
+    n, rng = len(x), np.random.default_rng(seed)
+    padded = np.vstack([x, x[: block - 1]])
+    sums = np.vstack([np.zeros(x.shape[1]), np.cumsum(padded, axis=0)])
+    blocks = (sums[block:] - sums[:-block])[:n]  # the sum of the block that begins on each day
+    rest = n % block
+    short = (np.vstack([sums, sums[-1:]])[rest:][:n] - sums[:n]) if rest else None
+    out = np.empty((n_boot, x.shape[1]))
+    for k in range(n_boot):
+        total = blocks[rng.integers(n, size=n // block)].sum(axis=0)
+        out[k] = (total + (short[rng.integers(n)] if rest else 0.0)) / n
+    return out
+
+
+def differences(
+    returns: pd.DataFrame,  # (days, runs) daily simple returns on the same days
+    *,
+    year: float,  # trading days per year
+    n_boot: int = 2000,
+    seed: int = 0,
+) -> pd.DataFrame:  # one row per pair, the surest first; least: what would have been larger than chance
+    "Whether mean daily returns differ by more than chance: a paired block bootstrap, Romano-Wolf step-down."
+    names = ["better", "worse", "difference_pct_year", "low", "high", "least_pct_year", "p_single", "p", "larger"]
+    if len(returns) < FEW_DAYS or returns.shape[1] < 2:
+        return pd.DataFrame(columns=names)
+    x = returns.to_numpy(float)
+    pairs = [(i, j) if x[:, i].mean() >= x[:, j].mean() else (j, i) for i, j in combinations(range(x.shape[1]), 2)]
+    one, other = np.array(pairs).T
+    drawn = resampled_means(x, n_boot, seed, max(1, round(len(x) ** (1 / 3))))
+    found, drawn = (x[:, one] - x[:, other]).mean(axis=0), drawn[:, one] - drawn[:, other]
+    spread = drawn.std(axis=0, ddof=1)
+    moves = spread > 1e-15
+    scale, sure = np.where(moves, spread, 1.0), np.where(found > 1e-15, np.inf, 0.0)  # the same distance every day
+    t, chance = np.where(moves, found / scale, sure), np.where(moves, np.abs(drawn - found) / scale, 0.0)
+    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+    p, pct = step_down(t, chance), 100 * year
+    columns = {
+        "better": returns.columns[one], "worse": returns.columns[other], "difference_pct_year": found * pct,
+        "low": low * pct, "high": high * pct,
+        "least_pct_year": np.quantile(chance.max(axis=1), 1 - SURE) * spread * pct,
+        "p_single": (1 + (chance >= t).sum(axis=0)) / (n_boot + 1), "p": p, "larger": p < SURE,
+    }  # fmt: skip
+    return pd.DataFrame(columns).sort_values("p", kind="stable", ignore_index=True)
+
+
+def step_down(
+    t: np.ndarray,  # (tests,) what was found, in standard errors
+    chance: np.ndarray,  # (n_boot, tests) the same under chance alone, absolute
+) -> np.ndarray:  # (tests,) p values, corrected for how many were asked
+    "Romano and Wolf's step-down: each test against the largest of itself and all that are weaker."
+    order = np.argsort(-t, kind="stable")
+    weaker = np.maximum.accumulate(chance[:, order][:, ::-1], axis=1)[:, ::-1]
+    p = (1 + (weaker >= t[order]).sum(axis=0)) / (len(chance) + 1)
+    out = np.empty(len(t))
+    out[order] = np.maximum.accumulate(p)
+    return out
+
+
+# What the report says
+
+
+def resolved(c: Comparison) -> pd.DataFrame:
+    "What the parameters turned out to mean."
+    first, last = (f"{day:%Y-%m-%d}" for day in (c.returns.index[0], c.returns.index[-1])) if len(c.returns) else "--"
+    rows = {
+        "symbol": c.symbol, "environment": c.env, "runs": str(len(c.table)), "ranked by": c.rank_by,
+        "days all runs have": f"{len(c.returns):,}, {first} to {last}", "tracking store": paths.mlflow_uri(),
+    }  # fmt: skip
+    return pd.DataFrame({"": rows})
+
+
+def verdict(c: Comparison) -> str:
+    "Which differences are larger than chance, in one breath."
+    n = len(c.table)
+    if n < 2:
+        return "There is one run, and nothing to compare it with."
+    if len(c.returns) < FEW_DAYS:
+        return f"The {n} runs share {len(c.returns):,} days; under {FEW_DAYS} nothing is compared."
+    larger = c.tests[c.tests["larger"]]
+    told = f"{n} runs, {len(c.tests)} pairs, {len(c.returns):,} common days"
+    if larger.empty:
+        least = c.tests["least_pct_year"].median()
+        return (
+            f"{told}: no difference is larger than chance, so the first of the ranking is not known to be the best. "
+            f"On so few days a pair must differ by about {least:.1f} % a year to be told apart."
+        )
+    what = c.table.set_index("label")["what"]
+    pairs = "; ".join(
+        f"{r.better} ({what[r.better]}) over {r.worse} ({what[r.worse]}), {r.difference_pct_year:+.1f} % a year"
+        for r in larger.itertuples()
+    )
+    which = "one difference is" if len(larger) == 1 else f"{len(larger)} differences are"
+    return f"{told}: {which} larger than chance: {pairs}."
+
+
+def method(c: Comparison) -> str:
+    "How that was worked out."
+    block = max(1, round(len(c.returns) ** (1 / 3)))
+    return (
+        "Every pair is compared by its difference in mean daily return on the days all runs have. Whole blocks of "
+        f"{block} days are drawn anew, the same days for all runs (a paired circular block bootstrap), and p is "
+        "corrected for the number of pairs by Romano and Wolf's step-down with the largest studentised difference: "
+        f"if no pair differed, at most {100 * SURE:.0f} % of such reports would name one. Runs were picked for being "
+        "good on these very days; that luck is not in p, only a walk-forward shows it."
+    )
+
+
+def ranking(c: Comparison) -> pd.DataFrame:
+    "The runs as a reader wants them."
+    shown = c.table.assign(run_id=c.table["run_id"].str[:6])
+    for name in RANKED:
+        digits = 0 if name == "trades_n" else 2
+        shown[name] = [f"{v:,.{digits}f}" if pd.notna(v) else "none" for v in shown[name]]
+    heads = {"label": "", "run_id": "run", "what": "what it is", "days_n": "days"}
+    heads |= dict(
+        zip(RANKED, ("Sharpe", "return, %", "R a trade", "profit factor", "won, %", "fall, %", "trades"), strict=True)
+    )
+    return shown.rename(columns=heads)
+
+
+def pairs(c: Comparison) -> pd.DataFrame:
+    "The tests as a reader wants them."
+    rows = [
+        {
+            "better": r.better, "worse": r.worse, "difference, % a year": f"{r.difference_pct_year:+.2f}",
+            "95 % interval, this pair alone": f"{r.low:+.2f} … {r.high:+.2f}",
+            "p, this pair alone": f"{r.p_single:.3f}",
+            "p, all pairs": f"{r.p:.3f}", "larger than chance": "yes" if r.larger else "no",
+        }
+        for r in c.tests.itertuples()
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def omitted(c: Comparison) -> str:
+    "What could not be shown."
+    days = (
+        f"Not all runs cover the same days: Sharpe ratio, return and fall are those of the {len(c.returns):,} days all "
+        "of them have, by daily closes; the other figures are of each run's own days."
+    )
+    return " ".join([*([days] if (c.table["days_n"] != len(c.returns)).any() else []), *c.left_out])
+
+
+def _studies(c: Comparison, study: str) -> Iterator[str]:
+    "Ids of the studies the shown runs belong to, and of the newest walk-forward of the same candles."
+    runs = every_run()
+    mine = runs[runs["run_id"].isin(c.table["run_id"])]
+    yield from dict.fromkeys([*([study] if study else []), *column(mine, "tags.mlflow.parentRunId").dropna()])
+    walks = runs[(column(runs, "tags.study") == "walkforward")]
+    same = column(walks, f"tags.data_fingerprint.{c.symbol}").isin(column(mine, f"tags.data_fingerprint.{c.symbol}"))
+    yield from walks[same]["run_id"].head(1)
+
+
+def grid(c: Comparison, study: str) -> pd.DataFrame | None:
+    "The grid behind the runs; None where none of them comes from one."
+    found = (frame(run_id, c.symbol, "grid.parquet") for run_id in dict.fromkeys(_studies(c, study)))
+    return next((table for table in found if table is not None), None)
+
+
+def windows(c: Comparison, study: str) -> pd.DataFrame | None:
+    "The newest walk-forward's windows on the same candles; None where there is none."
+    found = (frame(run_id, c.symbol, "windows.parquet") for run_id in dict.fromkeys(_studies(c, study)))
+    return next((table for table in found if table is not None), None)
+
+
+def parameters(grid: pd.DataFrame) -> list[str]:
+    "A grid's parameters."
+    return list(grid.columns[: grid.columns.get_loc("trades_n")])
+
+
+def plateaus(grid: pd.DataFrame, n: int = 6) -> pd.DataFrame:
+    "The best combinations and how their neighbours do."
+    flat = plateau(grid.set_index(parameters(grid))["sharpe_annual"])
+    shown = flat.sort_values("score", ascending=False, kind="stable").head(n).reset_index()
+    figures = {
+        "score": "Sharpe", "neighbours_mean": "neighbours, mean", "neighbours_worst": "worst", "drop": "drop to them",
+    }  # fmt: skip
+    for name in parameters(grid):
+        shown[name] = [f"{v:g}" if isinstance(v, float) else str(v) for v in shown[name]]
+    for name in figures:
+        shown[name] = [f"{v:.2f}" if pd.notna(v) else "none" for v in shown[name]]
+    return shown.rename(columns={**figures, "neighbours_n": "neighbours, n"})
+
+
+def plateau_words(grid: pd.DataFrame) -> str:
+    "Whether the best combination stands on a plateau or on a needle."
+    flat = plateau(grid.set_index(parameters(grid))["sharpe_annual"])
+    best = flat.loc[flat["score"].idxmax()]
+    gains = 100 * float((flat["score"] > 0).mean())
+    told = f"Of {len(flat):,} combinations {gains:.0f} % earned something after costs."
+    around = f"The best has a Sharpe ratio of {best['score']:.2f}"
+    if not best["neighbours_n"] or not best["score"] > 0:
+        return f"{told} {around}, which no neighbour could make a plateau."
+    flat_top = best["neighbours_mean"] >= best["score"] / 2 and best["neighbours_worst"] > 0
+    near = int(best["neighbours_n"])
+    keeps = "They keep half of it and none loses: a plateau."
+    return (
+        f"{told} {around}; its {near} neighbours have {best['neighbours_mean']:.2f} on average and "
+        f"{best['neighbours_worst']:.2f} at worst. "
+        + (keeps if flat_top else "A plateau would keep half of it without a loser: this is a needle.")
+    )
+
+
+def choice_columns(windows: pd.DataFrame) -> list[str]:
+    "The parameters of a table of windows: what follows its own figures."
+    return list(windows.columns[windows.columns.get_loc("neighbours_sharpe_annual") + 1 :])
+
+
+def stability_words(windows: pd.DataFrame, names: list[str]) -> str:
+    "How the choices held."
+    train, test = windows["train_sharpe_annual"].mean(), windows["test_sharpe_annual"].mean()
+    won, n = int((windows["test_return_pct_year"] > 0).sum()), len(windows)
+    choices = len(windows[names].drop_duplicates())
+    return (
+        f"{n} windows chose {choices} different combinations. Their Sharpe ratio was {train:.2f} on the days they were "
+        f"chosen on and {test:.2f} on the days after, on average; {won} of {n} windows earned something."
+    )
+
+
+def summary(c: Comparison) -> dict[str, Any]:
+    "The report in one row."
+    first = c.table.iloc[0]
+    return {
+        "symbol": c.symbol, "env": c.env, "runs": len(c.table), "days": len(c.returns), "pairs": len(c.tests),
+        "larger_than_chance": int(c.tests["larger"].sum()), "first": first["run_id"], "ranked_by": c.rank_by,
+        "sentence": verdict(c),
+    }  # fmt: skip

@@ -1,0 +1,61 @@
+"""The due slots of a timetable, run one after the other, each written down before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from smcdesk.schedule.slot_log import Book
+from smcdesk.schedule.timetable import Job, Slot, Timetable, due_slots
+
+
+@dataclass(frozen=True)
+class Done:
+    "What became of one slot."
+
+    slot: Slot
+    status: str  # ok, failed, skipped
+    reason: str = ""
+
+
+def wake(
+    schedule: Timetable,
+    book: Book,
+    clock: Callable[[], datetime],  # UTC
+    run: Callable[[str, Job, Slot], Any],  # (name, job, slot); raises when the slot failed
+    *,
+    failed: Callable[[Slot, Job, str], None] = lambda *_: None,  # tell someone
+    stop: Callable[[], bool] = lambda: False,  # asked before every slot
+) -> list[Done]:  # nothing while another process is at work
+    "Run what is due, one after the other; every slot once, or with a reason why not."
+    done = []
+    with book.alone() as mine:
+        if not mine:
+            return done
+        now = clock()
+        due = due_slots(schedule, book.last(schedule, now), now)
+        book.skip([slot for slot in due if slot.why_not], now)
+        for slot in due:
+            if stop():
+                break
+            if slot.why_not:
+                done.append(Done(slot, "skipped", slot.why_not))
+            elif book.claim(slot, clock()):
+                done.append(run_one(schedule.jobs[slot.job], slot, book, clock, run, failed))
+    return done
+
+
+def run_one(job: Job, slot: Slot, book: Book, clock, run, failed) -> Done:
+    "Run one slot that was claimed."
+    try:
+        run(slot.job, job, slot)
+    except Exception as error:  # a report may raise anything; the timetable goes on
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        book.close(slot, "failed", said, clock())
+        if job.on_failure == "alert":
+            failed(slot, job, said)
+        return Done(slot, "failed", said)
+    book.close(slot, "ok", "", clock())
+    return Done(slot, "ok")

@@ -1,0 +1,51 @@
+"""The database's shape, version by version; Alembic walks between them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection
+
+from smclab.candles import BadConfig, nearest
+
+
+def _config(connection: Connection | None = None) -> Config:
+    "Alembic's settings, without an alembic.ini."
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    return config
+
+
+def head() -> str:
+    "The newest revision this program knows."
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def current(connection: Connection) -> str | None:
+    "The revision the database is at; None when it has no tables yet."
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def move(
+    connection: Connection,  # in a writing transaction
+    to: str,  # a revision, "head", or "base" for nothing at all
+):
+    "Walk the database up or down to a revision, all steps or none."
+    script = ScriptDirectory.from_config(_config())
+    known = [r.revision for r in script.walk_revisions()][::-1]  # oldest first
+    if to not in ("head", "base", *known):
+        raise BadConfig(f"the store has no revision {to!r}{nearest(to, known)} (known: base, {', '.join(known)}, head)")
+    here = current(connection)
+    if here is not None and here not in known:
+        raise BadConfig(f"the store is at revision {here!r}, which this program does not know: update the program")
+    goal = {"head": len(known), "base": 0}.get(to) if to in ("head", "base") else known.index(to) + 1
+    walk = command.upgrade if goal >= (known.index(here) + 1 if here else 0) else command.downgrade
+    try:
+        walk(_config(connection), to)
+    except CommandError as error:
+        raise BadConfig(f"the store's migrations cannot be walked: {error}") from error
