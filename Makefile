@@ -47,7 +47,7 @@ sync: .venv/dev ## format, clean and export the notebooks: the diff should be on
 
 lab: .venv/dev ## JupyterLab on nbs, with this environment as its kernel and papermill as its scheduler's executor
 	$(BIN)/python -m ipykernel install --sys-prefix --name smclab --display-name smclab
-	$(BIN)/jupyter lab --Scheduler.execution_manager_class=smcdesk.services.jupyter.Papermill nbs
+	$(BIN)/jupyter lab --Scheduler.execution_manager_class=smcdesk.services.jupyter.PapermillExecutor nbs
 
 ui: .venv/lab ## MLflow's pages on the runs tracked here
 	$(BIN)/smcdesk ui

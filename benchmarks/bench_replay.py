@@ -21,7 +21,7 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from smcdesk.research.tape import Tape, live_tickets
+from smcdesk.research.tape import ResearchTape, live_tickets
 from smclab.execution import BACKTRADER_OCO, Costs, intent_table, intents
 from smclab.gates import Context
 from smclab.instruments import instrument
@@ -276,7 +276,7 @@ def road(n: int):
         found = candidates(reading, EURUSD)
         laps.append((f"candidates: {len(found):,}", *clocks()))
         paid, first = pd.Series(0.00008, bars.index), warmup_bars(reading)
-        tape = Tape(bars, found, context, costs, paid, policy.to_dict(), {}, warmup_bars=first)
+        tape = ResearchTape(bars, found, context, costs, paid, policy.to_dict(), {}, warmup_bars=first)
         live = live_tickets(tape, policy)
         laps.append((f"decide in bulk: {len(live):,} live", *clocks()))
         orders = intents(live, bars, policy=policy)

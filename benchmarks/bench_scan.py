@@ -26,22 +26,22 @@ BATCH = 100  # symbols of one unit of work: what a worker holds at a time
 def live(symbols: int, slots: int, kept: int) -> None:
     "Scans of warm lanes from a local history; what the store and the journal write is part of it."
     from smcdesk.decisions import config
-    from smcdesk.marketdata.history import History
+    from smcdesk.marketdata.history import CandleHistory
     from smcdesk.scanning import scanner
-    from smcdesk.scanning.workspace import Desk
+    from smcdesk.scanning.workspace import Workspace
     from smcdesk.store import Store
-    from smcdesk.store.journal import Journal
+    from smcdesk.store.journal import ScanJournal
     from smclab.candles import resample
     from smclab.tapes import market
 
     folder = Path(tempfile.mkdtemp())
-    one = config.worlds("paper", ["EURUSD"])["EURUSD"]
+    one = config.load_decision_configs("paper", ["EURUSD"])["EURUSD"]
     names = [f"SYM{k:02d}" for k in range(symbols)]
     known = {
-        s: config.World.from_dict(one.to_dict() | {"instrument": one.instrument.to_dict() | {"symbol": s}})
+        s: config.DecisionConfig.from_dict(one.to_dict() | {"instrument": one.instrument.to_dict() | {"symbol": s}})
         for s in names
     }
-    history, steps = History(folder / "raw"), slots + 2
+    history, steps = CandleHistory(folder / "raw"), slots + 2
     tapes = {}
     for k, s in enumerate(names):
         bars = market(kept * 16 // 4, seed=k)
@@ -52,8 +52,8 @@ def live(symbols: int, slots: int, kept: int) -> None:
     store = Store(f"sqlite:///{folder / 'store.db'}")
     store.upgrade()
     moving = {"now": end}
-    desk = Desk(
-        None, "bench", history, store, Journal(folder / "scans.db"), known, config.rules("paper", one.policy),
+    workspace = Workspace(
+        None, "bench", history, store, ScanJournal(folder / "scans.db"), known, config.load_fill_rules("paper", one.policy),
         clock=lambda: moving["now"].to_pydatetime(),
     )  # fmt: skip
     spent = _watch()
@@ -71,7 +71,7 @@ def live(symbols: int, slots: int, kept: int) -> None:
         fill(moving["now"])
         spent.clear()
         wall, cpu = time.perf_counter(), time.process_time()
-        found = scanner.scan(desk, names, TIMEFRAMES, f"slot{k}")
+        found = scanner.scan(workspace, names, TIMEFRAMES, f"slot{k}")
         told = (time.perf_counter() - wall, time.process_time() - cpu, sum(spent.values()))
         bars_n = int(found.series["bars_n"].sum())
         print(
@@ -87,12 +87,12 @@ def live(symbols: int, slots: int, kept: int) -> None:
 
 def _watch() -> dict:
     "CPU seconds spent in reading and deciding."
-    from smcdesk.decisions.series import Lane
+    from smcdesk.decisions.series import SeriesReader
 
     spent: dict[str, float] = {}
 
     def timed(name):
-        kept = getattr(Lane, name)
+        kept = getattr(SeriesReader, name)
 
         def call(*args, **kwargs):
             begin = time.process_time()
@@ -101,7 +101,7 @@ def _watch() -> dict:
             finally:
                 spent[name] = spent.get(name, 0.0) + time.process_time() - begin
 
-        setattr(Lane, name, call)
+        setattr(SeriesReader, name, call)
 
     timed("extend"), timed("decide")
     return spent

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from smcdesk.decisions.context import conditions
+from smcdesk.decisions.context import tape_context
 from smcdesk.decisions.inputs import spread_by_bar, trading_costs
 from smcdesk.marketdata.quality import verdicts
 from smcdesk.pipelines.sweep import waiting
@@ -128,12 +128,12 @@ def gold_caps(shared: Path) -> list[dict]:
     return rows
 
 
-def road(shared: Path, symbol: str, candles: str, spread: str | None, conf: dict) -> research_tape.Tape:
+def road(shared: Path, symbol: str, candles: str, spread: str | None, conf: dict) -> research_tape.ResearchTape:
     """One tape as conf/base has it: costs by asset class, data judged bar by bar, limits looked at again."""
     bars, profile, policy = tape(shared, candles), instrument(symbol), Policy.from_dict(conf["policy"])
     costs, account = trading_costs(profile, conf["costs"], "bid"), Account.from_dict(conf["account"])
     config = Config.from_dict(conf["reading"])
-    world = conditions(bars, bars, profile, account, costs, None, policy, config, conf["regime"])
+    world = tape_context(bars, bars, profile, account, costs, None, policy, config, conf["regime"])
     quoted = pd.read_parquet(shared / "data" / f"{spread}.parquet").set_index("ts").iloc[:, 0] if spread else None
     paid = spread_by_bar(bars, bars, quoted, costs)
     reading = read(bars, config, instrument=profile, timeframes=tuple(conf["timeframes"]))
@@ -141,7 +141,7 @@ def road(shared: Path, symbol: str, candles: str, spread: str | None, conf: dict
     found = candidates(reading, profile, setups)
     looks = waiting(reading, profile, setups)
     asked, first = (conf["policy"], conf["rules"], conf["orders"]), warmup_bars(reading, setups)
-    return research_tape.Tape(bars, found, world, costs, paid, *asked, looks, first)
+    return research_tape.ResearchTape(bars, found, world, costs, paid, *asked, looks, first)
 
 
 def said(row, digits: int = 2, unit: str = "") -> str:
@@ -150,7 +150,7 @@ def said(row, digits: int = 2, unit: str = "") -> str:
     return f"{row['value']:+.{digits}f}{around}{unit}" if pd.notna(row["value"]) else "none"
 
 
-def earned(name: str, tape: research_tape.Tape, n_boot: int, seed: int) -> dict:
+def earned(name: str, tape: research_tape.ResearchTape, n_boot: int, seed: int) -> dict:
     """What conf's own policy earned, after costs."""
     ledger = research_tape.play(tape, {})
     card = research_tape.card(tape, ledger, n_boot=n_boot, seed=seed)
@@ -163,7 +163,7 @@ def earned(name: str, tape: research_tape.Tape, n_boot: int, seed: int) -> dict:
     }  # fmt: skip
 
 
-def walked(name: str, tape: research_tape.Tape, conf: dict) -> dict:
+def walked(name: str, tape: research_tape.ResearchTape, conf: dict) -> dict:
     """What choosing from conf's grid by the past came to."""
     grid = sweep.sweep(tape, sweep.grid(conf["sweep"]["space"]), engine="serial")
     how = {"longest_trade_days": grid.longest_trade_days, "n_boot": conf["scorecard"]["n_boot"], "seed": conf["seed"]}

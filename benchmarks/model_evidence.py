@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from smcdesk.decisions.inputs import regime_by_close, round_trip
+from smcdesk.decisions.inputs import regime_series, round_trip_cost
 from smcdesk.decisions.records import decision_log
 from smcdesk.marketdata.quality import verdicts
-from smcdesk.modelling.trading_value import Trial, acting
+from smcdesk.modelling.trading_value import TradingTest, trading_value
 from smcdesk.pipelines.model import setup_labels
 from smclab.audit import audit, changed_by_cut
 from smclab.candles import check
@@ -85,9 +85,9 @@ def world(shared: Path, news: NewsCalendar, symbol: str, candles: str, spread: s
     if spread:
         quoted = pd.read_parquet(shared / "data" / f"{spread}.parquet").set_index("ts").iloc[:, 0]
         paid = quoted.reindex(bars.index).fillna(profile.typical_spread).astype("float64")
-    regime = regime_by_close(bars, {"method": "rule", "rule": RegimeConfig().to_dict(), "hmm": {}})
+    regime = regime_series(bars, {"method": "rule", "rule": RegimeConfig().to_dict(), "hmm": {}})
     context = Context(
-        profile, Account(10_000.0), costs.spread_price, **round_trip(costs), news=news,
+        profile, Account(10_000.0), costs.spread_price, **round_trip_cost(costs), news=news,
         quality=verdicts(bars, profile), regimes=regime,
     )  # fmt: skip
     return read(bars, instrument=profile), context, paid, costs
@@ -125,8 +125,8 @@ def studied(shared: Path, news: NewsCalendar, name: str) -> dict:
     spans = (labels["outcome"], labels["known_close"], labels["end_time"])
     learned = fit(made, *spans, score=labels["score"], config=CONFIG)
     leaks = audit(made, *spans, config=CONFIG)
-    trial = Trial(reading, reading.bars, context, POLICY, None, paid, ORDERS, costs, rules)
-    acted = acting(trial, learned.oof, rows.set_index("setup_id")["score"])
+    trial = TradingTest(reading, reading.bars, context, POLICY, None, paid, ORDERS, costs, rules)
+    acted = trading_value(trial, learned.oof, rows.set_index("setup_id")["score"])
     return {
         "learned": learned, "leaks": leaks, "acted": acted, "cut": cut_rows(reading, rows, made, context, paid),
         "promotion": promotion(learned.oof, None, CONFIG), "n": len(found), "labels": labels, "k": made.shape[1],

@@ -11,9 +11,16 @@ from typer.testing import CliRunner
 
 from smcdesk import figures
 from smcdesk.__main__ import app
-from smcdesk.decisions.inputs import at_timeframe, higher_timeframes, moment, round_trip, spread_by_bar, stop_noise
+from smcdesk.decisions.inputs import (
+    at_timeframe,
+    decision_time_ns,
+    higher_timeframes,
+    round_trip_cost,
+    spread_by_bar,
+    stop_atr_series,
+)
 from smcdesk.decisions.records import outcome_rows
-from smcdesk.marketdata.instruments import traded
+from smcdesk.marketdata.instruments import configured_instrument
 from smcdesk.project.config import load_config
 from smcdesk.providers import economic_calendar
 from smcdesk.providers.files import read_spread
@@ -152,7 +159,7 @@ SOME = [
 
 def test_rollout_counts_what_a_reader_would_count():
     labels = table(SOME)
-    by_class, by_gate = rollout.classes(labels), rollout.gates(labels)
+    by_class, by_gate = rollout.outcome_counts(labels), rollout.gates(labels)
     assert by_class["n"].to_dict() == {"live": 2, "shadow": 3, "none": 1}
     assert by_class.loc["live", "share_pct"] == pytest.approx(100 / 3)
     assert by_class.loc["live", ["closed_n", "win_pct", "r_mean"]].tolist() == [2, 50.0, 0.5]
@@ -168,9 +175,9 @@ def test_rollout_counts_what_a_reader_would_count():
 
 
 def test_stages_are_the_setups_that_only_their_grade_kept_from_being_live():
-    stages = rollout.stages(table(SOME), SURE)
+    stages = rollout.rollout_stages(table(SOME), SURE)
     assert stages["n"].to_dict() == {"A+ only": 2, "A+ and A": 3, "A alone": 1}
-    assert rollout.stages(table(SOME), {"A+": 80.0, "A": 60.0})["n"].to_dict() == {
+    assert rollout.rollout_stages(table(SOME), {"A+": 80.0, "A": 60.0})["n"].to_dict() == {
         "A+ only": 0, "A+ and A": 1, "A alone": 1,
     }  # fmt: skip
     assert stages.loc["A+ only", "say"] == "not enough: 2 closed, at least 30 are needed"
@@ -188,7 +195,7 @@ def test_stages_are_the_setups_that_only_their_grade_kept_from_being_live():
 def test_the_step_to_more_grades_needs_figures_that_carry_it(a_plus, a, said):
     rows = [label(n, grade="A+", r=a_plus[n % 2]) for n in range(40)]
     rows += [label(n, grade="A", r=a[n % 2]) for n in range(40, 80)]
-    step = rollout.step(rollout.stages(table(rows), SURE))
+    step = rollout.next_step(rollout.rollout_stages(table(rows), SURE))
     assert re.search(said, step), step
 
 
@@ -208,7 +215,12 @@ def test_rollout_of_nothing_or_little_says_n_0_instead_of_failing(rows):
     told = rollout.figures(labels, SURE)
     json.dumps(told, allow_nan=False)
     assert len(rollout.compare(told, told)) and not rollout.compare(told, told)["apart"].any()
-    for one in (rollout.classes(labels), rollout.gates(labels), rollout.reasons(labels), rollout.stages(labels, SURE)):
+    for one in (
+        rollout.outcome_counts(labels),
+        rollout.gates(labels),
+        rollout.reasons(labels),
+        rollout.rollout_stages(labels, SURE),
+    ):
         assert "n = 0" in rollout.shown(one).to_string() or rows
     for by in ("instrument", "session", "grade"):
         assert len(rollout.shown(rollout.groups(labels, by)))
@@ -311,7 +323,7 @@ def test_stage_counts_no_setup_that_its_model_expects_to_lose_on():
     rows = [label(n, r=1.0, grade="A+") for n in range(4)]
     rows[0]["verdicts"][3] |= {"passed": False, "evidence": {"gains": False}}
     rows[1]["verdicts"][3] |= {"passed": False, "evidence": {"gains": True}}
-    assert rollout.stages(table(rows), SURE).loc["A+ only", "n"] == 3
+    assert rollout.rollout_stages(table(rows), SURE).loc["A+ only", "n"] == 3
 
 
 def test_rollout_says_which_setups_have_no_plan():
@@ -364,7 +376,7 @@ def everything(store):
 @pytest.fixture(scope="module")
 def decided(house):
     """The made-up market decided on once, and the store it left."""
-    session.run(("data", "feature", "decide"), symbol=None, env="test", runtime_params=POLICY)
+    session.run_pipelines(("data", "feature", "decide"), symbol=None, env="test", runtime_params=POLICY)
     with Store(env="test") as s:
         yield s
 
@@ -403,7 +415,7 @@ def test_decide_fills_outcomes_of_every_plan_as_later_facts(decided):
 
 def test_deciding_the_same_again_writes_nothing(decided):
     before = everything(decided)
-    session.run(("decide",), symbol=SYMBOL, env="test", runtime_params=POLICY)
+    session.run_pipelines(("decide",), symbol=SYMBOL, env="test", runtime_params=POLICY)
     assert everything(decided) == before
     code, out, _ = smcdesk("outcomes", "--env", "test")
     assert code == 0 and out.startswith("0 outcomes became known") and everything(decided) == before
@@ -427,12 +439,12 @@ def test_deciding_again_where_history_stays_adds_only_what_is_newer_and_says_so(
     caplog.set_level("INFO", logger="smcdesk.datasets")
     with said_otherwise(house / "conf/test/store.yml", "\nrewrite: false\n"), Store(env="test") as store:
         with said_otherwise(house / "conf/test/catalog.yml", "n_bars: 4000", "n_bars: 6000"):
-            session.run(("data", "feature", "decide"), symbol=SYMBOL, env="test", runtime_params=POLICY)
+            session.run_pipelines(("data", "feature", "decide"), symbol=SYMBOL, env="test", runtime_params=POLICY)
         before, last = store.labels(), store.newest(Policy.from_dict(POLICY["policy"]).hash(), SYMBOL, "15m")
         assert last == before["time"].max().value and store.newest("f" * 16, SYMBOL, "15m") is None
         dump = written(house, "refreshed.csv")
         other = POLICY | {"account": {"equity": 50_000.0}, "news": {"path": str(dump), "fetched_at": None}}
-        session.run(("data", "feature", "decide"), symbol=SYMBOL, env="test", runtime_params=other)
+        session.run_pipelines(("data", "feature", "decide"), symbol=SYMBOL, env="test", runtime_params=other)
         after = store.labels()
         old = after["time"] <= before["time"].max()
         told = ["verdicts", "time", "setup_id", "outcome_class"]
@@ -442,7 +454,7 @@ def test_deciding_again_where_history_stays_adds_only_what_is_newer_and_says_so(
             before["verdicts"].iloc[-1]
         )
         whole = everything(store)
-        session.run(("decide",), symbol=SYMBOL, env="test", runtime_params=POLICY)
+        session.run_pipelines(("decide",), symbol=SYMBOL, env="test", runtime_params=POLICY)
         assert (
             everything(store) == whole and f"{len(after)} decisions of before were left alone, 0 are new" in caplog.text
         )
@@ -451,13 +463,13 @@ def test_deciding_again_where_history_stays_adds_only_what_is_newer_and_says_so(
 def test_deciding_with_other_numbers_replaces_in_research(decided, house, caplog):
     richer, before = POLICY | {"account": {"equity": 50_000.0}}, everything(decided)
     n = len(decided.labels())
-    session.run(("decide",), symbol=SYMBOL, env="test", runtime_params=richer)
+    session.run_pipelines(("decide",), symbol=SYMBOL, env="test", runtime_params=richer)
     assert everything(decided) != before and len(decided.labels()) == n
     assert "decided anew" in caplog.text
     fewer = POLICY | {"setups": {"modes": ["candle_close"]}}
-    session.run(("decide",), symbol=SYMBOL, env="test", runtime_params=fewer)
+    session.run_pipelines(("decide",), symbol=SYMBOL, env="test", runtime_params=fewer)
     assert set(decided.labels()["mode"]) == {"candle_close"}  # what is no candidate any more is gone
-    session.run(("decide",), symbol=SYMBOL, env="test", runtime_params=POLICY)
+    session.run_pipelines(("decide",), symbol=SYMBOL, env="test", runtime_params=POLICY)
     assert everything(decided)[1] == before[1]
 
 
@@ -466,7 +478,7 @@ def test_longer_entry_timeframe_resamples_the_candles_first(decided, house):
         "symbols": {"HOURLY": {"instrument": "EURUSD", "bars_side": "bid"}},
         "confluence": {"ltf": "1h", "htf": "4h"},
     } | POLICY
-    session.run(("data", "feature", "decide"), symbol="HOURLY", env="test", runtime_params=extra)
+    session.run_pipelines(("data", "feature", "decide"), symbol="HOURLY", env="test", runtime_params=extra)
     labels = decided.labels(instrument="HOURLY")
     assert set(labels["timeframe"]) == {"1h"} and (labels["time"].dt.minute == 0).all()
     assert any((house / "data/04_feature/HOURLY").rglob("4h"))
@@ -478,14 +490,16 @@ def test_real_rollout_of_the_made_up_market_can_be_read(decided):
     told = rollout.load("test", policy=Policy.from_dict(POLICY["policy"]).hash(), instrument=SYMBOL)
     assert rollout.gates(told.labels)["n"].nunique() == 1 and list(rollout.gates(told.labels).index) == list(ALL_GATES)
     assert (
-        len(told.labels) == rollout.classes(told.labels)["n"].sum() == rollout.groups(told.labels, "grade")["n"].sum()
+        len(told.labels)
+        == rollout.outcome_counts(told.labels)["n"].sum()
+        == rollout.groups(told.labels, "grade")["n"].sum()
     )
     json.dumps(rollout.figures(told.labels, told.min_confidence), allow_nan=False)
 
 
 def test_setups_htf_beside_confluence_is_refused(house):
     with pytest.raises(Exception, match=r"setups\.htf: the higher timeframe stands in confluence\.htf"):
-        session.run(("feature",), symbol=SYMBOL, env="test", runtime_params={"setups": {"htf": "4h"}})
+        session.run_pipelines(("feature",), symbol=SYMBOL, env="test", runtime_params={"setups": {"htf": "4h"}})
     with pytest.raises(BadConfig, match=r"found '4hh'; did you mean '4h'\?"):
         higher_timeframes(["1h", "4h"], "4hh")
 
@@ -496,14 +510,14 @@ def test_setups_htf_beside_confluence_is_refused(house):
 def test_paper_and_live_decide_by_the_clock_and_tapes_do_not(house):
     clocks = {env: load_config(env).parameters["clock"] for env in ("base", "test", "paper", "live")}
     assert clocks == {"base": "tape", "test": "tape", "paper": "wall", "live": "wall"}
-    assert moment("tape", "2024-03-08T10:15Z") is None
-    assert moment("wall", "2024-03-08T11:15+01:00") == pd.Timestamp("2024-03-08T10:15Z").value
+    assert decision_time_ns("tape", "2024-03-08T10:15Z") is None
+    assert decision_time_ns("wall", "2024-03-08T11:15+01:00") == pd.Timestamp("2024-03-08T10:15Z").value
     for clock, now, said in (
         ("wlal", None, "did you mean 'wall'"), ("wall", None, "nobody said what time it is"),
         ("wall", "2024-03-08 10:15", "a moment with its zone"), ("wall", "noon", "a moment with its zone"),
     ):  # fmt: skip
         with pytest.raises(BadConfig, match=said):
-            moment(clock, now)
+            decision_time_ns(clock, now)
 
 
 @pytest.mark.parametrize(("late", "outcomes"), [("15min", {"live", "shadow", "none"}), ("3h", {"none"})])
@@ -512,7 +526,7 @@ def test_clock_that_is_given_refuses_what_stale_bars_say(decided, house, late, o
     last = pd.read_parquet(house / "data/02_intermediate" / SYMBOL / "bars.parquet").index[-1]
     by_wall = {"clock": "wall", "policy": {"preset": "v1", "stop_cap": {"instrument_cap": False}}}
     at = (last + pd.Timedelta(late)).to_pydatetime()
-    session.run(("decide",), symbol=SYMBOL, env="test", runtime_params=by_wall, clock=lambda: at)
+    session.run_pipelines(("decide",), symbol=SYMBOL, env="test", runtime_params=by_wall, clock=lambda: at)
     with Store(env="test") as store:
         labels = store.labels()
     assert set(labels["outcome_class"]) == outcomes
@@ -536,17 +550,21 @@ def test_spread_of_a_bar_is_the_widest_of_its_candles_and_the_usual_one_where_no
 
 def test_round_trip_is_two_commissions_and_two_slips():
     costs = Costs(slippage_price=0.1, commission_per_unit=0.05, commission_pct=0.1)
-    assert round_trip(costs) == pytest.approx({"cost_price": 2 * (0.1 + 0.05), "cost_pct": 0.2})
+    assert round_trip_cost(costs) == pytest.approx({"cost_price": 2 * (0.1 + 0.05), "cost_pct": 0.2})
 
 
 def test_noise_of_a_finer_timeframe_is_known_at_its_own_closes():
     bars, fx = market(600, seed=1, timeframe="5m"), instrument("EURUSD")
     quarters = at_timeframe(bars, fx, "15m")
-    assert stop_noise(bars, quarters, fx, Config(), "entry") is stop_noise(bars, quarters, fx, Config(), "15m") is None
-    assert stop_noise(quarters, quarters, fx, Config(), "5m") is None  # coarser candles cannot say
-    known = stop_noise(bars, quarters, fx, Config(), "5m")
+    assert (
+        stop_atr_series(bars, quarters, fx, Config(), "entry")
+        is stop_atr_series(bars, quarters, fx, Config(), "15m")
+        is None
+    )
+    assert stop_atr_series(quarters, quarters, fx, Config(), "5m") is None  # coarser candles cannot say
+    known = stop_atr_series(bars, quarters, fx, Config(), "5m")
     assert len(known) == 600 and known.index[0] == bars.index[0] + pd.Timedelta("5min")
-    assert known.iloc[:300].equals(stop_noise(bars.iloc[:300], quarters.iloc[:100], fx, Config(), "5m"))
+    assert known.iloc[:300].equals(stop_atr_series(bars.iloc[:300], quarters.iloc[:100], fx, Config(), "5m"))
 
 
 @pytest.mark.parametrize(
@@ -586,8 +604,14 @@ def test_every_environment_has_its_own_store_and_its_datasets_know_it(house, env
 
 
 def test_conf_changes_a_shipped_profile_and_misspells_none():
-    changed = traded("XAUUSD", {"GOLD": {"max_leverage": 50, "killzone_windows": ["ny 07:00-10:00 UTC"]}}, "GOLD")
+    changed = configured_instrument(
+        "XAUUSD", {"GOLD": {"max_leverage": 50, "killzone_windows": ["ny 07:00-10:00 UTC"]}}, "GOLD"
+    )
     assert (changed.symbol, changed.max_leverage, changed.killzone_windows) == ("GOLD", 50.0, ("ny 07:00-10:00 UTC",))
-    assert traded("XAUUSD", {}, "GOLD").tick == traded("XAUUSD", {"GOLD": None}, "GOLD").tick == changed.tick
+    assert (
+        configured_instrument("XAUUSD", {}, "GOLD").tick
+        == configured_instrument("XAUUSD", {"GOLD": None}, "GOLD").tick
+        == changed.tick
+    )
     with pytest.raises(BadConfig, match="did you mean 'max_leverage'"):
-        traded("XAUUSD", {"GOLD": {"max_leverge": 50}}, "GOLD")
+        configured_instrument("XAUUSD", {"GOLD": {"max_leverge": 50}}, "GOLD")

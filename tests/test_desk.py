@@ -30,7 +30,7 @@ SYMBOL = "MADEUP"
 @pytest.fixture(scope="module")
 def run_id(house):
     """The whole graph, once, on the made-up market."""
-    return session.run(STAGES, symbol=SYMBOL, env="test")
+    return session.run_pipelines(STAGES, symbol=SYMBOL, env="test")
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_run_is_tracked_with_what_it_was_made_from(told, run_id, house):
 
 
 def test_same_seed_gives_the_same_ledger_and_the_same_configuration_hash(told, run_id):
-    again = session.run(STAGES, symbol=SYMBOL, env="test")
+    again = session.run_pipelines(STAGES, symbol=SYMBOL, env="test")
     first, second = (tracking.client().get_run(r).data.tags for r in (run_id, again))
     assert again != run_id and replay_report.load(SYMBOL, "test").ledger.hash() == told.ledger.hash()
     same = ("config_hash", "seed", f"data_fingerprint.{SYMBOL}", f"ledger_hash.{SYMBOL}")
@@ -83,7 +83,7 @@ def test_same_seed_gives_the_same_ledger_and_the_same_configuration_hash(told, r
 
 def test_other_configuration_gives_another_hash_and_another_symbol_its_own_namespace(told, run_id):
     extra = {"symbols": {"SECOND": {"instrument": "EURUSD", "bars_side": "bid"}}, "policy": {"risk": {"stop_atr": 2.0}}}
-    other = session.run(("data", "feature", "replay"), symbol="SECOND", env="test", runtime_params=extra)
+    other = session.run_pipelines(("data", "feature", "replay"), symbol="SECOND", env="test", runtime_params=extra)
     tags = tracking.client().get_run(other).data.tags
     assert tags["config_hash"] != tracking.client().get_run(run_id).data.tags["config_hash"]
     second = replay_report.replayed()
@@ -92,7 +92,7 @@ def test_other_configuration_gives_another_hash_and_another_symbol_its_own_names
 
 
 def test_stages_run_apart_from_what_the_stage_before_has_stored(told):
-    session.run(("replay",), symbol=SYMBOL, env="test")
+    session.run_pipelines(("replay",), symbol=SYMBOL, env="test")
     assert replay_report.load(SYMBOL, "test").ledger.hash() == told.ledger.hash()
 
 
@@ -108,7 +108,7 @@ def test_kedro_command_runs_named_pipelines(house):
 
 def test_sending_is_refused_before_anything_runs(house):
     with pytest.raises(BadConfig, match="no broker is connected"):
-        session.run(("data",), symbol=SYMBOL, env="test", runtime_params={"send": True})
+        session.run_pipelines(("data",), symbol=SYMBOL, env="test", runtime_params={"send": True})
 
 
 # Conf and code
@@ -127,7 +127,7 @@ def leaves(values, path=""):
 def graph(parameters):
     from smcdesk import pipeline_registry
 
-    pipeline_registry.use(parameters["symbols"])
+    pipeline_registry.select_symbols(parameters["symbols"])
     return sum(pipeline_registry.register_pipelines().values(), Pipeline([]))
 
 
@@ -162,7 +162,7 @@ def test_a_stray_parameter_and_a_stray_entry_are_noticed(house):
 
 @pytest.mark.parametrize("env", ENVS)
 def test_conf_values_build_what_they_configure(house, env):
-    from smcdesk.decisions.inputs import trading_costs, trading_rules
+    from smcdesk.decisions.inputs import fill_rules, trading_costs
     from smclab.instruments import instrument
     from smclab.reading import Config
     from smclab.risk import Account, Policy
@@ -170,9 +170,9 @@ def test_conf_values_build_what_they_configure(house, env):
 
     p = load_config(env).parameters
     Config.from_dict(p["reading"]), SetupConfig.from_dict(p["setups"]), Account.from_dict(p["account"])
-    trading_rules(p["rules"], Policy.from_dict(p["policy"]))
+    fill_rules(p["rules"], Policy.from_dict(p["policy"]))
     for symbol, entry in p["symbols"].items():
-        found = sources.source(symbol, entry)
+        found = sources.symbol_config(symbol, entry)
         trading_costs(instrument(found.instrument), p["costs"], found.bars_side)
     for profile in ("default_fx", "default_metal", "default_crypto", "default_equity"):
         assert trading_costs(instrument(profile), p["costs"], "bid").spread_price > 0
@@ -191,7 +191,7 @@ def test_conf_values_build_what_they_configure(house, env):
 )  # fmt: skip
 def test_wrong_symbol_entry_names_the_key(entry, sentence):
     with pytest.raises(BadConfig, match=sentence):
-        sources.source("EURUSD", entry)
+        sources.symbol_config("EURUSD", entry)
 
 
 # The command
@@ -258,7 +258,7 @@ def test_read_stores_the_events_of_a_file(candles, tmp_path):
 
 
 def test_feature_stage_leaves_tables_by_timeframe(house):
-    session.run(("data", "feature"), symbol=SYMBOL, env="test")
+    session.run_pipelines(("data", "feature"), symbol=SYMBOL, env="test")
     folder = house / "data/04_feature" / SYMBOL
     assert sorted(p.name for p in folder.iterdir()) == ["candidates.parquet", "read"]
     folder /= "read"
@@ -271,9 +271,9 @@ def test_feature_stage_leaves_tables_by_timeframe(house):
 
 
 def test_timeframe_no_longer_read_leaves_no_table_behind(house):
-    session.run(("data", "feature"), symbol=SYMBOL, env="test", runtime_params={"timeframes": ["1h"]})
+    session.run_pipelines(("data", "feature"), symbol=SYMBOL, env="test", runtime_params={"timeframes": ["1h"]})
     left = sorted(p.name for p in (house / "data/04_feature" / SYMBOL / "read").iterdir())
-    session.run(("data", "feature"), symbol=SYMBOL, env="test")
+    session.run_pipelines(("data", "feature"), symbol=SYMBOL, env="test")
     assert left == ["15m", "1h"]
 
 
@@ -411,10 +411,10 @@ def test_slot_is_the_symbol_and_what_differs_from_the_defaults():
 
 def test_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path):
     path = files.write_text(tmp_path / "a.txt", "old")
-    with pytest.raises(KeyboardInterrupt), files.whole_file(path) as part:
+    with pytest.raises(KeyboardInterrupt), files.atomic_file(path) as part:
         part.write_text("half")
         raise KeyboardInterrupt
-    with pytest.raises(KeyboardInterrupt), files.whole_folder(tmp_path / "folder") as part:
+    with pytest.raises(KeyboardInterrupt), files.atomic_folder(tmp_path / "folder") as part:
         (part / "half").write_text("half")
         raise KeyboardInterrupt
     assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["a.txt"]

@@ -12,14 +12,14 @@ from lookalikes import Venue, binance, forexfactory, running
 from typer.testing import CliRunner
 
 from smcdesk.marketdata import feeds, sync
-from smcdesk.marketdata.calendars import expected
-from smcdesk.marketdata.failover import Failover, Hysteresis, changes
-from smcdesk.marketdata.history import History
+from smcdesk.marketdata.calendars import expected_open_times
+from smcdesk.marketdata.failover import FailoverProvider, Hysteresis, changes
+from smcdesk.marketdata.history import CandleHistory
 from smcdesk.marketdata.quality import cross_check, inspect, verdict, verdicts, week_of
 from smcdesk.providers import BadAnswer, ProviderDown, ProviderRefused, economic_calendar
-from smcdesk.providers.caller import Breaker, Pace
+from smcdesk.providers.caller import CircuitBreaker, TokenBucket
 from smcdesk.providers.factory import provider
-from smcdesk.providers.recorded import Recorded
+from smcdesk.providers.recorded import RecordedProvider
 from smclab.candles import BadBars, BadConfig, check, resample
 from smclab.instruments import instrument
 from smclab.tapes import market
@@ -36,7 +36,7 @@ def tape():
 
 @pytest.fixture
 def history(tmp_path):
-    return History(tmp_path / "raw")
+    return CandleHistory(tmp_path / "raw")
 
 
 def after(bars):
@@ -64,7 +64,7 @@ def test_history_gives_back_what_was_merged(history, tape):
 
 
 def test_merging_in_any_order_or_twice_ends_the_same(history, tmp_path, tape):
-    other = History(tmp_path / "other")
+    other = CandleHistory(tmp_path / "other")
     history.merge(*KEY, tape, after(tape))
     for part in (tape.iloc[4000:], tape.iloc[:2500], tape.iloc[2000:4500], tape):
         other.merge(*KEY, part, after(tape))
@@ -111,9 +111,9 @@ def test_gaps_are_those_of_the_markets_hours(history, tape):
     assert len(history.merge(*KEY, tape.iloc[99:105], after(tape)).gaps) == 0
     assert list(history.gaps(*KEY)["start"]) == [tape.index[200]]
     fx = market(3000, seed=1)
-    kept = History(history.root, expected=lambda symbol: expected(EURUSD))
+    kept = CandleHistory(history.root, expected=lambda symbol: expected_open_times(EURUSD))
     assert not len(kept.merge("venue", "EURUSD", "15m", fx, after(fx)).gaps)
-    assert len(kept.gaps("venue", "EURUSD", "15m", expected=expected(BTC))) > 0
+    assert len(kept.gaps("venue", "EURUSD", "15m", expected=expected_open_times(BTC))) > 0
 
 
 def test_an_open_bar_is_not_kept(history, tape):
@@ -141,7 +141,7 @@ def test_a_crash_between_the_months_is_mended(history, tape, monkeypatch):
     done = history.merge(*KEY, tape, after(tape))
     assert done.added_n + done.same_n == 6000
     same(history.bars(*KEY), tape)
-    fresh = History(history.root.parent / "fresh")
+    fresh = CandleHistory(history.root.parent / "fresh")
     fresh.merge(*KEY, tape, after(tape))
     assert fresh.manifest(*KEY)["fingerprint"] == history.manifest(*KEY)["fingerprint"]
 
@@ -151,7 +151,7 @@ def test_two_writers_at_once_lose_nothing(history, tape):
 
     def write(order):
         for part in order:
-            History(history.root).merge(*KEY, part, after(tape))
+            CandleHistory(history.root).merge(*KEY, part, after(tape))
 
     work = [threading.Thread(target=write, args=(order,)) for order in (parts, parts[::-1])]
     for one in work:
@@ -186,12 +186,12 @@ def test_names_cannot_leave_the_folder(history, tape):
 
 def test_fetch_asks_only_for_what_is_missing(history, tape):
     now = [tape.index[3000]]
-    source, asked = Recorded({"BTC": tape}, name="venue", clock=lambda: now[0]), []
+    source, asked = RecordedProvider({"BTC": tape}, name="venue", clock=lambda: now[0]), []
     history_, source.history = source.history, lambda *a: asked.append(a[2:]) or history_(*a)
 
     def get(start, **told):
         asked.clear()
-        return sync.fetch(source, "BTC", "15m", start, history=history, clock=lambda: now[0], **told)
+        return sync.sync_history(source, "BTC", "15m", start, history=history, clock=lambda: now[0], **told)
 
     assert get(tape.index[1000]).added_n == 2000 and len(asked) == 1
     now[0] = tape.index[3100]
@@ -208,7 +208,7 @@ def test_fetch_asks_only_for_what_is_missing(history, tape):
 
 
 def test_a_fetch_that_broke_off_goes_on_where_it_was(history, tape):
-    source = Recorded({"BTC": tape}, name="venue", clock=lambda: after(tape))
+    source = RecordedProvider({"BTC": tape}, name="venue", clock=lambda: after(tape))
     whole, left = source.history, [2]
 
     def breaks(*asked):
@@ -220,10 +220,10 @@ def test_a_fetch_that_broke_off_goes_on_where_it_was(history, tape):
     source.history = breaks
     told = {"history": history, "clock": lambda: after(tape)}
     with pytest.raises(ProviderDown):
-        sync.fetch(source, "BTC", "15m", tape.index[0], **told)
+        sync.sync_history(source, "BTC", "15m", tape.index[0], **told)
     assert history.manifest("venue", "BTC", "15m")["n"] == 2 * sync.CHUNK_BARS
     source.history = whole
-    assert sync.fetch(source, "BTC", "15m", tape.index[0], **told).added_n == 6000 - 2 * sync.CHUNK_BARS
+    assert sync.sync_history(source, "BTC", "15m", tape.index[0], **told).added_n == 6000 - 2 * sync.CHUNK_BARS
     same(history.bars("venue", "BTC", "15m"), tape)
 
 
@@ -240,10 +240,10 @@ def test_a_busy_series_is_one_sentence(history, tape, monkeypatch):
 
 def test_a_source_without_a_past_is_asked_for_it_once(history, tape):
     late = tape.iloc[3000:]
-    source = Recorded({"BTC": late}, name="venue", clock=lambda: after(tape))
-    done = sync.fetch(source, "BTC", "15m", tape.index[0], history=history, clock=lambda: after(tape))
+    source = RecordedProvider({"BTC": late}, name="venue", clock=lambda: after(tape))
+    done = sync.sync_history(source, "BTC", "15m", tape.index[0], history=history, clock=lambda: after(tape))
     assert done.notes == (f"venue has nothing before {late.index[0]:%Y-%m-%d %H:%M}Z.",)
-    again = sync.fetch(source, "BTC", "15m", tape.index[0], history=history, clock=lambda: after(tape))
+    again = sync.sync_history(source, "BTC", "15m", tape.index[0], history=history, clock=lambda: after(tape))
     assert again.added_n == 0 and not again.notes
 
 
@@ -261,7 +261,7 @@ def test_since_is_a_span_or_a_date():
 
 def test_breaker_rests_longer_each_time_and_recovers():
     now = [0.0]
-    b = Breaker(2, 10.0, lambda: now[0])
+    b = CircuitBreaker(2, 10.0, lambda: now[0])
     b.failed()
     assert b.state == "closed"
     b.failed()
@@ -286,7 +286,7 @@ def test_pace_lets_ten_go_and_then_spreads_the_rest():
         slept.append(s)
         now[0] += s
 
-    pace = Pace(60, lambda: now[0], sleep)
+    pace = TokenBucket(60, lambda: now[0], sleep)
     for _ in range(30):
         pace.take()
     assert len(slept) == 20 and now[0] == pytest.approx(20)
@@ -307,7 +307,7 @@ class Flaky:
 
 def test_failover_has_hysteresis_and_a_journal(tmp_path):
     now, a, b = [0.0], Flaky("a"), Flaky("b")
-    both = Failover(
+    both = FailoverProvider(
         a, b, hysteresis=Hysteresis(down_after=2, up_after=2, probe_s=100), journal=tmp_path / "failover.jsonl",
         clock=lambda: pd.Timestamp(now[0], unit="s", tz="UTC"), monotonic=lambda: now[0],
     )  # fmt: skip
@@ -340,8 +340,12 @@ def test_failover_has_hysteresis_and_a_journal(tmp_path):
 
 def test_a_source_that_stands_still_is_left_for_one_that_goes_on(tape):
     now = [tape.index[2000]]
-    still, on = (Recorded({"BTC": bars}, name=name, clock=lambda: now[0]) for name, bars in (("a", tape), ("b", tape)))
-    both = Failover(still, on, clock=lambda: now[0], monotonic=lambda: 0.0, expected=lambda s: expected(BTC))
+    still, on = (
+        RecordedProvider({"BTC": bars}, name=name, clock=lambda: now[0]) for name, bars in (("a", tape), ("b", tape))
+    )
+    both = FailoverProvider(
+        still, on, clock=lambda: now[0], monotonic=lambda: 0.0, expected=lambda s: expected_open_times(BTC)
+    )
     assert both.latest("BTC", "15m", 2).index[-1] == tape.index[1999] and both.served_by == "a"
     still._tapes = {"BTC": tape.iloc[:1996]}
     still._made.clear()
@@ -349,13 +353,15 @@ def test_a_source_that_stands_still_is_left_for_one_that_goes_on(tape):
     assert len(both.history("BTC", "15m", tape.index[1997])) == 3 and both.active is on
     on._tapes = still._tapes
     on._made.clear()
-    again = Failover(still, on, clock=lambda: now[0], monotonic=lambda: 0.0, expected=lambda s: expected(BTC))
+    again = FailoverProvider(
+        still, on, clock=lambda: now[0], monotonic=lambda: 0.0, expected=lambda s: expected_open_times(BTC)
+    )
     assert again.latest("BTC", "15m", 2).index[-1] == tape.index[1995] and again.served_by == "a"  # both stand still
 
 
 def test_flapping_changes_sides_far_less_often_than_it_flaps(tmp_path):
     now, a = [0.0], Flaky("a")
-    both = Failover(a, Flaky("b"), journal=tmp_path / "j", monotonic=lambda: now[0])
+    both = FailoverProvider(a, Flaky("b"), journal=tmp_path / "j", monotonic=lambda: now[0])
     rng = np.random.default_rng(0)
     for k in range(2000):
         now[0], a.up = 60.0 * k, rng.random() < 0.5
@@ -367,16 +373,19 @@ def test_flapping_changes_sides_far_less_often_than_it_flaps(tmp_path):
 
 
 def test_hours_know_the_days_of_each_market():
-    times = expected(EURUSD)(*(pd.Timestamp(t) for t in ("2024-03-08T00:00Z", "2024-03-11T00:00Z")), "1h")
+    times = expected_open_times(EURUSD)(*(pd.Timestamp(t) for t in ("2024-03-08T00:00Z", "2024-03-11T00:00Z")), "1h")
     gone = pd.Timestamp("2024-03-08T21:00Z"), pd.Timestamp("2024-03-10T21:00Z")  # 16:00 EST and 17:00 EDT
     assert gone[0] in times and gone[0] + pd.Timedelta("1h") not in times and gone[1] in times
-    gold = expected(GOLD)(*(pd.Timestamp(t) for t in ("2024-03-08T00:00Z", "2024-03-12T00:00Z")), "1h")
+    gold = expected_open_times(GOLD)(*(pd.Timestamp(t) for t in ("2024-03-08T00:00Z", "2024-03-12T00:00Z")), "1h")
     assert gone[1] not in gold and pd.Timestamp("2024-03-11T21:00Z") not in gold
-    shares = expected(SPY)(*(pd.Timestamp(t) for t in ("2024-07-03T13:30Z", "2024-07-05T20:00Z")), "30m")
+    shares = expected_open_times(SPY)(*(pd.Timestamp(t) for t in ("2024-07-03T13:30Z", "2024-07-05T20:00Z")), "30m")
     assert list(shares.strftime("%d %H:%M")[[6, 7]]) == ["03 16:30", "05 13:30"]  # a half day, then a holiday
-    days = expected(SPY)(*(pd.Timestamp(t) for t in ("2024-07-01T04:00Z", "2024-07-08T04:00Z")), "1D")
+    days = expected_open_times(SPY)(*(pd.Timestamp(t) for t in ("2024-07-01T04:00Z", "2024-07-08T04:00Z")), "1D")
     assert len(days) == 5
-    assert len(expected(EURUSD)(*(pd.Timestamp(t) for t in ("2024-03-03T22:00Z", "2024-03-15T20:00Z")), "4h")) == 60
+    assert (
+        len(expected_open_times(EURUSD)(*(pd.Timestamp(t) for t in ("2024-03-03T22:00Z", "2024-03-15T20:00Z")), "4h"))
+        == 60
+    )
 
 
 @pytest.fixture(scope="module")
@@ -425,7 +434,7 @@ def test_each_fault_is_found_by_name(fx):
 
 
 def test_shares_on_new_yorks_clock_are_bad():
-    grid = expected(SPY)(pd.Timestamp("2024-01-02T14:30Z"), pd.Timestamp("2024-03-28T19:45Z"), "15m")
+    grid = expected_open_times(SPY)(pd.Timestamp("2024-01-02T14:30Z"), pd.Timestamp("2024-03-28T19:45Z"), "15m")
     bars = market(len(grid), seed=4, price=400.0, tick=0.01, week="24/7").set_axis(grid)
     assert inspect(bars, SPY, timeframe="15m").verdict == "ok"
     wrong = bars.set_axis(grid.tz_convert("America/New_York").tz_localize(None).tz_localize("UTC"))
@@ -435,7 +444,7 @@ def test_shares_on_new_yorks_clock_are_bad():
 
 def test_an_exchange_of_its_own_has_its_own_days():
     london = replace(SPY, symbol="VOD", exchange="XLON", zone="Europe/London")
-    grid = expected(london)(pd.Timestamp("2024-01-02T08:00Z"), pd.Timestamp("2024-03-28T16:15Z"), "15m")
+    grid = expected_open_times(london)(pd.Timestamp("2024-01-02T08:00Z"), pd.Timestamp("2024-03-28T16:15Z"), "15m")
     bars = market(len(grid), seed=4, price=400.0, tick=0.01, week="24/7").set_axis(grid)
     assert inspect(bars, london, timeframe="15m").verdict == "ok"
     assert kinds(inspect(bars, SPY, timeframe="15m"))["clock"] == "bad"
@@ -526,7 +535,7 @@ def test_a_typo_in_conf_is_named(house):
     with pytest.raises(BadConfig, match="did you mean 'kraken'"):
         provider("x", {"kind": "ccxt", "exchange": "krakn"}).latest("BTC/USD", "15m", 1)
     with pytest.raises(BadConfig, match="did you mean 'binance'"):
-        feeds.named("binanze")
+        feeds.provider_by_name("binanze")
 
 
 @pytest.mark.parametrize(
@@ -581,14 +590,14 @@ def test_fetch_quality_and_a_run_use_the_same_candles(house, tape, monkeypatch):
     assert told.exit_code == 0 and "ok." in told.output, told.output
     assert "as it was known at each bar: ok 100 %" in told.output
     source = f"history:binance/15m@{now.isoformat()}"
-    same(feeds.stored("BTCUSDT", source, feeds.history())[0], candles.bars)
+    same(feeds.stored_candles("BTCUSDT", source, feeds.history())[0], candles.bars)
     with pytest.raises(BadConfig, match="had been fetched"):
-        feeds.stored("BTCUSDT", f"history:binance/15m@{start.isoformat()}", feeds.history())
+        feeds.stored_candles("BTCUSDT", f"history:binance/15m@{start.isoformat()}", feeds.history())
     shifted = candles.bars.set_axis(candles.bars.index - pd.Timedelta("1h"))
     feeds.history().merge("delta", "BTCUSDT", "15m", shifted, now)
     apart = run.invoke(app, ["quality", "BTCUSDT", "--against", "delta"])
     assert apart.exit_code == 1 and "against delta: bad" in apart.output and "1 h ahead" in apart.output, apart.output
-    pair = feeds.Router(clock=lambda: now).of("BTCUSDT")
+    pair = feeds.FeedRouter(clock=lambda: now).of("BTCUSDT")
     pair.first, pair.second = Flaky("binance"), Flaky("kraken")
     pair.active = pair.first
     pair.first.up = False

@@ -10,7 +10,7 @@ from jupyter_scheduler.orm import Job, create_session, create_tables
 from jupyter_scheduler.scheduler import Scheduler
 from traitlets.config import Config
 
-from smcdesk.services.jupyter import Papermill
+from smcdesk.services.jupyter import PapermillExecutor
 
 BODY = "from pathlib import Path\nprint(Path.cwd().name, n_bars + 1, symbol)\nassert n_bars < 100, 'too many'"
 
@@ -38,7 +38,7 @@ def run(notebook: Path, **parameters: str):
         session.commit()
         key = job.job_id
     out = {kind: str(notebook.with_suffix(f".out.{kind}")) for kind in ("ipynb", "html")}
-    Papermill(key, str(notebook.parent), url, {"input": str(notebook), **out}).process()
+    PapermillExecutor(key, str(notebook.parent), url, {"input": str(notebook), **out}).process()
     with create_session(url)() as session:
         told = session.query(Job).filter(Job.job_id == key).one()
         return told.status, told.status_message, {k: Path(p) for k, p in out.items() if Path(p).exists()}
@@ -46,11 +46,16 @@ def run(notebook: Path, **parameters: str):
 
 def test_jupyterlabs_scheduler_takes_papermill_as_its_executor(tmp_path):
     config = Config(
-        {"Scheduler": {"execution_manager_class": "smcdesk.services.jupyter.Papermill", "task_runner_class": None}}
+        {
+            "Scheduler": {
+                "execution_manager_class": "smcdesk.services.jupyter.PapermillExecutor",
+                "task_runner_class": None,
+            }
+        }
     )
     url = f"sqlite:///{tmp_path / 'jobs.sqlite'}"
     made = Scheduler(root_dir=str(tmp_path), environments_manager=StaticEnvironmentManager(), db_url=url, config=config)
-    assert made.execution_manager_class is Papermill
+    assert made.execution_manager_class is PapermillExecutor
 
 
 def test_job_runs_from_the_projects_folder_with_its_parameters_in_their_types(notebook, house):

@@ -215,14 +215,14 @@ def put(learned, promote: bool, tmp_path) -> str:
         mlflow.create_experiment("models", artifact_location=(tmp_path / "artifacts").as_uri())
     won = Promotion(promote, "promoted: better" if promote else "kept: no better", "base_rate", 0.1, 0.05, 0.2, 400)
     with mlflow.start_run(experiment_id=mlflow.get_experiment_by_name("models").experiment_id) as run:
-        return registry.register(registry.Challenge("smclab-X-15m", learned, won, ""), run.info.run_id)
+        return registry.register(registry.ModelCandidate("smclab-X-15m", learned, won, ""), run.info.run_id)
 
 
 def test_registry_promotes_keeps_and_rolls_back(store, learned, planted, tmp_path):
     from smcdesk.modelling import registry
 
     one, two, three = (put(learned, promote, tmp_path) for promote in (True, False, True))
-    table = registry.listed("smclab-X-15m")
+    table = registry.versions("smclab-X-15m")
     assert table.set_index("version").alias.to_dict() == {one: "", two: "challenger", three: "champion"}
     assert table.set_index("version").reason[two] == "kept: no better"
     found = registry.champion("smclab-X-15m")

@@ -18,10 +18,10 @@ from test_store import new_schema
 from typer.testing import CliRunner
 
 from smcdesk.notifications import messages, outbox
-from smcdesk.notifications.channel import ChannelDown, Message, NotNow, Refused
+from smcdesk.notifications.channel import ChannelDown, Message, Rejected, Retry
 from smcdesk.notifications.config import notify_conf
 from smcdesk.notifications.email import Email
-from smcdesk.notifications.outbox import Pace, deliver, enabled, enqueue, listing, retry
+from smcdesk.notifications.outbox import DeliveryPace, deliver, enabled_channels, enqueue, listing, retry
 from smcdesk.notifications.telegram import LIMIT, Telegram, split
 from smcdesk.store import Contradiction, Store
 from smclab.candles import BadConfig
@@ -233,7 +233,7 @@ def test_network_down_loses_nothing_and_asks_rarely(store, clock):
 
 
 def test_waits_double_up_to_the_cap_with_jitter_and_what_was_asked():
-    pace = Pace(first_wait_s=5, longest_wait_s=60)
+    pace = DeliveryPace(first_wait_s=5, longest_wait_s=60)
     assert [pace.wait_ns(n, None, lambda: 0.0) // S for n in (1, 2, 3, 5, 900)] == [5, 10, 20, 60, 60]
     assert pace.wait_ns(1, None, lambda: 1.0) == 2.5 * S
     assert pace.wait_ns(1, 300.0, lambda: 1.0) == 300 * S
@@ -241,7 +241,7 @@ def test_waits_double_up_to_the_cap_with_jitter_and_what_was_asked():
 
 def test_one_that_cannot_go_now_does_not_hold_the_others(light, clock):
     put(light), put(light, 1)
-    way = Way(clock, NotNow("busy"))
+    way = Way(clock, Retry("busy"))
     done = go(light, clock, a=way)
     assert way.keys == ["m001", "m000"] and done.delayed == (("m000", "a", "busy"),)
     assert way.got[1][2] - T0 >= 5 * S
@@ -249,7 +249,7 @@ def test_one_that_cannot_go_now_does_not_hold_the_others(light, clock):
 
 def test_poison_ends_as_failed_with_its_reason_and_goes_again_when_asked(store, clock):
     put(store), put(store, 1)
-    way = Way(clock, Refused("chat not found"))
+    way = Way(clock, Rejected("chat not found"))
     done = go(store, clock, a=way)
     assert done.failed == (("m000", "a", "chat not found"),) and way.keys == ["m001"]
     clock.sleep(10_000)
@@ -302,8 +302,8 @@ def test_expired_is_never_sent(store, clock):
 
 def test_clock_that_is_set_back_stops_nothing(light, clock):
     put(light), put(light, 1)
-    way = Way(clock, NotNow("busy"))
-    go(light, clock, a=way, pace=Pace(patience_s=0))
+    way = Way(clock, Retry("busy"))
+    go(light, clock, a=way, pace=DeliveryPace(patience_s=0))
     clock.now -= 7200 * S
     go(light, clock, a=way)
     assert sorted(way.keys) == ["m000", "m001"]
@@ -340,10 +340,10 @@ def test_telegram_gets_plain_text_with_its_key(light, clock, api):
 def test_telegram_429_is_waited_for_as_long_as_it_says(light, clock, api):
     put(light), put(light, 1)
     api.answers = [wire.refused(429, "Too Many Requests: retry after 35", retry_after=35)]
-    go(light, clock, telegram=bot(api), pace=Pace(patience_s=20))
+    go(light, clock, telegram=bot(api), pace=DeliveryPace(patience_s=20))
     assert len(api.asked) == 1 and set(states(light).values()) == {"queued"}
     put(light, 2)
-    go(light, clock, telegram=bot(api), pace=Pace(patience_s=0))  # another process, before the wait is over
+    go(light, clock, telegram=bot(api), pace=DeliveryPace(patience_s=0))  # another process, before the wait is over
     assert len(api.asked) == 1
     go(light, clock, telegram=bot(api))
     assert clock.now - T0 >= 35 * S and set(states(light).values()) == {"sent"} and len(api.asked) == 4
@@ -355,18 +355,18 @@ MESSAGE = Message("k", "signal", T0, "subject", "text")
 @pytest.mark.parametrize(
     ("answer", "kind", "said"),
     [
-        (wire.refused(400, "Bad Request: chat not found"), Refused, "chat not found"),
-        (wire.refused(403, "Forbidden: bot was blocked by the user"), Refused, "blocked"),
-        (wire.refused(400, "Bad Request: group chat was upgraded", migrate_to_chat_id=-100123), Refused, "-100123"),
+        (wire.refused(400, "Bad Request: chat not found"), Rejected, "chat not found"),
+        (wire.refused(403, "Forbidden: bot was blocked by the user"), Rejected, "blocked"),
+        (wire.refused(400, "Bad Request: group chat was upgraded", migrate_to_chat_id=-100123), Rejected, "-100123"),
         (wire.refused(401, "Unauthorized"), BadConfig, "SMCDESK_TELEGRAM_TOKEN"),
         (wire.refused(404, "Not Found"), BadConfig, "SMCDESK_TELEGRAM_TOKEN"),
         (wire.refused(429, "Too Many Requests: retry after 5", retry_after=5), ChannelDown, "retry after 5"),
         (wire.refused(429, "Too Many Requests", retry_after="soon"), ChannelDown, "Too Many"),
-        (wire.refused(500, "Internal Server Error"), NotNow, "Internal"),
-        ((502, "<html>Bad Gateway</html>"), NotNow, "no answer of the Bot API"),
-        ((200, "<html>Sign in to the hotel's network</html>"), NotNow, "no answer of the Bot API"),
-        ((200, "[true]"), NotNow, "no answer of the Bot API"),
-        ((200, {"ok": "yes"}), NotNow, "HTTP 200"),
+        (wire.refused(500, "Internal Server Error"), Retry, "Internal"),
+        ((502, "<html>Bad Gateway</html>"), Retry, "no answer of the Bot API"),
+        ((200, "<html>Sign in to the hotel's network</html>"), Retry, "no answer of the Bot API"),
+        ((200, "[true]"), Retry, "no answer of the Bot API"),
+        ((200, {"ok": "yes"}), Retry, "HTTP 200"),
     ],
 )
 def test_telegram_answers_are_told_apart(api, answer, kind, said):
@@ -440,7 +440,7 @@ def test_mail_goes_encrypted_with_credentials(light, clock, tmp_path, monkeypatc
     with wire.mail_server(tls=tls, at_once=security == "tls", user="ann") as (man, port):
         put(light, text="Entry 1.0812 · Größe 1 £")
         way = mailer(port, security=security, user="ann", password="ann")
-        assert "verif" in go(light, clock, email=way, pace=Pace(patience_s=0)).delayed[0][2].lower()
+        assert "verif" in go(light, clock, email=way, pace=DeliveryPace(patience_s=0)).delayed[0][2].lower()
         monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
         assert go(light, clock, email=way).sent == (("m000", "email"),)
         put(light, 1)
@@ -462,12 +462,12 @@ def test_mail_server_answers_are_told_apart():
     with wire.mail_server() as (man, port):
         man.unknown = {"bob@example.com"}
         man.answers = ["451 4.3.0 try later", "554 5.6.0 no", "421 4.3.2 closing"]
-        for kind, said in ((NotNow, "451"), (Refused, "554"), (ChannelDown, "421|closing")):
+        for kind, said in ((Retry, "451"), (Rejected, "554"), (ChannelDown, "421|closing")):
             with pytest.raises(kind, match=said):
                 mailer(port).send(MESSAGE, "text")
-        with pytest.raises(Refused, match="550"):
+        with pytest.raises(Rejected, match="550"):
             mailer(port, to=("bob@example.com",)).send(MESSAGE, "text")
-        with pytest.raises(Refused, match=r"taken for the others, but not for bob@example.com 550"):
+        with pytest.raises(Rejected, match=r"taken for the others, but not for bob@example.com 550"):
             mailer(port, to=("ann@example.com", "bob@example.com")).send(MESSAGE, "text")
         with pytest.raises(BadConfig, match="security asks for what this server does not offer"):
             mailer(port, security="starttls").send(MESSAGE, "text")
@@ -486,7 +486,7 @@ def test_mail_server_that_is_down_or_silent_is_down():
 def test_channels_are_off_and_nothing_is_sent_unless_conf_says_so(house):
     for env in ("base", "test", "paper", "live"):
         conf = notify_conf(env)
-        assert not conf.send and not enabled(conf) and conf.limit_per_s <= 1
+        assert not conf.send and not enabled_channels(conf) and conf.limit_per_s <= 1
 
 
 @pytest.mark.parametrize(
@@ -508,7 +508,7 @@ def test_conf_that_is_wrong_is_refused(house, monkeypatch, text, why):
     (house / "conf/test/notify.yml").write_text(text)
     try:
         with pytest.raises(BadConfig, match=why):
-            enabled(notify_conf("test"))
+            enabled_channels(notify_conf("test"))
     finally:
         (house / "conf/test/notify.yml").unlink()
 
@@ -533,7 +533,7 @@ def test_outbox_command_lists_delivers_and_retries(house, api, monkeypatch):
     assert "failed" in smcdesk("list", "--status", "failed")[1]
     assert smcdesk("retry", "m000") == (0, "1 queued again; smcdesk outbox deliver sends them\n")
     monkeypatch.setattr("smcdesk.notifications.outbox.time.sleep", lambda s: None)
-    monkeypatch.setattr("smcdesk.notifications.outbox.Pace.limit_per_s", 1.0)
+    monkeypatch.setattr("smcdesk.notifications.outbox.DeliveryPace.limit_per_s", 1.0)
     (house / "conf/test/notify.yml").write_text(f"channels: {{telegram: {telegram}}}\npatience_s: 5\n")
     assert smcdesk("deliver", "--send")[1].startswith("1 sent, 0 failed")
     assert "m000" in smcdesk("list")[1] and smcdesk("list", "--status", "sen")[0] == 2
@@ -551,7 +551,7 @@ def decision(**said) -> Decision:
 
 
 def test_signal_alert_says_what_a_trader_needs(light):
-    told = messages.signal(decision())
+    told = messages.signal_message(decision())
     assert told["subject"] == "EURUSD 15m short @ 1.0812 A+"
     said = told["text"]
     for words in (
@@ -560,18 +560,20 @@ def test_signal_alert_says_what_a_trader_needs(light):
     ):  # fmt: skip
         assert words in said
     assert told["expires_ns"] == decision().expires_ns and told["when_ns"] == T0 + 900 * S
-    assert enqueue(light, **told) and not enqueue(light, **messages.signal(decision()))
-    assert enqueue(light, **messages.signal(decision(), version=2, status="cancelled"))
+    assert enqueue(light, **told) and not enqueue(light, **messages.signal_message(decision()))
+    assert enqueue(light, **messages.signal_message(decision(), version=2, status="cancelled"))
     with pytest.raises(BadConfig, match="needs a plan"):
-        messages.signal(decision(ticket=None))
+        messages.signal_message(decision(ticket=None))
 
 
 def test_failure_alert_and_digest_say_what_happened(light):
-    told = messages.failure("live_scan", "EURUSD", "StoreDown:\n busy", T0, params={"env": "live"}, where="a.html")
+    told = messages.failure_message(
+        "live_scan", "EURUSD", "StoreDown:\n busy", T0, params={"env": "live"}, where="a.html"
+    )
     assert told["subject"] == "FAILED live_scan EURUSD" and "ERROR   StoreDown: busy" in told["text"]
     assert enqueue(light, **told) and not enqueue(light, **told)
-    assert enqueue(light, **messages.failure("live_scan", "EURUSD", "another reason", T0))
-    told = messages.digest("2023-11-14", {"signals": ["EURUSD long"], "news": []}, T0, summary="1 signal")
+    assert enqueue(light, **messages.failure_message("live_scan", "EURUSD", "another reason", T0))
+    told = messages.digest_message("2023-11-14", {"signals": ["EURUSD long"], "news": []}, T0, summary="1 signal")
     assert told["subject"] == "Digest 2023-11-14: 1 signal"
     assert told["text"] == "1 signal\n\nSIGNALS\n- EURUSD long\n\nNEWS\n- nothing"
     assert enqueue(light, **told)

@@ -60,13 +60,13 @@ def market(symbol: str, seed: int, n: int = 900, **shape) -> Market:
     return Market(bars, flips(bars, seed), replace(instrument("EURUSD"), symbol=symbol), COSTS)
 
 
-def desk(n: int = 900) -> dict[str, Market]:
+def workspace(n: int = 900) -> dict[str, Market]:
     return {"AAA": market("AAA", 1, n), "BBB": market("BBB", 2, n, week="24/7"), "CCC": market("CCC", 3, n)}
 
 
 def mixed_desk() -> dict[str, Market]:
     long_bars = market("CCC", 3, 60, timeframe="4h")
-    return {**desk(), "CCC": replace(long_bars, intents=flips(long_bars.bars, 3, every=3), timeframe="4h")}
+    return {**workspace(), "CCC": replace(long_bars, intents=flips(long_bars.bars, 3, every=3), timeframe="4h")}
 
 
 def alone(m: Market, account: Account = PURSE, rules: Rules = STRICT):
@@ -138,7 +138,7 @@ def sees_the_future(markets: dict, play, cuts: int = 5) -> str:
 
 
 @pytest.mark.parametrize("policy", [FREE, TIGHT], ids=["free", "tight"])
-@pytest.mark.parametrize("desk_of", [desk, mixed_desk], ids=["15m", "15m and 4h"])
+@pytest.mark.parametrize("desk_of", [workspace, mixed_desk], ids=["15m", "15m and 4h"])
 def test_a_portfolio_sees_no_future(policy, desk_of):
     assert sees_the_future(desk_of(), partial(replay_portfolio, account=PURSE, policy=policy)) == ""
 
@@ -153,10 +153,10 @@ def test_a_bar_that_ends_before_its_time_is_caught(monkeypatch):
 def test_returns_of_days_to_come_are_caught(monkeypatch):
     """The planted cheat: daily returns of the whole tape, whatever the time."""
     play = partial(replay_portfolio, account=PURSE, policy=HISTORY)
-    assert {"var", "correlated_risk"} <= set(play(desk(1500)).refusals["reason"])
-    assert sees_the_future(desk(1500), play) == ""
+    assert {"var", "correlated_risk"} <= set(play(workspace(1500)).refusals["reason"])
+    assert sees_the_future(workspace(1500), play) == ""
     monkeypatch.setattr(portfolio._Past, "at", lambda self, now: self.table)
-    assert sees_the_future(desk(1500), play) != ""
+    assert sees_the_future(workspace(1500), play) != ""
 
 
 def test_a_long_bar_tells_nobody_how_it_ends_before_it_has():
@@ -180,7 +180,7 @@ def test_a_long_bar_tells_nobody_how_it_ends_before_it_has():
 
 
 def test_every_size_is_measured_on_the_shared_equity_of_its_instant():
-    markets = desk(1500)
+    markets = workspace(1500)
     whole = replay_portfolio(markets, PURSE, FREE)
     found = whole.equity["equity"].shift(1, fill_value=PURSE.equity)
     filled = whole.orders.query("status == 'filled' and order_id.str.endswith(':entry') and order_type == 'market'")
@@ -199,7 +199,7 @@ def test_every_size_is_measured_on_the_shared_equity_of_its_instant():
 
 
 def test_caps_hold_at_every_instant_and_every_refusal_is_an_order():
-    markets = desk(1500)
+    markets = workspace(1500)
     whole = replay_portfolio(
         markets, PURSE, replace(TIGHT, portfolio_gate=replace(FREE.portfolio_gate, max_positions=2))
     )
@@ -216,7 +216,7 @@ def test_caps_hold_at_every_instant_and_every_refusal_is_an_order():
 
 
 def test_the_order_of_the_mapping_does_not_matter():
-    markets = desk()
+    markets = workspace()
     one, other = (replay_portfolio(m, PURSE, TIGHT) for m in (markets, dict(reversed(markets.items()))))
     assert list(one.ledgers) == list(other.ledgers) == ["AAA", "BBB", "CCC"]
     assert one.equity.equals(other.equity) and one.orders.equals(other.orders)
@@ -225,7 +225,7 @@ def test_the_order_of_the_mapping_does_not_matter():
 def test_shared_equity_is_the_sum_of_every_trade_at_every_instant():
     yen = tapes.market(900, seed=4, price=150.0, tick=0.001)
     terms = Costs(spread_price=0.01, commission_per_unit=0.00003)
-    markets = desk() | {"USDJPY": Market(yen, flips(yen, 4), instrument("USDJPY"), terms)}
+    markets = workspace() | {"USDJPY": Market(yen, flips(yen, 4), instrument("USDJPY"), terms)}
     whole = replay_portfolio(markets, replace(PURSE, rates=(("JPY", 1 / 150),)), FREE)
     total = pd.Series(PURSE.equity, whole.equity.index)
     for t in whole.trades.itertuples():
@@ -241,7 +241,7 @@ def test_shared_equity_is_the_sum_of_every_trade_at_every_instant():
 
 
 def test_an_account_that_has_lost_everything_is_refused_and_the_clock_goes_on():
-    markets = desk()
+    markets = workspace()
     long = replay_portfolio(markets, PURSE, FREE).ledgers["AAA"].trades.query("side > 0 and bars_held > 3").iloc[0]
     bars = markets["AAA"].bars.copy()
     bars.iloc[long["entry_bar"] + 1 :, :4] = 0.00001  # gone overnight, far beyond the stop
@@ -273,4 +273,4 @@ def test_leverage_is_the_accounts_and_not_each_trades(sizing):
 
 def test_a_portfolio_does_not_look_inside_its_bars():
     with pytest.raises(BadConfig, match="replay each symbol alone"):
-        replay_portfolio(desk(200), PURSE, FREE, rules=Rules(tie="sub_bar"))
+        replay_portfolio(workspace(200), PURSE, FREE, rules=Rules(tie="sub_bar"))

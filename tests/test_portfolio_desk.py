@@ -86,4 +86,6 @@ def test_unknown_symbol_in_a_portfolio_is_named(twins):
     code, _, err = smcdesk("portfolio", "--env", "test", "--symbols", "MADEUP,TWNI")
     assert code == 2 and "did you mean 'TWIN'" in err
     with pytest.raises(BadConfig, match="did you mean 'TWIN'"):
-        session.run(("portfolio",), symbol=None, env="test", runtime_params={"portfolio": {"symbols": ["TWNI"]}})
+        session.run_pipelines(
+            ("portfolio",), symbol=None, env="test", runtime_params={"portfolio": {"symbols": ["TWNI"]}}
+        )

@@ -20,8 +20,8 @@ from virtual import moment
 
 from smcdesk.__main__ import app
 from smcdesk.schedule import runner
-from smcdesk.schedule.slot_log import Book
-from smcdesk.schedule.timetable import Job, Last, Slot, due_slots, slots_between, timetable
+from smcdesk.schedule.slot_log import SlotLog
+from smcdesk.schedule.timetable import Job, Settled, Slot, due_slots, slots_between, timetable
 from smcdesk.services import scheduler
 from smclab import tapes
 from smclab.candles import BadConfig, resample
@@ -74,7 +74,7 @@ def test_slot_at_close_is_due_some_seconds_later_and_named_by_the_close():
 
 def test_due_slots_after_downtime_are_caught_up_by_one():
     plan = timetable({"jobs": {"a": CLOSE.model_dump(), "b": {"report": "x", "cron": "0 12 * * *"}}})
-    last = {"a": Last(moment(2024, 3, 8, 10)), "b": Last(moment(2024, 3, 5, 13))}
+    last = {"a": Settled(moment(2024, 3, 8, 10)), "b": Settled(moment(2024, 3, 5, 13))}
     due = due_slots(plan, last, moment(2024, 3, 8, 13))
     run = [(s.job, f"{s.time:%d %H:%M}") for s in due if not s.why_not]
     assert run == [("b", "08 12:00"), ("a", "08 12:45")]
@@ -96,7 +96,7 @@ def test_due_slots_under_any_clock_run_no_slot_twice_and_explain_the_rest(steps)
         now += timedelta(seconds=seconds + jump)
         until = min(until, now)
         later = frozenset(t for t in ran if t > until)
-        for slot in due_slots(plan, {"a": Last(until, ran=later)}, now):
+        for slot in due_slots(plan, {"a": Settled(until, ran=later)}, now):
             (skipped.add if slot.why_not else ran.append)(slot.time)
             until = max(until, slot.time)
     assert len(ran) == len(set(ran))
@@ -150,11 +150,11 @@ def at(tmp_path):
     plan, runs = timetable({"jobs": {"a": CLOSE.model_dump() | {"retries": 1}}}), Runs()
 
     def wake(hour: int, minute: int = 0, second: int = 30, **how):
-        book = Book(tmp_path / "book.db")
+        book = SlotLog(tmp_path / "book.db")
         now = moment(2024, 3, 8, hour, minute, second)
-        return runner.wake(plan, book, lambda: now, runs, failed=runs.failed, **how)
+        return runner.run_due(plan, book, lambda: now, runs, failed=runs.failed, **how)
 
-    wake.runs, wake.book = runs, lambda: {f"{e['time']:%H:%M}": e for e in Book(tmp_path / "book.db").entries()}
+    wake.runs, wake.book = runs, lambda: {f"{e['time']:%H:%M}": e for e in SlotLog(tmp_path / "book.db").entries()}
     wake(9, 50)
     return wake
 
@@ -227,7 +227,7 @@ def test_wake_told_to_stop_leaves_the_rest_for_later(at):
 @pytest.fixture
 def keep(house):
     "A keeper whose clock stands still."
-    return lambda env="test": scheduler.Keeper(env, clock=lambda: moment(2024, 3, 8, 10, 0, 30))
+    return lambda env="test": scheduler.Scheduler(env, clock=lambda: moment(2024, 3, 8, 10, 0, 30))
 
 
 @pytest.mark.parametrize("env", ["base", "test", "paper", "live"])
@@ -260,7 +260,7 @@ def test_schedule_list_shows_both_zones_and_once_refuses_an_unknown_line(house):
 
 def test_keeper_once_runs_the_newest_slot_once(keep, monkeypatch):
     ran = []
-    monkeypatch.setattr(scheduler.Keeper, "run", lambda self, name, job, slot: ran.append(slot.name))
+    monkeypatch.setattr(scheduler.Scheduler, "run", lambda self, name, job, slot: ran.append(slot.name))
     assert keep().once("live_scan").status == "ok" and keep().once("live_scan").reason == "it ran already"
     assert ran == ["20240308T1000Z_live_scan"]
     keep().book.path.unlink()

@@ -21,10 +21,10 @@ from smcdesk.reports import daily_digest
 from smcdesk.scanning import outcomes, scanner
 from smcdesk.scanning.parity_review import review
 from smcdesk.schedule import runner
-from smcdesk.schedule.slot_log import Book
+from smcdesk.schedule.slot_log import SlotLog
 from smcdesk.schedule.timetable import Job, slots_between, timetable
 from smcdesk.services import scheduler
-from smcdesk.store.journal import Journal
+from smcdesk.store.journal import ScanJournal
 
 DAYS = int(os.environ.get("SOAK_DAYS", "1"))
 FIRST = moment(2024, 2, 6)  # a Tuesday
@@ -59,24 +59,24 @@ class World:
 
     def start(self):
         "A new process: nothing is warm."
-        self.desk, self.book = self.house.desk(), Book(self.folder / "book.db")
+        self.workspace, self.book = self.house.workspace(), SlotLog(self.folder / "book.db")
 
     def run(self, name, job, slot):
         "What the line's notebook calls."
-        self.inner += runner.wake(self.plan, self.book, self.clock, self.run)  # somebody else wakes it meanwhile
+        self.inner += runner.run_due(self.plan, self.book, self.clock, self.run)  # somebody else wakes it meanwhile
         if name == "live_scan":
-            scanner.scan(self.desk, [SYMBOL], ["15m"], slot.name)
-            outcomes.outcomes(self.desk, [SYMBOL], ["15m"])
+            scanner.scan(self.workspace, [SYMBOL], ["15m"], slot.name)
+            outcomes.outcomes(self.workspace, [SYMBOL], ["15m"])
         else:
             since = pd.Timestamp(slot.time) - pd.Timedelta(days=1)
-            told = daily_digest.span(self.desk, "test", ("15m",), since, pd.Timestamp(slot.time))
+            told = daily_digest.span(self.workspace, "test", ("15m",), since, pd.Timestamp(slot.time))
             (daily_digest.data if name == "data_quality" else lambda t: daily_digest.send(t, True))(told)
         self.ran[name, slot.time] += 1
 
     def wake(self):
         "One wake, and what may befall it."
         try:
-            runner.wake(self.plan, self.book, self.clock, self.run)
+            runner.run_due(self.plan, self.book, self.clock, self.run)
         except Killed:
             self.start()
         except OSError:
@@ -91,16 +91,16 @@ def faults(world: World, patch: pytest.MonkeyPatch, minute: int) -> None:
     world.clock.off = timedelta(hours=hours.get(int(hour), 0) if minute % 60 < 40 else 0)
     patch.undo()
     if minute == 6 * 60 + 1:  # killed with the decisions in the store and the journal not closed
-        patch.setattr(Journal, "done", _raise(Killed()))
+        patch.setattr(ScanJournal, "done", _raise(Killed()))
     full = OSError(errno.ENOSPC, "No space left on device")
     if 720 <= minute < 733:
-        patch.setattr("smcdesk.marketdata.history.whole_file", _raise(full))
+        patch.setattr("smcdesk.marketdata.history.atomic_file", _raise(full))
     if 750 <= minute < 752:
-        patch.setattr(Journal, "begin", _raise(full))
+        patch.setattr(ScanJournal, "begin", _raise(full))
     if 765 <= minute < 767:
-        patch.setattr(Book, "close", _raise(full))
+        patch.setattr(SlotLog, "close", _raise(full))
     if 780 <= minute < 800:
-        patch.setattr(Book, "claim", _raise(full))
+        patch.setattr(SlotLog, "claim", _raise(full))
 
 
 def _raise(error):
@@ -147,28 +147,28 @@ def test_soak_ends_with_every_slot_run_once_or_explained(soaked):
 def test_soak_met_every_fault(soaked):
     reasons = " | ".join(e["reason"] for e in soaked.book.entries())
     assert "No space left" in reasons and "interrupted" in reasons and "caught up by" in reasons
-    said = [soaked.desk.journal.said(f"{FIRST:%Y%m%d}T{h:02d}15Z_live_scan") for h in (1, 2, 3, 4)]
+    said = [soaked.workspace.journal.said(f"{FIRST:%Y%m%d}T{h:02d}15Z_live_scan") for h in (1, 2, 3, 4)]
     assert [bool(x) for x in said] == [False, True, True, False]
-    stale = [d for d in soaked.desk.store.decisions() if d.verdicts[0].evidence["bars_late"] > 3]
+    stale = [d for d in soaked.workspace.store.decisions() if d.verdicts[0].evidence["bars_late"] > 3]
     assert all(d.outcome != "live" for d in stale)
 
 
 def test_soak_reviewed_shows_no_difference_between_live_and_replay(soaked):
-    again = review(soaked.desk, 0, 2**62)
+    again = review(soaked.workspace, 0, 2**62)
     assert again.looks_n == 96 * DAYS + 1 - _not_yet(soaked) and again.decisions_n > 20 * DAYS
     assert again.defects.empty and again.explained.empty, again.defects.to_string()
-    labels = soaked.desk.store.labels()
+    labels = soaked.workspace.store.labels()
     assert len(labels) and not labels.duplicated(["setup_id", "policy_hash"]).any()
 
 
 def _not_yet(soaked) -> int:
     "Candles before the first scan."
-    first = soaked.desk.journal.looks()[0]["bar_ns"]
+    first = soaked.workspace.journal.looks()[0]["bar_ns"]
     return int((pd.Timestamp(first, tz="UTC") - pd.Timestamp(FIRST - timedelta(minutes=15))) / pd.Timedelta(minutes=15))
 
 
 def test_slot_through_papermill_runs_once_and_tells_the_same(house, monkeypatch):
-    keeper = scheduler.Keeper("test", clock=lambda: moment(2024, 3, 21, 12, 0, 30))
+    keeper = scheduler.Scheduler("test", clock=lambda: moment(2024, 3, 21, 12, 0, 30))
     job = Job(report="paper_scan", at_close="15m", params={"now": "2024-03-21T12:00:00Z", "scans": 3, "charts_n": 1})
     (slot,) = slots_between("demo", job, moment(2024, 3, 21, 11, 50), moment(2024, 3, 21, 12, 0, 30))
     first = keeper.run("demo", job, slot)

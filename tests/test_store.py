@@ -25,7 +25,7 @@ from sqlalchemy import event, inspect, text
 from smcdesk.project import paths
 from smcdesk.project.config import ProjectConfig
 from smcdesk.store import Contradiction, Store, StoreDown, decision_id, engine, store_url
-from smcdesk.store.models import LATER, Base
+from smcdesk.store.models import OUTCOME_COLUMNS, Base
 from smclab import decision, gates, instruments, reading, risk, tapes
 from smclab.candles import BadConfig
 
@@ -325,7 +325,7 @@ def test_labels_known_by_a_moment_hide_what_came_later(store):
     store.fill_outcomes([outcome(n) for n in range(20)])
     then = store.labels(known_by=T0 + 12 * BAR)
     assert len(then) == 13 and then["outcome"].notna().sum() == 4  # known at n + 9 <= 12
-    assert then.loc[then["outcome"].isna(), list(LATER)].isna().all(axis=None)
+    assert then.loc[then["outcome"].isna(), list(OUTCOME_COLUMNS)].isna().all(axis=None)
     pd.testing.assert_frame_equal(store.labels(known_by=T0 + 99 * BAR), store.labels())
 
 

@@ -74,7 +74,7 @@ def tape(reading):
     context = Context(eurusd, Account(equity=10_000.0), eurusd.typical_spread)
     spread = pd.Series(eurusd.typical_spread, index=reading.bars.index)
     costs = Costs(spread_price=eurusd.typical_spread)
-    return research_tape.Tape(
+    return research_tape.ResearchTape(
         reading.bars,
         candidates(reading, eurusd),
         context,
@@ -176,7 +176,7 @@ def test_engines_and_blocks_give_the_same_grid_and_folds(tape, played):
     beside = sweep.sweep(tape, sweep.grid(SPACE), engine="joblib", jobs=2, block=16)
     assert beside.hash() == played.hash() and beside.figures.equals(played.figures)
     chosen = [sweep.chosen(tape, played, keep_n=2, n_boot=0, seed=0, engine=e) for e in ("serial", "joblib")]
-    assert sweep.hash_of(chosen[0]) == sweep.hash_of(chosen[1])
+    assert sweep.result_hash(chosen[0]) == sweep.result_hash(chosen[1])
     assert chosen[0][0].name == "conf" and len(chosen[0]) == 3
 
 
@@ -184,7 +184,7 @@ def test_dask_gives_the_same_grid_and_ledgers_on_two_workers_found_or_started(ta
     here = {"engine": "dask", "jobs": 2}
     try:
         beside = sweep.sweep(tape, sweep.grid(SPACE), block=5, **here)
-        client = workers.hire(None, 2)
+        client = workers.connect(None, 2)
         assert len(client.scheduler_info()["workers"]) == 2 and beside.hash() == played.hash()
         pd.testing.assert_frame_equal(beside.figures, played.figures)
         pd.testing.assert_frame_equal(beside.returns, played.returns)
@@ -197,25 +197,25 @@ def test_dask_gives_the_same_grid_and_ledgers_on_two_workers_found_or_started(ta
         assert code == 0 and [one[t] for t in same] == [two[t] for t in same]
         assert not workers._hired  # the run let go of all it had
     finally:
-        workers.dismiss()
+        workers.close_all()
 
 
 def test_dask_that_is_not_there_is_named(tape, played, monkeypatch):
     monkeypatch.setattr(workers, "WAIT_S", 0.2)
     with pytest.raises(BadConfig, match=r"no Dask scheduler answers at 'tcp://127\.0\.0\.1:9'"):
-        workers.work("x", pow, [(1, 1)], engine="dask", scheduler="tcp://127.0.0.1:9")
+        workers.run_units("x", pow, [(1, 1)], engine="dask", scheduler="tcp://127.0.0.1:9")
     with pytest.raises(BadConfig, match="say engine dask beside it"):
-        workers.work("x", pow, [(1, 1)], engine="serial", scheduler="tcp://127.0.0.1:9")
+        workers.run_units("x", pow, [(1, 1)], engine="serial", scheduler="tcp://127.0.0.1:9")
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(BadConfig, match=r"install smclab\[dask\]"):
-        workers.work("x", pow, [(1, 1)], engine="dask")
+        workers.run_units("x", pow, [(1, 1)], engine="dask")
 
 
 def test_work_is_counted_aloud():
     heard = []
     workers.listen(lambda *said: heard.append(said))
     try:
-        assert workers.work("squares", pow, [(2, 2), (3, 2)], engine="serial") == [4, 9]
+        assert workers.run_units("squares", pow, [(2, 2), (3, 2)], engine="serial") == [4, 9]
     finally:
         workers.listen(None)
     assert heard == [("squares", 1, 2), ("squares", 2, 2)]
@@ -244,7 +244,7 @@ def test_wrong_value_is_refused_before_anything_starts(tape):
     with pytest.raises(BadConfig, match="cannot be swept"):
         research_tape.settings(tape, {"policy.enabled": True, "policy.risk.stop_atr_timeframe": "5m"})
     with pytest.raises(BadConfig, match="did you mean 'dask'"):
-        workers.work("x", pow, [(1, 1)], engine="dsak")
+        workers.run_units("x", pow, [(1, 1)], engine="dsak")
 
 
 def test_part_of_a_tape_knows_nothing_before_or_after_it(tape):
@@ -265,7 +265,7 @@ SEARCH = {"n_trials": 6, "min_trades": 5, "n_folds": 2}
 @pytest.fixture(scope="module")
 def field(watched, reading):
     """The watched tape, to be read otherwise."""
-    return tuning.Market(watched, {}, {}, tuple(reading.of()["timeframe"].cat.categories)[1:])
+    return tuning.TunableTape(watched, {}, {}, tuple(reading.of()["timeframe"].cat.categories)[1:])
 
 
 def tuned(field, storage=None, seed=1, **search):
@@ -295,7 +295,7 @@ def test_search_judges_before_the_holdout_and_tells_how_often_it_tried(field, se
     for run in search.runs:
         assert (run.ledger.trades["entry_time"] >= field.tape.bars.index[start]).all()
     best = search.trials.loc[search.trials["value"].idxmax()]
-    again = tuning.judged(field.read(search.combination, start), tuning.TuneConfig(**SEARCH), 50, 1)
+    again = tuning.score_days(field.read(search.combination, start), tuning.TuneConfig(**SEARCH), 50, 1)
     assert again["fold_sharpe_annual"] == pytest.approx(best["value"])
     assert "luck of 6 tries" in search.summary.loc["chosen_deflated_sharpe_pct", "unit"]
     assert "6 trials chose left" in tuning.verdict(search)
@@ -444,7 +444,7 @@ def test_walkforward_leaves_a_run_per_fold_from_flat(walked):
     assert told.returns.index.is_monotonic_increasing and told.returns.index.is_unique
     for window, fold in zip(told.windows.itertuples(), told.folds.itertuples(), strict=True):
         trades = tracking.frame(fold.run_id, SYMBOL, "ledger/trades.parquet")
-        daily = tracking.days(fold.run_id, SYMBOL)
+        daily = tracking.daily_returns_of(fold.run_id, SYMBOL)
         assert (daily.index[0], daily.index[-1]) == (window.test_from, window.test_to)
         assert daily.equals(told.returns.loc[window.test_from : window.test_to, "daily_return"])
         entered = trades["entry_time"].dt.tz_localize(None)
@@ -513,7 +513,7 @@ def test_newest_runs_are_told_apart_by_what_differs(house, walked):
 
     for equity in (10_000.0, 5_000.0):
         extra = {"account": {"equity": equity}}
-        session.run(("data", "feature", "replay"), symbol=SYMBOL, env="test", runtime_params=extra)
+        session.run_pipelines(("data", "feature", "replay"), symbol=SYMBOL, env="test", runtime_params=extra)
     told = comparison.load(SYMBOL, "test", newest=3, n_boot=50)
     assert {"replay, equity 5000.0", "replay, equity 10000.0"} <= set(told.table["what"])
     assert told.table["what"].str.startswith("walkforward").sum() == 1
@@ -531,19 +531,19 @@ def test_difference_from_a_commit_is_one_fingerprint(tmp_path):
         who = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
         subprocess.run(["git", "-C", str(tmp_path), *who, *words], check=True, capture_output=True)
 
-    assert tracking.difference(tmp_path) == ""
+    assert tracking.diff_hash(tmp_path) == ""
     git("init", "-q")
     (tmp_path / "a.txt").write_text("one")
     git("add", "."), git("commit", "-qm", "One")
-    assert tracking.difference(tmp_path) == ""
+    assert tracking.diff_hash(tmp_path) == ""
     (tmp_path / "a.txt").write_text("two")
-    changed = tracking.difference(tmp_path)
+    changed = tracking.diff_hash(tmp_path)
     (tmp_path / "b.txt").write_text("new")
-    assert len(changed) == 16 and tracking.difference(tmp_path) not in ("", changed)
+    assert len(changed) == 16 and tracking.diff_hash(tmp_path) not in ("", changed)
 
 
 def test_study_choice_and_fold_are_reproduced_from_their_ids(swept, walked):
-    runs = tracking.every_run()
+    runs = tracking.finished_runs()
     ids = [walked]
     for parent in (swept, walked):
         ids.append(runs.loc[runs["tags.mlflow.parentRunId"] == parent, "run_id"].iloc[0])
@@ -601,7 +601,7 @@ def test_baseline_is_frozen_once_and_held_against_the_present(house):
 def test_run_without_a_ledger_says_there_is_nothing_to_make_again(house):
     from smcdesk.runs import session
 
-    run_id = session.run(("data",), symbol=SYMBOL, env="test")
+    run_id = session.run_pipelines(("data",), symbol=SYMBOL, env="test")
     code, _, err = smcdesk("reproduce", run_id)
     assert code == 2 and "left no ledger and no grid" in err
 
@@ -609,7 +609,7 @@ def test_run_without_a_ledger_says_there_is_nothing_to_make_again(house):
 def test_studies_are_pipelines_but_not_part_of_the_whole_road(house):
     from smcdesk import pipeline_registry
 
-    pipeline_registry.use(load_config("test").parameters["symbols"])
+    pipeline_registry.select_symbols(load_config("test").parameters["symbols"])
     built = pipeline_registry.register_pipelines()
     assert {"sweep", "walkforward"} <= built.keys()
     assert not any(n.endswith(".sweep") for n in built["__default__"].datasets())

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from smcdesk.decisions.config import World, rules, worlds
-from smcdesk.marketdata.history import History
+from smcdesk.decisions.config import DecisionConfig, load_decision_configs, load_fill_rules
+from smcdesk.marketdata.history import CandleHistory
 from smcdesk.providers import ProviderDown
-from smcdesk.providers.recorded import Recorded
-from smcdesk.scanning.workspace import Desk
+from smcdesk.providers.recorded import RecordedProvider
+from smcdesk.scanning.workspace import Workspace
 from smcdesk.store import Store
-from smcdesk.store.journal import Journal
+from smcdesk.store.journal import ScanJournal
 from smclab import tapes
 from smclab.learner import Model
 
@@ -31,7 +31,7 @@ class Clock:
         return self.true + self.off
 
 
-class Faulty(Recorded):
+class Faulty(RecordedProvider):
     "A recorded tape played by the true time; while `down`, it does not answer."
 
     down = False
@@ -59,23 +59,25 @@ class House:
         self.folder, self.clock = Path(folder), clock
         bars = bars if isinstance(bars, dict) else {SYMBOL: bars}
         self.provider = Faulty(bars, clock=lambda: clock.true)
-        world = worlds(env)["MADEUP"]
-        self.worlds = {
-            s: World.from_dict(world.to_dict() | {"instrument": world.instrument.to_dict() | {"symbol": s}} | said)
+        world = load_decision_configs(env)["MADEUP"]
+        self.configs = {
+            s: DecisionConfig.from_dict(
+                world.to_dict() | {"instrument": world.instrument.to_dict() | {"symbol": s}} | said
+            )
             for s in bars
         }
-        self.rules = rules(env, world.policy)
+        self.rules = load_fill_rules(env, world.policy)
 
-    def desk(self, **changes) -> Desk:
+    def workspace(self, **changes) -> Workspace:
         "A desk with cold readers: what a new process begins with."
         store = Store(f"sqlite:///{self.folder / 'store.db'}")
         store.upgrade()
         made = {
-            "provider": self.provider, "provider_name": "recorded", "history": History(self.folder / "raw"),
-            "store": store, "journal": Journal(self.folder / "scans.db"), "worlds": self.worlds,
+            "provider": self.provider, "provider_name": "recorded", "history": CandleHistory(self.folder / "raw"),
+            "store": store, "journal": ScanJournal(self.folder / "scans.db"), "configs": self.configs,
             "rules": self.rules, "clock": self.clock, "states": self.folder / "readers", "first_bars": 1500,
         }  # fmt: skip
-        return Desk(**(made | changes))
+        return Workspace(**(made | changes))
 
 
 def made_up_model(found: pd.DataFrame, table: pd.DataFrame, until: pd.Timestamp) -> Model:

@@ -37,7 +37,7 @@ def _fixable(error: BaseException | None):
     return error
 
 
-class Readable(TyperGroup):
+class FriendlyErrors(TyperGroup):
     "Commands whose fixable errors are one sentence on stderr and exit code 2."
 
     def invoke(self, ctx):
@@ -53,7 +53,8 @@ class Readable(TyperGroup):
 
 
 app = typer.Typer(
-    cls=Readable, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich",
+    cls=FriendlyErrors, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
     epilog="Wrong input ends with one sentence and exit code 2; a failed report or a busy store with exit code 1.",
 )  # fmt: skip
 
@@ -94,7 +95,7 @@ def demo(
         known, extra = load_config(env).parameters["symbols"], {}
         symbol = check_symbol(symbol, known) if symbol else next(iter(known))
     with progress_bar() as bar:
-        run_id = session.run(STAGES, symbol=symbol, env=env, runtime_params=extra, bar=bar)
+        run_id = session.run_pipelines(STAGES, symbol=symbol, env=env, runtime_params=extra, bar=bar)
         task = bar.add_task("report", total=None)
         done = run_report("replay_report", {"symbol": symbol, "env": env}, run_id)
         bar.remove_task(task)
@@ -177,7 +178,7 @@ def read(
     zone: Zone = None,
 ):
     "Read one file and store every event, each with the bar that made it knowable, by conf's reading parameters."
-    from smcdesk.project.files import whole_file
+    from smcdesk.project.files import atomic_file
     from smcdesk.providers.files import read_file, symbol_from
     from smclab.candles import check, resample, timeframe_ns
     from smclab.instruments import instrument as profile
@@ -199,7 +200,7 @@ def read(
         reading = read_market(bars, config, instrument=market, timeframes=above)
     for path, table in ((out, reading.events), (columns, reading.columns)):
         if path is not None:
-            with whole_file(path) as part:
+            with atomic_file(path) as part:
                 table.to_parquet(part, compression="zstd")
     for note in (
         *notes,
@@ -252,7 +253,7 @@ def outcomes(
     chosen = check_symbol(symbol, known) if symbol else None
     with Store(env=env) as store:
         before = int(store.labels()["outcome"].notna().sum())
-        session.run(("outcomes",), symbol=chosen, env=env)
+        session.run_pipelines(("outcomes",), symbol=chosen, env=env)
         labels = store.labels()
     done, planned = labels["outcome"].notna(), labels["entry_price"].notna()
     waiting = int((planned & ~done).sum())
@@ -267,7 +268,7 @@ def ui(port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000):
     from smcdesk import tracking
     from smcdesk.project import paths
 
-    tracking.prepare()
+    tracking.create_database()
     where = ["--backend-store-uri", paths.mlflow_uri(), "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", "server", *where])
 

@@ -102,7 +102,7 @@ def distributions(labels: pd.DataFrame, thresholds: Mapping[str, float]):
     return figure
 
 
-def _sheet(height_in: float):
+def _figure(height_in: float):
     "An empty figure with one plain pair of axes."
     from matplotlib.figure import Figure
 
@@ -116,7 +116,7 @@ def _sheet(height_in: float):
 
 def heat_map(grid: pd.DataFrame):
     "The Sharpe ratio over the first two parameters that vary, the mean over all others."
-    figure, ax = _sheet(4.6)
+    figure, ax = _figure(4.6)
     look, levels = charts.PAPER, list(grid.columns[: grid.columns.get_loc("trades_n")])
     varied = [name for name in levels if grid[name].nunique() > 1] or levels
     first, second = (varied * 2)[:2]
@@ -127,7 +127,7 @@ def heat_map(grid: pd.DataFrame):
         table = grid.pivot_table("sharpe_annual", second, first, aggfunc="mean", sort=False, dropna=False)
     values = table.to_numpy(float)
     most = max(float(np.nanmax(np.abs(values), initial=0.0)), 1e-9)
-    ax.imshow(np.ma.masked_invalid(values), cmap=_tint(), vmin=-most, vmax=most, aspect="auto")
+    ax.imshow(np.ma.masked_invalid(values), cmap=_colormap(), vmin=-most, vmax=most, aspect="auto")
     for (y, x), value in np.ndenumerate(values):
         said = "none" if np.isnan(value) else f"{value:.2f}"
         ax.text(x, y, said, ha="center", va="center", fontsize=10, color=look.ink)
@@ -142,7 +142,7 @@ def heat_map(grid: pd.DataFrame):
     return figure
 
 
-def _tint():
+def _colormap():
     "From the colour of losses through paper to that of gains."
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -159,7 +159,7 @@ def curves(
     edges: Iterable[pd.Timestamp] = (),  # days at which something begins anew
 ):
     "Growth of several tapes on one axis, each named at its end."
-    figure, ax = _sheet(5.2)
+    figure, ax = _figure(5.2)
     look, ends = charts.PAPER, []
     for k, (name, daily) in enumerate(returns.items()):
         grown = 100 * (np.cumprod(1 + daily.fillna(0.0).to_numpy()) - 1)
@@ -185,7 +185,7 @@ def curves(
 
 def trials(table: pd.DataFrame):
     "What every trial of a search came to, in order, and the best so far."
-    figure, ax = _sheet(3.8)
+    figure, ax = _figure(3.8)
     look, value = charts.PAPER, table["value"].to_numpy(float)
     best = np.fmax.accumulate(value) if len(value) else value
     ax.scatter(table["trial"], value, s=22, color=look.candle_down, label="trial")
@@ -201,10 +201,10 @@ def trials(table: pd.DataFrame):
     return figure
 
 
-def purse(portfolio):
+def portfolio_equity(portfolio):
     "What one purse grew to, and what each symbol's closed trades added to it, on one axis."
     start, trades = portfolio.start_equity, portfolio.trades
-    figure, ax = _sheet(5.2)
+    figure, ax = _figure(5.2)
     look, whole = charts.PAPER, 100 * (portfolio.equity["equity"] / start - 1)
     lines = ax.plot(whole.index, whole, color=look.ink, lw=1.8)
     said = [f"all  {whole.iloc[-1]:+.2f} %"]
@@ -227,7 +227,7 @@ def purse(portfolio):
     return figure
 
 
-def walk(returns: pd.DataFrame, windows: pd.DataFrame):
+def walkforward_equity(returns: pd.DataFrame, windows: pd.DataFrame):
     "What following the choices earned on the test days, with the first day of every window."
     daily = returns["daily_return"]
     title = f"Walk-forward: {len(windows)} choices played from flat on {len(daily):,} test days, after costs"
@@ -236,7 +236,7 @@ def walk(returns: pd.DataFrame, windows: pd.DataFrame):
 
 def stability(windows: pd.DataFrame):
     "Sharpe ratio of every window's choice on its training days and on its test days."
-    figure, ax = _sheet(3.8)
+    figure, ax = _figure(3.8)
     look, x = charts.PAPER, np.arange(len(windows))
     parts = {"train": (look.candle_down, -0.2), "test": (look.up, 0.2)}
     for name, (colour, shift) in parts.items():
@@ -264,7 +264,7 @@ def _quiet(ax, title: str):
     ax.set_title(title, loc="left", fontsize=11, fontweight="bold", color=look.ink)
 
 
-def _pair(height_in: float):
+def _two_axes(height_in: float):
     "A figure with two pairs of axes side by side."
     from matplotlib.figure import Figure
 
@@ -273,14 +273,14 @@ def _pair(height_in: float):
     return figure, figure.subplots(1, 2)
 
 
-def _none(ax, text: str = "nothing was learned"):
+def _empty(ax, text: str = "nothing was learned"):
     "What a picture says when there is nothing to draw."
     ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes, color=charts.PAPER.quiet)
 
 
 def calibration(training):
     "What was said against what happened, before and after calibration, out of fold."
-    figure, both = _pair(3.8)
+    figure, both = _two_axes(3.8)
     table, look = training.calibration, charts.PAPER
     most = min(1.0, float(table[["p_mean", "high"]].to_numpy().max()) * 1.05) if len(table) else 1.0
     for ax, when in zip(both, ("before", "after"), strict=True):
@@ -293,7 +293,7 @@ def calibration(training):
                 part["p_mean"], part["won"], reach, fmt="o", ms=4, color=LINES[0], ecolor=LINES[0], elinewidth=0.9
             )
         else:
-            _none(ax)
+            _empty(ax)
         ax.set(xlim=(0, most), ylim=(0, most))
         ax.set_xlabel("probability said", fontsize=9, color=look.ink)
         ax.set_ylabel("share that reached the target first", fontsize=9, color=look.ink)
@@ -303,11 +303,11 @@ def calibration(training):
 
 def importance(training, n: int = 15):
     "The features the loss rises most without, with their spread over the folds."
-    figure, ax = _sheet(4.6)
+    figure, ax = _figure(4.6)
     table = training.importance.head(n).iloc[::-1]
     _quiet(ax, "rise of the log loss when a feature is shuffled, nats per row, mean and spread over the folds")
     if not len(table):
-        _none(ax)
+        _empty(ax)
         return figure
     colours = [LINES[0] if value > 0 else LINES[6] for value in table["loss_rise"]]
     ax.barh(table.index, table["loss_rise"], xerr=table["spread"], color=colours, ecolor=charts.PAPER.quiet, height=0.6)
@@ -318,7 +318,7 @@ def importance(training, n: int = 15):
 
 def learning(training):
     "Loss by the number of training rows, on the rows trained on and on later ones; and the target rate by quarter."
-    figure, (left, right) = _pair(3.8)
+    figure, (left, right) = _two_axes(3.8)
     look, curve, rates = charts.PAPER, training.curve, training.rates
     _quiet(left, "log loss by training rows")
     _quiet(right, "target first, by quarter")
@@ -332,7 +332,7 @@ def learning(training):
         left.legend(frameon=False, fontsize=9, labelcolor=look.ink)
         left.set_xlabel("rows, mean over the folds", fontsize=9, color=look.ink)
     else:
-        _none(left)
+        _empty(left)
     if len(rates):
         reach = [rates["won"] - rates["low"], rates["high"] - rates["won"]]
         right.errorbar(range(len(rates)), rates["won"], reach, fmt="o", ms=4, color=LINES[2], elinewidth=0.9)
@@ -340,6 +340,6 @@ def learning(training):
         right.set_xticks(range(0, len(rates), step), rates["period"].iloc[::step])
         right.set_ylim(bottom=0)
     else:
-        _none(right)
+        _empty(right)
     figure.tight_layout()
     return figure

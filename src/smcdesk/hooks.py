@@ -21,7 +21,7 @@ HASHED = {  # dataset -> tag of its hash
 }  # fmt: skip
 
 
-WORLD = ("news", "headlines")  # datasets of everyone, whose conf stands under their name
+SHARED_DATASETS = ("news", "headlines")  # datasets of everyone, whose conf stands under their name
 
 
 class Safety:
@@ -34,14 +34,14 @@ class Safety:
             raise BadConfig("conf says send: true, but no broker is connected yet; set send: false")
 
 
-class Symbols:
+class SelectSymbols:
     "Tell the registry which symbols this run's conf names."
 
     @hook_impl(tryfirst=True)
     def after_context_created(self, context) -> None:
         "Build the pipelines for the symbols of this environment and these runtime parameters."
         said = context.config_loader["parameters"]
-        pipeline_registry.use(said["symbols"], said["portfolio"]["symbols"])
+        pipeline_registry.select_symbols(said["symbols"], said["portfolio"]["symbols"])
 
 
 class Tracking:
@@ -57,9 +57,9 @@ class Tracking:
     @hook_impl(tryfirst=True)
     def after_context_created(self, context) -> None:
         "Create the tracking database before kedro-mlflow looks for its experiment."
-        tracking.prepare()
+        tracking.create_database()
         said = context.config_loader
-        self._conf = said["parameters"] | {name: said["catalog"].get(name, {}).get(name) for name in WORLD}
+        self._conf = said["parameters"] | {name: said["catalog"].get(name, {}).get(name) for name in SHARED_DATASETS}
 
     @hook_impl(trylast=True)
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline, catalog) -> None:
@@ -77,7 +77,7 @@ class Tracking:
         names = "+".join(stages or ["all"])
         self._tag("git_commit", head)
         self._tag("git_dirty", str(dirty).lower())
-        self._tag("git_diff_hash", tracking.difference(paths.root()) if dirty else "")
+        self._tag("git_diff_hash", tracking.diff_hash(paths.root()) if dirty else "")
         self._tag("versions", tracking.versions())
         self._tag("env", run_params.get("env") or "base")
         self._tag("kedro_stages", json.dumps(stages))
@@ -98,7 +98,7 @@ class Tracking:
         self._fingerprint(dataset_name, data)
         symbol, _, name = dataset_name.partition(".")
         if name in HASHED:
-            self._tag(f"{HASHED[name]}.{symbol}", sweep.hash_of(data))
+            self._tag(f"{HASHED[name]}.{symbol}", sweep.result_hash(data))
         kind, _, runs = name.partition("_")
         if runs == "runs" or name == "shared":
             self._tag("study", portfolio.NAME if name == "shared" else kind)
@@ -128,18 +128,18 @@ def config_hash(pipeline, catalog) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-class Crew:
+class CloseDaskPool:
     "Dask's workers stay for one run."
 
     @hook_impl
     def after_pipeline_run(self) -> None:
         "Let them go."
-        workers.dismiss()
+        workers.close_all()
 
     @hook_impl
     def on_pipeline_error(self) -> None:
         "Let them go."
-        workers.dismiss()
+        workers.close_all()
 
 
 class Progress:

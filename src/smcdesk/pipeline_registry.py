@@ -22,7 +22,7 @@ _symbols: tuple[str, ...] = ()
 _together: tuple[str, ...] = ()  # those that share a purse
 
 
-def use(symbols: Iterable[str], together: Iterable[str] = ()) -> None:
+def select_symbols(symbols: Iterable[str], together: Iterable[str] = ()) -> None:
     "Build for these symbols from now on (the context hook says which); `together`: those in the portfolio, else all."
     global _symbols, _together
     known = tuple(symbols)

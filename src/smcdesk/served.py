@@ -1,5 +1,5 @@
 """Alias: models registered before the move name this module in their pickles."""
 
-from smcdesk.modelling.serving import Served
+from smcdesk.modelling.serving import ServedModel as Served
 
 __all__ = ["Served"]

@@ -24,7 +24,7 @@ from smclab.candles import BadConfig, nearest
 CONF = "conf.json"  # every parameter of a run, as an artifact of it
 
 
-def prepare() -> None:
+def create_database() -> None:
     "Create the store's tables once, behind a lock, before anything may use it in parallel."
     from filelock import FileLock
 
@@ -55,7 +55,7 @@ def commit(folder: Path) -> tuple[str, bool]:  # (full hash or "none", whether f
     return (head or "none", bool(git("status", "--porcelain")))
 
 
-def difference(folder: Path) -> str:  # 16 hex digits; "" when nothing differs
+def diff_hash(folder: Path) -> str:  # 16 hex digits; "" when nothing differs
     "A fingerprint of how the working tree differs from its commit, new files included."
     words = (["diff", "HEAD", "--binary"], ["ls-files", "--others", "--exclude-standard", "-z"])
     try:
@@ -74,8 +74,8 @@ def difference(folder: Path) -> str:  # 16 hex digits; "" when nothing differs
 def versions() -> str:
     "What the figures were worked out with, as JSON."
     kinds = ("numpy", "pandas", "numba", "scikit-learn", "smclab")
-    known = {"python": platform.python_version()} | {k: importlib.metadata.version(k) for k in kinds}
-    return json.dumps(known, sort_keys=True)
+    found = {"python": platform.python_version()} | {k: importlib.metadata.version(k) for k in kinds}
+    return json.dumps(found, sort_keys=True)
 
 
 def find_run(
@@ -127,7 +127,7 @@ def attach(run_id: str, files: Iterable[Path], folder: str) -> None:
 RETURNS = ("daily_returns.parquet", "walkforward/daily_returns.parquet")  # where a run keeps its days
 
 
-def every_run() -> pd.DataFrame:
+def finished_runs() -> pd.DataFrame:
     "All finished runs of the store, newest first, as `mlflow.search_runs` has them."
     import mlflow
 
@@ -142,7 +142,7 @@ def column(runs: pd.DataFrame, name: str) -> pd.Series:
     return runs[name] if name in runs else pd.Series(np.nan, index=runs.index, dtype=object)
 
 
-def known(runs: pd.DataFrame, run_id: str) -> pd.Series:
+def run_by_id(runs: pd.DataFrame, run_id: str) -> pd.Series:
     "A run's row, or `BadConfig` with the nearest id."
     found = runs[runs["run_id"] == run_id]
     if found.empty:
@@ -150,7 +150,7 @@ def known(runs: pd.DataFrame, run_id: str) -> pd.Series:
     return found.iloc[0]
 
 
-def days(run_id: str, symbol: str) -> pd.Series | None:
+def daily_returns_of(run_id: str, symbol: str) -> pd.Series | None:
     "A run's daily returns; None where it kept none."
     for name in RETURNS:
         with artifact(run_id, f"{symbol}/{name}") as path:

@@ -36,13 +36,13 @@ def fetch(
 
     timeframe_ns(timeframe)
     feed = feeds.conf(env).feeds.get(symbol, feeds.conf(env).default)
-    source = feeds.named(provider or feed.first, env)
+    source = feeds.provider_by_name(provider or feed.first, env)
     start = sync.since(since, moment(now()))
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console(), transient=True) as bar:
         task = bar.add_task(f"{symbol} {timeframe} from {source.name}", total=1.0)
         try:
-            done = sync.fetch(
+            done = sync.sync_history(
                 source, symbol, timeframe, start, history=feeds.history(env), backfill=backfill,
                 step_done=lambda share: bar.update(task, completed=share),
             )  # fmt: skip
@@ -115,8 +115,8 @@ def quality(
     from smclab.candles import BadConfig, check
     from smclab.instruments import instrument
 
-    bars, timeframe, where = candles.candles(symbol, timeframe, provider, env)
-    known = instruments.market(symbol, env) or instrument(symbol)
+    bars, timeframe, where = candles.load_candles(symbol, timeframe, provider, env)
+    known = instruments.instrument_of(symbol, env) or instrument(symbol)
     told = desk.inspect(bars, known, timeframe=timeframe, now=now() if late else None)
     out = Console(soft_wrap=True, highlight=False)
     out.print(
@@ -141,7 +141,7 @@ def quality(
     if against:
         if against == provider:
             raise BadConfig(f"--against {against}: name another provider than the first")
-        second, _, other = candles.candles(symbol, told.timeframe, against, env)
+        second, _, other = candles.load_candles(symbol, told.timeframe, against, env)
         both = desk.cross_check(bars, second, known, timeframe=told.timeframe)
         out.print(f"against {other.removeprefix('from ')}: {both.verdict}. {both.sentence}", markup=False)
         verdict = max(verdict, both.verdict, key=desk.VERDICTS.index)

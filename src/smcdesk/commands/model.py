@@ -34,7 +34,7 @@ def _name(name: str | None, env: str) -> str:
 
     told = load_config(env).parameters
     symbol = next(iter(told["symbols"]))
-    names = sorted(n for n in set(registry.listed()["name"]) if n.startswith(f"smclab-{symbol}-"))
+    names = sorted(n for n in set(registry.versions()["name"]) if n.startswith(f"smclab-{symbol}-"))
     if len(names) == 1:
         return names[0]
     from smclab.candles import BadConfig
@@ -55,7 +55,7 @@ def train(
     known = load_config(env).parameters["symbols"]
     symbol = check_symbol(symbol, known) if symbol else next(iter(known))
     with progress_bar() as bar:
-        run_id = session.run(("data", "feature", "model"), symbol=symbol, env=env, bar=bar)
+        run_id = session.run_pipelines(("data", "feature", "model"), symbol=symbol, env=env, bar=bar)
         task = bar.add_task("report", total=None)
         done = None if no_report else run_report("retrain_report", {"symbol": symbol, "env": env}, run_id)
         bar.remove_task(task)
@@ -73,7 +73,7 @@ def listed(name: Annotated[str | None, typer.Option("--name", "-n", help="Only t
     from smcdesk.modelling import registry
 
     table = Table("name", "version", "alias", "kind", "rows", "reason", box=None)
-    for row in registry.listed(name).itertuples():
+    for row in registry.versions(name).itertuples():
         table.add_row(row.name, row.version, row.alias, row.kind, row.rows, row.reason)
     Console().print(table if table.row_count else "no model is registered: smcdesk model train makes one")
 
@@ -83,7 +83,7 @@ def champion(name: Name = None, env: Env = "base"):
     "The version that decides, and what it was judged by."
     from smcdesk.modelling import registry
 
-    rows = registry.listed(_name(name, env))
+    rows = registry.versions(_name(name, env))
     stands = rows[rows["alias"] == registry.CHAMPION]
     for row in stands.itertuples():
         how = f"promoted {row.promoted}" + (f", it replaced version {row.replaced}" if row.replaced else "")

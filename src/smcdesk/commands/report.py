@@ -12,7 +12,7 @@ from smcdesk.reports import index, runner
 _COLOURS = {"ok": "green", "failed": "red", "broken": "yellow", "unfinished": "yellow"}
 
 
-def _status(run: index.Run) -> Text:
+def _status(run: index.ReportRun) -> Text:
     "A run's status, in its colour where there are any."
     return Text(run.status, style=_COLOURS[run.status])
 

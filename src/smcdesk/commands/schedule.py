@@ -24,13 +24,13 @@ def schedule_list(env: Env = "paper"):
 
     from smcdesk.services import scheduler
 
-    keeper = scheduler.Keeper(env)
+    keeper = scheduler.Scheduler(env)
     zone = keeper.schedule.zone
     zones = list(dict.fromkeys(("UTC", zone)))
     table = Table("line", "when", *(f"next ({z})" for z in zones), "last (UTC)", "became", box=None)
     for name, job, slot, last in keeper.listing():
         due = ["never" if slot is None else f"{slot.due.astimezone(ZoneInfo(z)):%a %Y-%m-%d %H:%M:%S}" for z in zones]
-        became = ("-", "") if last is None else (f"{last['time']:%Y-%m-%d %H:%M}", scheduler.said(last))
+        became = ("-", "") if last is None else (f"{last['time']:%Y-%m-%d %H:%M}", scheduler.status_text(last))
         table.add_row(*(Text(word) for word in (name, scheduler.when(job), *due, *became)))
     out = Console()
     out.width = max(out.width, 150)
@@ -45,7 +45,7 @@ def schedule_once(
     "Run one line for its newest turn; a turn that ran already is shown, not run again."
     from smcdesk.services import scheduler
 
-    done = scheduler.Keeper(env).once(name)
+    done = scheduler.Scheduler(env).once(name)
     typer.echo(f"{done.slot.name}: {done.status}" + (f". {done.reason}" if done.reason else ""))
     if done.status == "failed":
         raise typer.Exit(1)
@@ -56,7 +56,7 @@ def schedule_wake(env: Env = "paper"):
     "Run whatever is due now and end: what cron and systemd call."
     from smcdesk.services import scheduler
 
-    for done in scheduler.Keeper(env).wake():
+    for done in scheduler.Scheduler(env).wake():
         typer.echo(f"{done.slot.name}: {done.status}" + (f". {done.reason}" if done.reason else ""))
 
 
@@ -65,7 +65,7 @@ def schedule_run(env: Env = "paper"):
     "Stay, and run whatever is due until Ctrl-C or SIGTERM; a report that has begun is finished."
     from smcdesk.services import scheduler
 
-    keeper = scheduler.Keeper(env)
+    keeper = scheduler.Scheduler(env)
     typer.echo(f"{len(keeper.schedule.jobs)} lines; book {keeper.book.path}; SIGTERM ends it after the running report")
     keeper.stay(lambda done: typer.echo(f"{done.slot.name}: {done.status} {done.reason}".rstrip()))
     typer.echo("stopped")
@@ -85,7 +85,7 @@ def schedule_install(
 
     if cron == systemd:
         raise BadConfig("say --cron or --systemd")
-    files = scheduler.Keeper(env).units() if systemd else {"smcdesk.crontab": scheduler.Keeper(env).crontab()}
+    files = scheduler.Scheduler(env).units() if systemd else {"smcdesk.crontab": scheduler.Scheduler(env).crontab()}
     for name, text in files.items():
         if out is None:
             typer.echo(text if cron else f"# {name}\n{text}", nl=not cron)

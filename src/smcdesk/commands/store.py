@@ -55,7 +55,7 @@ def store_forget(
     "Delete one policy's decisions, labels and signals on one instrument, and that scans looked at it. Baselines stay."
     from smcdesk.research import rollout
     from smcdesk.store import Store
-    from smcdesk.store.journal import Journal, journal_of
+    from smcdesk.store.journal import ScanJournal, journal_of
 
     with Store(env=env) as store:
         chosen, decisions, labels = rollout.kept(store, policy, instrument)
@@ -63,7 +63,7 @@ def store_forget(
             what = f"{decisions:,} decisions and {labels:,} labels of policy {chosen} on {instrument}"
             typer.confirm(f"Delete {what} from {store!r}?", abort=True)
         typer.echo(f"{store.forget(chosen, instrument):,} rows of policy {chosen} on {instrument} are gone")
-    if (file := journal_of(env)).exists() and (looks := Journal(file).forget(instrument, chosen)):
+    if (file := journal_of(env)).exists() and (looks := ScanJournal(file).forget(instrument, chosen)):
         typer.echo(f"{looks:,} bars of {instrument} that scans looked at are gone from {file.name}")
 
 

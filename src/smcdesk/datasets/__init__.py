@@ -4,18 +4,18 @@ May import research, decisions, the store and what lies below. Never a pipeline:
 """
 
 from smcdesk.datasets.calendars import HeadlineFile, NewsFile
-from smcdesk.datasets.candles import CandleFile, MadeUpMarket, SpreadFile
+from smcdesk.datasets.candles import CandleSource, SpreadFile, SyntheticMarket
 from smcdesk.datasets.models import ModelVersions
-from smcdesk.datasets.records import Kept, RecordFolder
+from smcdesk.datasets.records import PersistentMemoryDataset, RecordFolder
 from smcdesk.datasets.store import DecisionStore, OutcomeStore
 from smcdesk.datasets.studies import NestedRuns, TrialStorage
 
 __all__ = [
-    "CandleFile",
+    "CandleSource",
     "DecisionStore",
     "HeadlineFile",
-    "Kept",
-    "MadeUpMarket",
+    "PersistentMemoryDataset",
+    "SyntheticMarket",
     "ModelVersions",
     "NestedRuns",
     "NewsFile",

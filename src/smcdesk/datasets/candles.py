@@ -10,14 +10,14 @@ import pandas as pd
 from kedro.io import AbstractDataset
 
 from smcdesk.datasets.catalog import load_catalog
-from smcdesk.marketdata.feeds import STORED, history, stored
-from smcdesk.marketdata.sources import Candles, Source, source
+from smcdesk.marketdata.feeds import STORED, history, stored_candles
+from smcdesk.marketdata.sources import RawCandles, SymbolConfig, symbol_config
 from smcdesk.project import paths
 from smcdesk.project.config import check_symbol, load_config
 from smclab.candles import BadConfig
 
 
-def candles(
+def load_candles(
     symbol: str,
     timeframe: str | None,
     name: str | None,  # a provider in the history; None: what conf's runs read
@@ -25,36 +25,36 @@ def candles(
 ) -> tuple[pd.DataFrame, str | None, str]:  # bars, timeframe where it is known, and where they are from
     "A market's candles: of a provider as kept, or of the symbol's source in conf."
     if name is not None:
-        source = f"{STORED}{name}/{timeframe}" if timeframe else f"{STORED}{name}"
-        return stored(symbol, source, history(env))[0], timeframe, f"from {name}"
+        where = f"{STORED}{name}/{timeframe}" if timeframe else f"{STORED}{name}"
+        return stored_candles(symbol, where, history(env))[0], timeframe, f"from {name}"
     symbol = check_symbol(symbol, load_config(env).parameters["symbols"])
     found = load_catalog(env).load(f"{symbol}.candles")
     return found.bars, timeframe, "as runs read it"
 
 
-class CandleFile(AbstractDataset):
+class CandleSource(AbstractDataset):
     "A symbol's candle history in a file of the user's; loads to `Candles`."
 
     def __init__(self, symbol: str, sources: Mapping[str, Mapping[str, Any]], metadata: dict | None = None):
         self._symbol, self._sources, self.metadata = symbol, sources, metadata
 
-    def _source(self) -> Source:
+    def _source(self) -> SymbolConfig:
         name = check_symbol(self._symbol, self._sources)
-        found = source(name, self._sources[name])
+        found = symbol_config(name, self._sources[name])
         if not found.source:
             raise BadConfig(f"symbols.{name}.source is missing: say which file its candles are in")
         return found
 
-    def load(self) -> Candles:
+    def load(self) -> RawCandles:
         "The file, by its provider, or what was fetched."
         from smcdesk.marketdata import feeds
         from smcdesk.providers.files import read_file
 
         found = self._source()
         if found.source.startswith(feeds.STORED):
-            return Candles(self._symbol, *feeds.stored(self._symbol, found.source, feeds.history()))
+            return RawCandles(self._symbol, *feeds.stored_candles(self._symbol, found.source, feeds.history()))
         bars, notes = read_file(paths.root() / found.source, symbol=self._symbol, zone=found.zone)
-        return Candles(self._symbol, bars, (f"Candles from {Path(found.source).name}.", *notes))
+        return RawCandles(self._symbol, bars, (f"Candles from {Path(found.source).name}.", *notes))
 
     def save(self, data: Any) -> None:
         "Never: raw data is read only."
@@ -64,18 +64,18 @@ class CandleFile(AbstractDataset):
         return {"symbol": self._symbol, "source": dict(self._sources.get(self._symbol, {})).get("source")}
 
 
-class MadeUpMarket(AbstractDataset):
+class SyntheticMarket(AbstractDataset):
     "A fabricated candle history from a recipe and a seed; loads to `Candles`."
 
     def __init__(self, symbol: str, n_bars: int, seed: int, metadata: dict | None = None, **recipe: Any):
         self._symbol, self._n_bars, self._seed, self._recipe, self.metadata = symbol, n_bars, seed, recipe, metadata
 
-    def load(self) -> Candles:
+    def load(self) -> RawCandles:
         "The same bars every time."
         from smclab.tapes import market
 
         bars = market(self._n_bars, seed=self._seed, **self._recipe)
-        return Candles(self._symbol, bars, (f"A made-up market, seed {self._seed}.",))
+        return RawCandles(self._symbol, bars, (f"A made-up market, seed {self._seed}.",))
 
     def save(self, data: Any) -> None:
         "Never: a made-up market is made, not kept."
@@ -95,7 +95,7 @@ class SpreadFile(AbstractDataset):
         "Ask minus bid, price, by the bar's open."
         from smcdesk.providers.files import read_spread
 
-        found = source(self._symbol, self._sources[self._symbol])
+        found = symbol_config(self._symbol, self._sources[self._symbol])
         return read_spread(paths.root() / found.spread) if found.spread else None
 
     def save(self, data: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
-from smcdesk.modelling.registry import Challenge, champion, register
+from smcdesk.modelling.registry import ModelCandidate, champion, register
 from smclab.candles import BadConfig
 
 
@@ -16,7 +16,7 @@ class ModelVersions(AbstractDataset):
     def __init__(self, symbol: str, metadata: dict | None = None):
         self._symbol, self.metadata = symbol, metadata
 
-    def save(self, data: tuple[Challenge, ...]) -> None:
+    def save(self, data: tuple[ModelCandidate, ...]) -> None:
         "Log, register, and promote or keep; nothing where nothing was learned."
         import mlflow
 

@@ -12,10 +12,10 @@ import pandas as pd
 from kedro.io import AbstractDataset, MemoryDataset
 from kedro.utils import load_obj
 
-from smcdesk.project.files import whole_folder
+from smcdesk.project.files import atomic_folder
 
 
-class Kept(MemoryDataset):
+class PersistentMemoryDataset(MemoryDataset):
     "A value that outlives the run that made it."
 
     def _release(self) -> None:
@@ -31,7 +31,7 @@ class RecordFolder(AbstractDataset):
     def save(self, data: Any) -> None:
         "Every frame as parquet, the rest as record.json."
         plain = {}
-        with whole_folder(str(self._filepath)) as folder:
+        with atomic_folder(str(self._filepath)) as folder:
             for field in dataclasses.fields(data):
                 value = getattr(data, field.name)
                 if isinstance(value, pd.DataFrame):

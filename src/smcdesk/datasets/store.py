@@ -35,10 +35,10 @@ class DecisionStore(AbstractDataset):
 
     def _refuse_scanned(self, data: Any) -> None:
         "What scans decided by the clock is not decided again from a tape, and not forgotten."
-        from smcdesk.store.journal import Journal, journal_of
+        from smcdesk.store.journal import ScanJournal, journal_of
 
         file, symbol = journal_of(self._env), data.instrument.symbol
-        looked = Journal(file).lasts(data.policy_hash) if file.exists() else {}
+        looked = ScanJournal(file).lasts(data.policy_hash) if file.exists() else {}
         timeframes = {d.timeframe for d in data.decisions}
         if found := [name for name in looked if name.split("/")[1] == symbol and name.split("/")[2] in timeframes]:
             raise BadConfig(

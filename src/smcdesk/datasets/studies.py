@@ -27,7 +27,7 @@ class NestedRuns(AbstractDataset):
 
         if run := mlflow.active_run():
             for chosen in data:
-                runs.nest(run.info.run_id, chosen, self._kind)
+                runs.log_nested_run(run.info.run_id, chosen, self._kind)
         else:
             log.warning("no MLflow run is active: %s %s are not kept", len(data), self._kind)
 

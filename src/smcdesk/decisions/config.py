@@ -10,8 +10,8 @@ from dataclasses import fields as fields_of
 from functools import cached_property
 from typing import Any
 
-from smcdesk.decisions.inputs import higher_timeframes, setup_config, trading_costs, trading_rules
-from smcdesk.marketdata.instruments import traded
+from smcdesk.decisions.inputs import fill_rules, higher_timeframes, setup_config, trading_costs
+from smcdesk.marketdata.instruments import configured_instrument
 from smcdesk.modelling import registry
 from smcdesk.project import paths
 from smcdesk.project.config import check_symbol, load_config
@@ -24,7 +24,7 @@ from smclab.setups import SetupConfig
 
 
 @dataclass(frozen=True)
-class World:
+class DecisionConfig:
     "Everything a series' decisions hang on besides its candles and the clock."
 
     instrument: Instrument
@@ -48,7 +48,7 @@ class World:
         return json.loads(json.dumps(plain))
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> World:
+    def from_dict(cls, values: Mapping[str, Any]) -> DecisionConfig:
         "The world that was written down."
         kinds = {"instrument": Instrument, "account": Account, "policy": Policy, "config": Config,
                  "setups": SetupConfig, "costs": Costs}  # fmt: skip
@@ -74,10 +74,10 @@ def _tupled(x: Any) -> Any:
     return tuple(x) if isinstance(x, list) else x
 
 
-def worlds(
+def load_decision_configs(
     env: str | None = None,
     symbols: Iterable[str] = (),  # none: every symbol of conf
-) -> dict[str, World]:  # by symbol
+) -> dict[str, DecisionConfig]:  # by symbol
     "What conf says about symbols."
     from smcdesk.providers.economic_calendar import calendar
 
@@ -91,14 +91,14 @@ def worlds(
     made = {}
     for name in names:
         entry = p["symbols"][name]
-        own = traded(entry["instrument"], p["profiles"], name)
+        own = configured_instrument(entry["instrument"], p["profiles"], name)
         costs = trading_costs(own, p["costs"], entry.get("bars_side", "bid"))
         use = p["model"]["use"]
         found = registry.champions(name) if use == registry.CHAMPION else {}
-        made[name] = World(own, account, policy, config, above, setups, costs, news, p["regime"], use, found)
+        made[name] = DecisionConfig(own, account, policy, config, above, setups, costs, news, p["regime"], use, found)
     return made
 
 
-def rules(env: str | None, policy: Policy) -> Rules:
+def load_fill_rules(env: str | None, policy: Policy) -> Rules:
     "How outcomes are told."
-    return trading_rules(load_config(env).parameters["rules"], policy)
+    return fill_rules(load_config(env).parameters["rules"], policy)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from smcdesk.decisions.config import World
-from smcdesk.decisions.inputs import moment, regime_by_close, round_trip, stop_noise
+from smcdesk.decisions.config import DecisionConfig
+from smcdesk.decisions.inputs import decision_time_ns, regime_series, round_trip_cost, stop_atr_series
 from smcdesk.marketdata.quality import verdicts
 from smcdesk.modelling import registry
 from smcdesk.modelling.registry import with_scorer
@@ -22,7 +22,7 @@ from smclab.sentiment import Sentiment
 from smclab.setups import candidates
 
 
-def conditions(
+def tape_context(
     bars: pd.DataFrame,
     entry_bars: pd.DataFrame,
     instrument: Instrument,
@@ -36,12 +36,12 @@ def conditions(
     now: str | None = None,
 ) -> Context:
     "The world around every decision of the tape."
-    now_ns = moment(clock, now)
+    now_ns = decision_time_ns(clock, now)
     newest = None if now_ns is None else entry_bars.index[-1].as_unit("ns").value
     return Context(
-        instrument, account, costs.spread_price, news=news, now_ns=now_ns, last_bar_ns=newest, **round_trip(costs),
-        quality=verdicts(bars, instrument), regimes=regime_by_close(entry_bars, regime),
-        stop_atr=stop_noise(bars, entry_bars, instrument, config, policy.in_force.risk.stop_atr_timeframe),
+        instrument, account, costs.spread_price, news=news, now_ns=now_ns, last_bar_ns=newest, **round_trip_cost(costs),
+        quality=verdicts(bars, instrument), regimes=regime_series(entry_bars, regime),
+        stop_atr=stop_atr_series(bars, entry_bars, instrument, config, policy.in_force.risk.stop_atr_timeframe),
     )  # fmt: skip
 
 
@@ -58,9 +58,9 @@ def with_model_scores(
     return with_scorer(context, reading, candidates, spread_price, use, *market, sentiment=headlines)
 
 
-def context_at(
+def bar_context(
     at: ReadingNow,
-    world: World,
+    world: DecisionConfig,
     now_ns: int,  # the clock of the decision
     spread_price: float,
     data_quality: str,  # ok, degraded or bad
@@ -68,11 +68,11 @@ def context_at(
     "The world around a decision at the close of the last bar read, by the clock of the decision."
     asked, noise = world.policy.in_force.risk.stop_atr_timeframe, None
     if asked not in ("entry", at.timeframe):
-        noise = stop_noise(at.bars, at.bars, world.instrument, world.config, asked)
+        noise = stop_atr_series(at.bars, at.bars, world.instrument, world.config, asked)
     return Context(
         world.instrument, world.account, spread_price, data_quality=data_quality,
         news=world.news, now_ns=now_ns, last_bar_ns=int(at.times[at.bar]), stop_atr=noise,
-        regimes=regime_by_close(at.bars, world.regime), **round_trip(world.costs),
+        regimes=regime_series(at.bars, world.regime), **round_trip_cost(world.costs),
     )  # fmt: skip
 
 
@@ -80,7 +80,7 @@ def with_live_model_scores(
     context: Context,
     reading: Reading,
     setups: set[str],  # their ids
-    world: World,
+    world: DecisionConfig,
     spreads: Callable[[list[int]], Mapping[int, float]],  # bars -> the spread at those that were looked at
     headlines: Sentiment | None,
 ) -> Context:

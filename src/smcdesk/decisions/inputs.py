@@ -65,12 +65,12 @@ def trading_costs(
     })  # fmt: skip
 
 
-def trading_rules(rules: Mapping[str, Any], policy: Policy) -> Rules:
+def fill_rules(rules: Mapping[str, Any], policy: Policy) -> Rules:
     "How a replay fills orders; the cooldown is the policy's."
     return Rules.from_dict({**rules, "cooldown_bars": policy.cooldown_bars})
 
 
-def round_trip(
+def round_trip_cost(
     costs: Costs,
 ) -> dict[str, float]:  # cost_price, cost_pct
     "Commission and slippage from entry to exit, the spread apart."
@@ -78,7 +78,7 @@ def round_trip(
     return {"cost_price": fixed, "cost_pct": 2 * costs.commission_pct}
 
 
-def stop_noise(
+def stop_atr_series(
     bars: pd.DataFrame,  # the candles as they were checked
     entry_bars: pd.DataFrame,  # those setups are found on
     instrument: Instrument,
@@ -96,7 +96,7 @@ def stop_noise(
 CLOCKS = ("tape", "wall")
 
 
-def moment(
+def decision_time_ns(
     clock: str,  # one of CLOCKS
     now: str | None,  # with its zone; given by who starts the run
 ) -> int | None:  # ns UTC; None on a tape
@@ -119,7 +119,7 @@ def moment(
 REGIME_METHODS = ("rule", "hmm", "none")
 
 
-def regime_by_close(
+def regime_series(
     entry_bars: pd.DataFrame,
     said: Mapping[str, Any],  # conf's regime: method, rule, hmm
 ) -> pd.Series | None:  # None where conf says none

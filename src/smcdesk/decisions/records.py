@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from smcdesk.store.models import LATER
+from smcdesk.store.models import OUTCOME_COLUMNS
 from smclab.candles import infer_timeframe
 from smclab.decision import Decision
 from smclab.execution import Costs, Rules
@@ -45,12 +45,14 @@ OUTCOMES = {
 }  # fmt: skip
 
 
-TOLD = ("setup_id", "policy_hash", "outcome_class", "instrument", "timeframe", "mode", "side", "time", "grade", "score",
-        "confidence", "confidence_kind")  # fmt: skip
+SIGNAL_COLUMNS = (
+    "setup_id", "policy_hash", "outcome_class", "instrument", "timeframe", "mode", "side", "time", "grade", "score",
+    "confidence", "confidence_kind",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Evaluated:
+class EvaluatedTape:
     "One tape's decisions by one policy, with the rows made of them."
 
     instrument: Instrument
@@ -62,7 +64,7 @@ class Evaluated:
     def after(
         self,
         newest: Mapping[str, int],  # timeframe -> open of the last bar that is known already, ns UTC
-    ) -> Evaluated:
+    ) -> EvaluatedTape:
         "What was decided on later bars."
         keep = [d.time > newest.get(d.timeframe, d.time - 1) for d in self.decisions]
         ids = {d.setup_id for d, later in zip(self.decisions, keep, strict=True) if later}
@@ -74,18 +76,18 @@ class Evaluated:
         )
 
 
-def evaluated(
+def evaluate_tape(
     decisions: tuple[Decision, ...],
     candidates: pd.DataFrame,  # those the decisions are about, in the same order
     context: Context,
     policy: Policy,
     spread_price: pd.Series,  # ask minus bid by bar, price
-) -> Evaluated:
+) -> EvaluatedTape:
     "Everything the store keeps of a tape's decisions."
     if [d.setup_id for d in decisions] != candidates["setup_id"].tolist():
         raise ValueError("the decisions are not those of the candidates: a fault of the program")
     labels = label_rows(decisions, candidates, context, spread_price)
-    return Evaluated(context.instrument, policy.hash(), decisions, labels, signal_rows(decisions))
+    return EvaluatedTape(context.instrument, policy.hash(), decisions, labels, signal_rows(decisions))
 
 
 def label_rows(
@@ -95,7 +97,7 @@ def label_rows(
     spread_price: pd.Series,
 ) -> pd.DataFrame:  # columns of setup_labels, one row per decision
     "Every evaluated setup as it was known when it was decided; what has no plan has no prices."
-    rows = pd.DataFrame([_headline(d) for d in decisions], columns=[*TOLD, "verdicts"])
+    rows = pd.DataFrame([_headline(d) for d in decisions], columns=[*SIGNAL_COLUMNS, "verdicts"])
     plan = pd.DataFrame([[getattr(d.ticket, name, None) for name in PLAN] for d in decisions], columns=PLAN)
     given = {
         "version": candidates["version"], "sweep_quality": candidates["score_sweep"],
@@ -139,7 +141,7 @@ def signal_rows(
         for d in told
     ]
     prices = ("entry_price", "stop_price", "target_price", "risk_pct")
-    table = pd.DataFrame(rows, columns=[*TOLD, *prices, "expires_at", "reason"])
+    table = pd.DataFrame(rows, columns=[*SIGNAL_COLUMNS, *prices, "expires_at", "reason"])
     version = table.groupby(["setup_id", "policy_hash"]).cumcount() + 1
     return table.assign(version=version, status=np.where(version > 1, "amended", "new"))
 
@@ -162,7 +164,7 @@ def outcome_rows(
         part.join(barrier_outcomes(bars, part, time_limit_bars=int(limit), **how))
         for limit, part in rows.groupby("time_limit_bars")
     ]
-    columns = ["setup_id", "policy_hash", *LATER]
+    columns = ["setup_id", "policy_hash", *OUTCOME_COLUMNS]
     if not parts:
         return pd.DataFrame(columns=columns)
     done = pd.concat(parts)

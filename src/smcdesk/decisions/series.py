@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from smcdesk.decisions.config import World
-from smcdesk.marketdata.quality import verdict, week_of, weekly
+from smcdesk.decisions.config import DecisionConfig
+from smcdesk.marketdata.quality import verdict, week_of, weekly_verdict
 from smclab.candles import timeframe_ns
 from smclab.decision import Decision, decide
 from smclab.gates import Context
@@ -21,10 +21,10 @@ LABELLED = (  # of a candidate
 SAVE_BARS = 5000  # a reader is put away after this many bars; fewer are read again sooner than they are loaded
 
 
-class Lane:
+class SeriesReader:
     "One series as it was read so far, from its first candle on."
 
-    def __init__(self, world: World, timeframe: str, file: Path | None = None):
+    def __init__(self, world: DecisionConfig, timeframe: str, file: Path | None = None):
         self.world, self.timeframe, self.file = world, timeframe, file
         self._reader = self._resumed() or self._fresh()
         self._saved_n, self._reading = self._reader.n, None
@@ -97,7 +97,7 @@ class Lane:
         at, market = self._now, self.world.instrument
         week = week_of(at.known_close.value)
         if self._inspected[0] != week:
-            self._inspected = (week, weekly(at.bars, market, self.timeframe, week))
+            self._inspected = (week, weekly_verdict(at.bars, market, self.timeframe, week))
         return verdict(at.bars, market, self.timeframe, self._inspected[1])
 
     def save(self, every: int = SAVE_BARS) -> None:
@@ -108,6 +108,6 @@ class Lane:
             self._saved_n = self.n
 
 
-def step_of(timeframe: str) -> pd.Timedelta:
+def bar_length(timeframe: str) -> pd.Timedelta:
     "The length of a candle."
     return pd.Timedelta(timeframe_ns(timeframe), "ns")

@@ -16,7 +16,7 @@ import pandas as pd
 from smclab.candles import BadConfig, timeframe_ns
 from smclab.instruments import Instrument
 
-Expected = Callable[[pd.Timestamp, pd.Timestamp, str], pd.DatetimeIndex]
+ExpectedTimes = Callable[[pd.Timestamp, pd.Timestamp, str], pd.DatetimeIndex]
 
 EXCHANGE = "XNYS"  # whose holidays metals keep
 NEW_YORK = "America/New_York"
@@ -40,7 +40,7 @@ def _grid(start: pd.Timestamp, end: pd.Timestamp, step: int) -> pd.DatetimeIndex
     return pd.DatetimeIndex(np.arange(start.value, end.value + 1, step), tz="UTC").as_unit("ns")
 
 
-def expected(instrument: Instrument) -> Expected:
+def expected_open_times(instrument: Instrument) -> ExpectedTimes:
     "For a market, the function that tells the open times from a bar's to another's, both included."
 
     def times(start: pd.Timestamp, end: pd.Timestamp, timeframe: str) -> pd.DatetimeIndex:
@@ -64,10 +64,10 @@ def _fx(start: pd.Timestamp, end: pd.Timestamp, step: int, breaks: bool) -> pd.D
     keep = (hour < 4 * 24 + 17) | (hour >= 6 * 24 + 17 + breaks)
     if breaks:
         keep &= np.asarray(local.hour) != 17
-    return grid[keep & ~_quiet(local, breaks)]
+    return grid[keep & ~_holiday(local, breaks)]
 
 
-def _quiet(local: pd.DatetimeIndex, metals: bool) -> np.ndarray:
+def _holiday(local: pd.DatetimeIndex, metals: bool) -> np.ndarray:
     "Hours in which brokers close as they please: holidays."
     day = local.normalize().tz_localize(None)
     trading = (local + pd.Timedelta(hours=7)).normalize().tz_localize(None)  # the day an evening belongs to
@@ -91,7 +91,7 @@ def _fx_long(start: pd.Timestamp, end: pd.Timestamp, step: int) -> pd.DatetimeIn
     hour = np.asarray(utc.day_of_week * 24 + utc.hour)
     reach = step // HOUR_NS  # a candle that reaches into the open week is there
     keep = (hour < 4 * 24 + 17) | (hour + reach > 6 * 24 + 17)
-    return utc[keep & ~_quiet(utc, metals=True)].tz_convert("UTC").as_unit("ns")
+    return utc[keep & ~_holiday(utc, metals=True)].tz_convert("UTC").as_unit("ns")
 
 
 def _sessions(start: pd.Timestamp, end: pd.Timestamp, step: int, code: str) -> pd.DatetimeIndex:

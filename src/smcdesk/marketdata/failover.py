@@ -18,15 +18,15 @@ from typing import Any, TypeVar
 import pandas as pd
 from pydantic import Field
 
-from smcdesk.marketdata.calendars import Expected
-from smcdesk.providers.protocol import BadAnswer, Clock, Model, Provider, ProviderDown, Snapshot, moment, now
+from smcdesk.marketdata.calendars import ExpectedTimes
+from smcdesk.providers.protocol import BadAnswer, Clock, Provider, ProviderDown, ProviderSettings, Quote, moment, now
 from smclab.candles import timeframe_ns
 
 Answer = TypeVar("Answer")
 STUMBLES = (ProviderDown, BadAnswer)
 
 
-class Hysteresis(Model):
+class Hysteresis(ProviderSettings):
     "How slowly a pair changes sides."
 
     down_after: int = Field(2, ge=1)  # failures of the first in a row
@@ -35,7 +35,7 @@ class Hysteresis(Model):
     late_bars: int = Field(2, ge=1)  # candles that should be there and are not, before an answer is old
 
 
-class Failover:
+class FailoverProvider:
     "A provider of two."
 
     def __init__(
@@ -45,7 +45,8 @@ class Failover:
         *,
         hysteresis: Hysteresis | None = None,
         journal: Path | None = None,  # a line of JSON per change; None: none
-        expected: Callable[[str], Expected | None] | None = None,  # by symbol, when it trades; None: never called old
+        expected: Callable[[str], ExpectedTimes | None]
+        | None = None,  # by symbol, when it trades; None: never called old
         clock: Clock | None = None,  # for the journal
         monotonic: Callable[[], float] = time.monotonic,  # for the waits
     ):
@@ -67,7 +68,7 @@ class Failover:
         "As the protocol has it."
         return self._ask(self._current(lambda p: p.latest(symbol, timeframe, n), symbol, timeframe), symbol)
 
-    def snapshot(self, symbol: str) -> Snapshot:
+    def snapshot(self, symbol: str) -> Quote:
         "As the protocol has it."
         return self._ask(lambda p: p.snapshot(symbol), symbol)
 

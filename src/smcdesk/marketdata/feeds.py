@@ -10,13 +10,13 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from smcdesk.marketdata.calendars import Expected, expected
-from smcdesk.marketdata.failover import Failover, Hysteresis
-from smcdesk.marketdata.history import History
-from smcdesk.marketdata.instruments import market
+from smcdesk.marketdata.calendars import ExpectedTimes, expected_open_times
+from smcdesk.marketdata.failover import FailoverProvider, Hysteresis
+from smcdesk.marketdata.history import CandleHistory
+from smcdesk.marketdata.instruments import instrument_of
 from smcdesk.project import paths
 from smcdesk.project.config import load_config
-from smcdesk.providers import Provider, Snapshot
+from smcdesk.providers import Provider, Quote
 from smcdesk.providers.factory import provider
 from smcdesk.providers.protocol import Clock, moment
 from smclab.candles import BadConfig, fingerprint, nearest
@@ -34,7 +34,7 @@ class Feed(BaseModel):
     second: str | None = None
 
 
-class Providers(BaseModel):
+class ProvidersConfig(BaseModel):
     "conf's providers.yml."
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -46,15 +46,15 @@ class Providers(BaseModel):
     store: str
 
 
-def conf(env: str | None = None) -> Providers:
+def conf(env: str | None = None) -> ProvidersConfig:
     "providers.yml, checked; `BadConfig` names what is wrong and the nearest right word."
     try:
-        said = Providers(**load_config(env).providers)
+        said = ProvidersConfig(**load_config(env).providers)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         raise BadConfig(
-            f"providers: {key}: {first['msg'].lower()}{nearest(key, list(Providers.model_fields))}"
+            f"providers: {key}: {first['msg'].lower()}{nearest(key, list(ProvidersConfig.model_fields))}"
         ) from None
     for symbol, feed in {**said.feeds, "default": said.default}.items():
         for name in filter(None, (feed.first, feed.second)):
@@ -65,7 +65,7 @@ def conf(env: str | None = None) -> Providers:
     return said
 
 
-def named(
+def provider_by_name(
     name: str,  # one of conf's sources
     env: str | None = None,
     *,
@@ -83,7 +83,7 @@ def named(
     return provider(name, sources[name], root=paths.root(), files=files, **told)
 
 
-class Router:
+class FeedRouter:
     """One provider for every market of conf, each asked where its feed says.
 
     Markets share their sources, and so the pace at which these are asked. Conf is read once.
@@ -92,11 +92,11 @@ class Router:
     def __init__(self, env: str | None = None, *, name: str = "feeds", **told: Any):  # clock, sleep, monotonic
         self.name, self._env, self._told, self._said = name, env, told, conf(env)
         self._sources: dict[str, Provider] = {}
-        self._pairs: dict[tuple[str, str], Failover] = {}
+        self._pairs: dict[tuple[str, str], FailoverProvider] = {}
 
     def _source(self, name: str) -> Provider:
         if name not in self._sources:
-            self._sources[name] = named(name, self._env, **self._told)
+            self._sources[name] = provider_by_name(name, self._env, **self._told)
         return self._sources[name]
 
     def of(self, symbol: str) -> Provider:
@@ -107,7 +107,7 @@ class Router:
         pair = (feed.first, feed.second)
         if pair not in self._pairs:
             times = {key: self._told[key] for key in ("clock", "monotonic") if self._told.get(key)}
-            self._pairs[pair] = Failover(
+            self._pairs[pair] = FailoverProvider(
                 *map(self._source, pair), hysteresis=self._said.failover, expected=hours(self._env),
                 journal=Path(self._said.store) / JOURNAL, **times,
             )  # fmt: skip
@@ -121,31 +121,31 @@ class Router:
         "As the protocol has it."
         return self.of(symbol).latest(symbol, timeframe, n)
 
-    def snapshot(self, symbol: str) -> Snapshot:
+    def snapshot(self, symbol: str) -> Quote:
         "As the protocol has it."
         return self.of(symbol).snapshot(symbol)
 
 
-def history(env: str | None = None) -> History:
+def history(env: str | None = None) -> CandleHistory:
     "Where conf keeps what was fetched; its holes are those of each market's own hours."
-    return History(Path(conf(env).store), expected=hours(env))
+    return CandleHistory(Path(conf(env).store), expected=hours(env))
 
 
-def hours(env: str | None = None) -> Callable[[str], Expected | None]:
+def hours(env: str | None = None) -> Callable[[str], ExpectedTimes | None]:
     "When a symbol's market trades, each looked up once; None where nobody knows: always."
 
     @cache
-    def of(symbol: str) -> Expected | None:
-        known = market(symbol, env)
-        return expected(known) if known else None
+    def of(symbol: str) -> ExpectedTimes | None:
+        known = instrument_of(symbol, env)
+        return expected_open_times(known) if known else None
 
     return of
 
 
-def stored(
+def stored_candles(
     symbol: str,
     source: str,  # history:PROVIDER, history:PROVIDER/TIMEFRAME or history:PROVIDER/TIMEFRAME@MOMENT
-    kept: History,
+    kept: CandleHistory,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:  # bars, and where they are from
     "The candles a symbol's entry in conf names in the history."
     where, _, by = source.removeprefix(STORED).partition("@")

@@ -23,8 +23,8 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from smcdesk.marketdata.calendars import Expected
-from smcdesk.project.files import whole_file, write_text
+from smcdesk.marketdata.calendars import ExpectedTimes
+from smcdesk.project.files import atomic_file, write_text
 from smcdesk.providers.protocol import MANY, ProviderDown, moment, no_bars
 from smclab.candles import COLUMNS, BadBars, check, fingerprint, timeframe_ns
 
@@ -35,7 +35,7 @@ REVISION_COLUMNS = ("time", "seen_at", *(f"{name}_{age}" for name in COLUMNS for
 
 
 @dataclass(frozen=True, eq=False)
-class Merge:
+class MergeResult:
     "What a merge changed."
 
     added_n: int  # bars that were new
@@ -49,14 +49,15 @@ class Merge:
         return self.look()
 
 
-class History:
+class CandleHistory:
     "The candles under one folder."
 
     def __init__(
         self,
         root: Path | str,  # data/01_raw
         *,
-        expected: Callable[[str], Expected | None] | None = None,  # by symbol, when its market trades; None: always
+        expected: Callable[[str], ExpectedTimes | None]
+        | None = None,  # by symbol, when its market trades; None: always
     ):
         self.root, self._expected = Path(root), expected
 
@@ -147,7 +148,7 @@ class History:
         start: Any = None,
         end: Any = None,
         *,
-        expected: Expected | None = None,  # None: as the store was told, else every step
+        expected: ExpectedTimes | None = None,  # None: as the store was told, else every step
     ) -> pd.DataFrame:  # start, end (open times of the first and last missing bar), missing_bars
         "The holes inside what is kept."
         bars = self.bars(provider, symbol, timeframe, start, end)
@@ -162,29 +163,29 @@ class History:
         timeframe: str,
         bars: pd.DataFrame,  # closed bars
         fetched_at: Any,  # when they were asked for
-    ) -> Merge:
+    ) -> MergeResult:
         "Keep what is new, log what is told otherwise; the same bars again change nothing."
         folder, seen = self.folder(provider, symbol, timeframe), moment(fetched_at)
         if not len(bars):
-            return Merge(0, 0, _no_revisions(), lambda: holes(bars.index, timeframe, None))
+            return MergeResult(0, 0, _no_revisions(), lambda: holes(bars.index, timeframe, None))
         bars = check(bars[list(COLUMNS)], symbol=symbol, timeframe=timeframe if len(bars) >= MANY else None)
         late = bars.index[-1] + pd.Timedelta(timeframe_ns(timeframe), "ns")
         if late > seen:
             raise BadBars(f"{symbol} {timeframe}: bar {bars.index[-1]} closes at {late}, after it was fetched ({seen})")
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone(folder):
+        with _locked(folder):
             named = [month for month, _ in _by_month(bars)]
             named += [m for m in _months(folder) if named[0] < m < named[-1] and m not in named]
             kept = {month: _read(folder, month) for month in sorted(named)}
             added, same, revised = self._write(folder, kept, bars, seen, (provider, symbol, timeframe))
             done = _manifest(folder)
         hours = self._expected and self._expected(symbol)
-        return Merge(added, same, revised, lambda: holes(_around(done, kept, bars.index), timeframe, hours))
+        return MergeResult(added, same, revised, lambda: holes(_around(done, kept, bars.index), timeframe, hours))
 
     def asked_from(self, provider: str, symbol: str, timeframe: str, start: Any) -> None:
         "Remember how far back the provider was asked, so that what it does not have is not asked for every time."
         folder, start = self.folder(provider, symbol, timeframe), moment(start)
-        with _alone(folder):
+        with _locked(folder):
             done = _manifest(folder)
             if done and (("asked_from" not in done) or start < pd.Timestamp(done["asked_from"])):
                 _save(folder, {**done, "asked_from": start.isoformat()})
@@ -204,7 +205,7 @@ class History:
             (folder / UNSURE).touch()  # a crash from here on is seen by the next reader
         for month, part in _by_month(new):
             full = pd.concat([kept[month], part]).sort_index() if len(kept[month]) else part
-            with whole_file(folder / f"{month}.parquet") as path:
+            with atomic_file(folder / f"{month}.parquet") as path:
                 full.to_parquet(path, compression="zstd")
             done["months"][month] = _entry(full)
         if len(new) or len(revised):
@@ -224,7 +225,7 @@ def _around(done: dict[str, Any], kept: dict[str, pd.DataFrame], times: pd.Datet
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Iterator[None]:
     "Nobody else writes this series meanwhile."
     try:
         with FileLock(folder / ".lock", timeout=LOCK_WAIT_S):
@@ -394,7 +395,7 @@ NO_HOLES = pd.DataFrame({"start": _NEVER, "end": _NEVER, "missing_bars": np.zero
 def holes(
     times: pd.DatetimeIndex,  # open times, rising
     timeframe: str,
-    expected: Expected | None,  # None: every step
+    expected: ExpectedTimes | None,  # None: every step
 ) -> pd.DataFrame:  # start, end (open times of the first and last missing bar), missing_bars
     "The open times that should be there between the first and the last, and are not; one row per run of them."
     step = timeframe_ns(timeframe)

@@ -9,7 +9,7 @@ from smcdesk.project.config import load_config
 from smclab.instruments import SYMBOLS, Instrument, instrument
 
 
-def traded(
+def configured_instrument(
     profile: str,  # a shipped profile's name
     changes: Mapping[str, Mapping[str, Any]],  # conf's profiles: symbol -> field -> value
     symbol: str,
@@ -18,11 +18,11 @@ def traded(
     return Instrument.from_dict({**instrument(profile).to_dict(), **(changes.get(symbol) or {}), "symbol": symbol})
 
 
-def market(symbol: str, env: str | None = None) -> Instrument | None:
+def instrument_of(symbol: str, env: str | None = None) -> Instrument | None:
     "What a symbol is: conf's, else the shipped profile of that name; None where neither knows it."
     pass
 
     p = load_config(env).parameters
     if symbol in p["symbols"]:
-        return traded(p["symbols"][symbol]["instrument"], p["profiles"], symbol)
-    return traded(symbol, p["profiles"], symbol) if symbol in SYMBOLS else None
+        return configured_instrument(p["symbols"][symbol]["instrument"], p["profiles"], symbol)
+    return configured_instrument(symbol, p["profiles"], symbol) if symbol in SYMBOLS else None

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from smcdesk.marketdata.calendars import EXCHANGE, NEW_YORK, Expected, expected, session_offsets
+from smcdesk.marketdata.calendars import EXCHANGE, NEW_YORK, ExpectedTimes, expected_open_times, session_offsets
 from smcdesk.marketdata.history import NO_HOLES, holes
 from smcdesk.providers.clocks import weekly_clock
 from smcdesk.providers.protocol import moment
@@ -107,7 +107,7 @@ def verdicts(
     known = quality_known(bars, timeframe=timeframe, week=instrument.week)
     closes = bars.index.as_unit("ns").asi8 + timeframe_ns(timeframe)
     weeks, which = np.unique(week_of(closes), return_inverse=True)
-    found = [VERDICTS.index(weekly(bars, instrument, timeframe, week)) for week in weeks.tolist()]
+    found = [VERDICTS.index(weekly_verdict(bars, instrument, timeframe, week)) for week in weeks.tolist()]
     worse = np.maximum(known.map(VERDICTS.index).to_numpy(), np.array(found, np.int64)[which])
     closed = pd.DatetimeIndex(closes, tz="UTC")
     return pd.Series(np.array(VERDICTS, dtype=object)[worse], closed, dtype="str")
@@ -120,7 +120,7 @@ def week_of(
     return (close_ns - SATURDAY_NS) // WEEK_NS
 
 
-def weekly(bars: pd.DataFrame, instrument: Instrument, timeframe: str, week: int) -> str:
+def weekly_verdict(bars: pd.DataFrame, instrument: Instrument, timeframe: str, week: int) -> str:
     """What the inspection of one Saturday said of candles that had closed by then.
 
     What the Lab judges at every bar is left to it.
@@ -148,7 +148,7 @@ def verdict(
     known = quality_known(recent, timeframe=timeframe, week=instrument.week).iloc[-1]
     if inspected is None:
         close_ns = bars.index[-1].as_unit("ns").value + timeframe_ns(timeframe)
-        inspected = weekly(bars, instrument, timeframe, week_of(close_ns))
+        inspected = weekly_verdict(bars, instrument, timeframe, week_of(close_ns))
     return max(str(known), inspected, key=VERDICTS.index)
 
 
@@ -162,7 +162,7 @@ def _of_the_market(
     step, n, missing = timeframe_ns(timeframe), len(bars), int(gaps["missing_bars"].sum())
     at = {
         "off grid": (_off_grid(bars.index, step, instrument.week), f"bars do not open on the {timeframe} grid"),
-        "told twice": (_told_twice(bars, step), "bars repeat the hour before"),
+        "told twice": (_duplicates(bars, step), "bars repeat the hour before"),
         "daily candles": (_daily(bars, step), f"daily candles among those of {timeframe}"),
     }
     if instrument.asset_class in ("crypto", "equity"):
@@ -192,11 +192,11 @@ def _fact(kind: str, sentence: str, level: int, n: int = 1) -> dict[str, Any]:
 
 def _gaps(bars: pd.DataFrame, instrument: Instrument, timeframe: str) -> pd.DataFrame:
     "The holes, by the market's calendar."
-    should = expected(instrument)
-    return holes(bars.index, timeframe, _traded_here(should, bars.index) if instrument.week == "fx" else should)
+    should = expected_open_times(instrument)
+    return holes(bars.index, timeframe, _adapted_calendar(should, bars.index) if instrument.week == "fx" else should)
 
 
-def _traded_here(should: Expected, seen: pd.DatetimeIndex) -> Expected:
+def _adapted_calendar(should: ExpectedTimes, seen: pd.DatetimeIndex) -> ExpectedTimes:
     "The calendar without the hours of the week at which this tape never has a candle: brokers close as they please."
     known = np.unique(_minute_of_week(seen))
 
@@ -223,7 +223,7 @@ def _off_grid(times: pd.DatetimeIndex, step: int, week: str) -> pd.DatetimeIndex
     return times[phase != usual]
 
 
-def _told_twice(bars: pd.DataFrame, step: int) -> pd.DatetimeIndex:
+def _duplicates(bars: pd.DataFrame, step: int) -> pd.DatetimeIndex:
     "Bars of runs that equal those an hour before: a change of clocks that was written down twice."
     lag = int(timeframe_ns("1h") // step)
     if lag < 2 or len(bars) <= lag:
@@ -297,7 +297,7 @@ def _late(last: pd.Timestamp, now: pd.Timestamp, instrument: Instrument, timefra
     step = pd.Timedelta(timeframe_ns(timeframe), "ns")
     if step > DAY or now - step <= last:
         return []
-    should = expected(instrument)(last, now - step, timeframe)
+    should = expected_open_times(instrument)(last, now - step, timeframe)
     n = int((should > last).sum())
     level = sum(n >= bound for bound in LATE_BARS)
     words = f"the last candle opened at {last:%Y-%m-%d %H:%M}Z: {n:,} more should be there by now"

@@ -17,7 +17,7 @@ from smclab.instruments import instrument
 
 
 @dataclass(frozen=True)
-class Candles:
+class RawCandles:
     "A candle history as it was found, not yet checked."
 
     symbol: str
@@ -25,7 +25,7 @@ class Candles:
     notes: tuple[str, ...]  # sentences: where from, how the file was understood
 
 
-class Source(BaseModel):
+class SymbolConfig(BaseModel):
     "A symbol's entry in conf."
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -37,17 +37,17 @@ class Source(BaseModel):
     spread: str | None = None  # a parquet or CSV of ts and spread by bar, price; None: conf's costs
 
 
-def source(
+def symbol_config(
     symbol: str,  # for the message
     values: Mapping[str, Any],  # conf's entry
-) -> Source:
+) -> SymbolConfig:
     "A symbol's entry, checked; `BadConfig` names the wrong key and the nearest right one."
     try:
-        return Source(**values)
+        return SymbolConfig(**values)
     except ValidationError as e:
         first = e.errors()[0]
         key = ".".join(map(str, first["loc"]))
-        hint = nearest(key, list(Source.model_fields)) if first["type"] == "extra_forbidden" else ""
+        hint = nearest(key, list(SymbolConfig.model_fields)) if first["type"] == "extra_forbidden" else ""
         raise BadConfig(f"symbols.{symbol}.{key}: {first['msg'].lower()}{hint}") from None
 
 
@@ -69,4 +69,4 @@ def from_file(
     kind = instrument(profile or symbol).asset_class
     side = bars_side or ("bid" if kind in ("fx", "metal") else "mid")
     entry = {"instrument": profile or symbol, "source": str(path.resolve()), "zone": zone, "bars_side": side}
-    return symbol, source(symbol, entry).model_dump()
+    return symbol, symbol_config(symbol, entry).model_dump()

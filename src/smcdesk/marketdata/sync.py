@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from smcdesk.marketdata.history import History
+from smcdesk.marketdata.history import CandleHistory
 from smcdesk.providers.protocol import Clock, Provider, ProviderRefused, moment, now
 from smclab.candles import BadConfig, timeframe_ns
 
@@ -19,7 +19,7 @@ UNITS = {"h": "hours", "d": "days", "w": "weeks", "mo": "months", "y": "years"}
 
 
 @dataclass(frozen=True, eq=False)
-class Fetched:
+class SyncResult:
     "What a fetch brought."
 
     added_n: int  # bars
@@ -42,17 +42,17 @@ def since(
         raise BadConfig(f"--since {said!r}: expected a span such as 6mo, 90d, 2w, 1y, 12h, or a date") from None
 
 
-def fetch(
+def sync_history(
     provider: Provider,
     symbol: str,
     timeframe: str,
     start: pd.Timestamp,  # how far back
     *,
-    history: History,
+    history: CandleHistory,
     backfill: bool = False,  # True: ask for the holes inside too
     clock: Clock | None = None,
     step_done: Callable[[float], None] | None = None,  # told the share done, 0..1
-) -> Fetched:
+) -> SyncResult:
     "Ask for what is not kept yet, in portions that are kept at once."
     clock = clock or now
     key, present = (provider.name, symbol, timeframe), moment(clock())
@@ -76,10 +76,10 @@ def fetch(
     first = pd.Timestamp(told["first"])
     if first > start + pd.Timedelta(days=4) and start < pd.Timestamp(before.get("asked_from", present)):
         notes.append(f"{provider.name} has nothing before {first:%Y-%m-%d %H:%M}Z.")
-    return Fetched(added, revised, history.gaps(*key, max(start, first)), told, tuple(notes))
+    return SyncResult(added, revised, history.gaps(*key, max(start, first)), told, tuple(notes))
 
 
-def _spans(history: History, key: tuple[str, str, str], start, present, backfill) -> list[list[tuple]]:
+def _spans(history: CandleHistory, key: tuple[str, str, str], start, present, backfill) -> list[list[tuple]]:
     "What to ask for, in chunks: the end, the beginning, and the holes."
     step = pd.Timedelta(timeframe_ns(key[2]), "ns")
     kept = history.manifest(*key)

@@ -26,7 +26,7 @@ NEEDS = ("mlflow", "numpy", "pandas", "numba", "scikit-learn", "xgboost-cpu", "T
 _REPLACED, _PROMOTED = "replaced", "promoted"  # tags of a version: what stood before it, and how it got there
 
 
-def name_of(symbol: str, timeframe: str) -> str:
+def model_name(symbol: str, timeframe: str) -> str:
     "The registered model of a market."
     return f"smclab-{symbol}-{timeframe}"
 
@@ -49,7 +49,7 @@ class Champion:
 
 
 @dataclass(frozen=True)
-class Challenge:
+class ModelCandidate:
     "A model on its way into the registry."
 
     name: str
@@ -59,19 +59,19 @@ class Challenge:
 
 
 def register(
-    challenge: Challenge,
+    challenge: ModelCandidate,
     run_id: str,  # the active run
 ) -> str:  # the new version
     "Log and register a model; promote it when it won, else keep it as challenger with the reason."
     import mlflow
 
     mlflow.set_tracking_uri(paths.mlflow_uri())
-    from smcdesk.modelling.serving import Served
+    from smcdesk.modelling.serving import ServedModel
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # mlflow's advice on type hints and signatures
         info = mlflow.pyfunc.log_model(
-            name="model", python_model=Served(challenge.learned.model), pip_requirements=requirements(),
+            name="model", python_model=ServedModel(challenge.learned.model), pip_requirements=requirements(),
             metadata={"verdict": challenge.learned.verdict},
         )  # fmt: skip
     c, won = tracking.client(), challenge.promotion
@@ -149,7 +149,7 @@ def rollback(name: str) -> tuple[str, str]:  # (the version taken back, the one 
     return now, before
 
 
-def listed(name: str | None = None) -> pd.DataFrame:  # name, version, alias, kind, rows, verdict, reason, replaced
+def versions(name: str | None = None) -> pd.DataFrame:  # name, version, alias, kind, rows, verdict, reason, replaced
     "Every version, the newest first."
     c = tracking.client()
     names = [_known(name)] if name else sorted(m.name for m in c.search_registered_models(max_results=1000))
@@ -171,7 +171,7 @@ def champion(name: str) -> Champion | None:
 
 def champions(symbol: str) -> dict[str, str]:  # timeframe -> version
     "The champions of a symbol."
-    head = name_of(symbol, "")
+    head = model_name(symbol, "")
     names = [m.name for m in tracking.client().search_registered_models(max_results=1000)]
     found = {name.removeprefix(head): _aliases(name).get(CHAMPION, "") for name in names if name.startswith(head)}
     return {timeframe: version for timeframe, version in sorted(found.items()) if version}
@@ -261,7 +261,7 @@ def with_scorer(
         raise BadConfig(f"model.use must be one of {', '.join(USES)}; found {use!r}{nearest(str(use), USES)}")
     if use == "none":
         return context
-    name = name_of(symbol, timeframe)
+    name = model_name(symbol, timeframe)
     try:
         found = champion(name) if version is None else loaded(name, version) if version else None
         if found is None:

@@ -8,7 +8,7 @@ from mlflow.pyfunc import PythonModel
 from smclab.learner import Model
 
 
-class Served(PythonModel):
+class ServedModel(PythonModel):
     "A table of features in, probability and percentile out."
 
     def __init__(self, model: Model):

@@ -19,11 +19,11 @@ from smclab.risk import Policy, preset
 from smclab.scorecard import scorecard
 from smclab.setups import SetupConfig
 
-LIKES = 60.0  # percentile from which a setup is taken, as grade A asks for
+MIN_PERCENTILE = 60.0  # percentile from which a setup is taken, as grade A asks for
 
 
 @dataclass(frozen=True)
-class Known:
+class LookupScorer:
     "A scorer that looks setups up."
 
     answers: dict[str, tuple[float, float]]  # setup id -> (probability, percentile)
@@ -34,7 +34,7 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Trial:
+class TradingTest:
     "A tape and how it is traded."
 
     reading: Reading
@@ -72,8 +72,8 @@ class Trial:
         }  # fmt: skip
 
 
-def acting(
-    trial: Trial,
+def trading_value(
+    trial: TradingTest,
     oof: pd.DataFrame,  # of smclab.learner.Learned: p_selected, percentile, by setup id
     score: pd.Series,  # by setup id
 ) -> pd.DataFrame:  # one row per way to act: setups, live, trades, expectancy with its interval
@@ -83,7 +83,7 @@ def acting(
     best = _places(score.reindex(known.index))
     plan = trial.policy
     v1 = replace(plan, enabled=False)
-    by_score, by_model = replace(trial.context, scorer=None), replace(trial.context, scorer=Known(said))
+    by_score, by_model = replace(trial.context, scorer=None), replace(trial.context, scorer=LookupScorer(said))
     graded = plan if plan.enabled else preset("a_plus_and_a_live")
 
     def there(d: Decision) -> bool:
@@ -91,10 +91,10 @@ def acting(
 
     def liked(d: Decision) -> bool:
         p, percentile = said.get(d.setup_id, (0.0, 0.0))
-        return percentile >= LIKES and d.ticket is not None and p * d.ticket.rr_net - (1 - p) >= 0
+        return percentile >= MIN_PERCENTILE and d.ticket is not None and p * d.ticket.rr_net - (1 - p) >= 0
 
     def scored(d: Decision) -> bool:
-        return best.get(d.setup_id, 0.0) >= LIKES
+        return best.get(d.setup_id, 0.0) >= MIN_PERCENTILE
 
     ways = {
         "graded policy, confidence by score": (by_score, graded, there),

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from smcdesk.modelling.registry import Challenge, Champion, name_of, scorer
-from smcdesk.modelling.trading_value import Trial, acting
+from smcdesk.modelling.registry import Champion, ModelCandidate, model_name, scorer
+from smcdesk.modelling.trading_value import TradingTest, trading_value
 from smclab.audit import audit, drift
 from smclab.candles import BadConfig, infer_timeframe, timeframe_ns
 from smclab.features import DICTIONARY
@@ -60,16 +60,16 @@ def model_config(said: Mapping[str, Any], embargo_bars: int, timeframe: str, n_b
     return ModelConfig.from_dict({**said, **rest})
 
 
-def challenge(
+def train_challenger(
     table: pd.DataFrame,  # features of every candidate, by setup id
     candidates: pd.DataFrame,
     labels: pd.DataFrame,  # of the candidates with a ticket
     find: Callable[[str], Champion | None],
-    trial: Trial,
+    trial: TradingTest,
     config: ModelConfig,
-) -> tuple[tuple[Challenge, ...], Training]:  # what goes into the registry, if anything, and what is told of it
+) -> tuple[tuple[ModelCandidate, ...], Training]:  # what goes into the registry, if anything, and what is told of it
     "Learn, audit, compare, and trade it."
-    name = name_of(trial.context.instrument.symbol, infer_timeframe(trial.bars))
+    name = model_name(trial.context.instrument.symbol, infer_timeframe(trial.bars))
     rows = table.loc[labels["setup_id"]]
     outcome, spans = labels["outcome"], (labels["known_close"], labels["end_time"])
     told = {
@@ -84,13 +84,13 @@ def challenge(
     won = promotion(learned.oof, theirs, config)
     version = "" if standing is None else standing.version
     words, before, after = _two_times(rows, labels, standing)
-    return (Challenge(name, learned, won, version),), Training(
+    return (ModelCandidate(name, learned, won, version),), Training(
         sentence=f"{learned.verdict} {won.reason[0].upper()}{won.reason[1:]}.",
         decision=_finite(dataclasses.asdict(won)),
         **told, kind=learned.model.kind, params=learned.model.params, champion=version, drift_words=words,
         stability=learned.stability if math.isfinite(learned.stability) else None, **_tables(learned),
         leaks=audit(rows, outcome, *spans, config=config), drift=drift(before, after), rates=rates(labels),
-        acted=acting(trial, learned.oof, labels.set_index("setup_id")["score"]),
+        acted=trading_value(trial, learned.oof, labels.set_index("setup_id")["score"]),
     )  # fmt: skip
 
 

@@ -17,11 +17,11 @@ class ChannelDown(ConnectionError):
         self.wait_s = wait_s  # how long the other side asked us to wait
 
 
-class NotNow(ConnectionError):
+class Retry(ConnectionError):
     "The other side could not take this message now: it waits, others may pass."
 
 
-class Refused(ValueError):
+class Rejected(ValueError):
     "The other side will never take this message."
 
 
@@ -49,7 +49,7 @@ class Channel(Protocol):
     def send(self, message: Message, part: str) -> None: ...
 
 
-def bounded(
+def run_with_timeout(
     work: Coroutine[Any, Any, Any],
     timeout_s: float,  # for all of it: time-outs of single reads let a dripping server go on for ever
 ) -> Any:

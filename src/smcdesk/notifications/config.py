@@ -45,7 +45,7 @@ class Channels(Strict):
     email: EmailConf = EmailConf()
 
 
-class Notify(Strict):
+class NotifyConfig(Strict):
     "conf's notify file."
 
     send: bool = False
@@ -58,11 +58,11 @@ class Notify(Strict):
     routes: dict[str, tuple[str, ...]] = {}
 
 
-def notify_conf(env: str | None = None) -> Notify:
+def notify_conf(env: str | None = None) -> NotifyConfig:
     "The checked notify file of an environment."
 
     try:
-        found = Notify.model_validate(load_config(env).notify)
+        found = NotifyConfig.model_validate(load_config(env).notify)
     except ValidationError as error:
         first = error.errors()[0]
         raise BadConfig(

@@ -12,7 +12,7 @@ from email.utils import format_datetime
 
 import aiosmtplib
 
-from smcdesk.notifications.channel import ChannelDown, Message, NotNow, Refused, bounded
+from smcdesk.notifications.channel import ChannelDown, Message, Rejected, Retry, run_with_timeout
 from smcdesk.notifications.config import EmailConf
 from smclab.candles import BadConfig
 
@@ -61,12 +61,12 @@ class Email:
             username=self.user or None, password=self.password or None,
         )  # fmt: skip
         try:
-            refused, _ = bounded(work, self.timeout_s)
+            refused, _ = run_with_timeout(work, self.timeout_s)
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             raise _judged(error, f"{self.host}:{self.port}") from None
         if refused:
             who = "; ".join(f"{address} {answer.code} {answer.message}" for address, answer in refused.items())
-            raise Refused(f"taken for the others, but not for {who}")
+            raise Rejected(f"taken for the others, but not for {who}")
 
     def _mail(self, message: Message, part: str) -> EmailMessage:
         "The same message is the same mail, byte for byte: mail programs show one of two with one Message-ID."
@@ -91,4 +91,4 @@ def _judged(error: BaseException, where: str) -> Exception:
         return ChannelDown(said)
     if isinstance(error, aiosmtplib.SMTPAuthenticationError):
         return BadConfig(f"{said}: set {USER} and {PASSWORD} anew") if code >= 500 else ChannelDown(said)
-    return Refused(said) if code >= 500 else NotNow(said)
+    return Rejected(said) if code >= 500 else Retry(said)

@@ -15,7 +15,7 @@ _SIDE = {1: "long", -1: "short"}
 _WORD = {"new": "", "amended": "CHANGED ", "cancelled": "CANCELLED "}
 
 
-def signal(
+def signal_message(
     decision: Decision,  # one with a ticket
     *,
     version: int = 1,  # of the signal, as the store counts them
@@ -45,7 +45,7 @@ def signal(
     return told | {"when_ns": d.time + timeframe_ns(d.timeframe), "expires_ns": until}
 
 
-def failure(
+def failure_message(
     report: str,
     slot: str,
     error: str,
@@ -64,7 +64,7 @@ def failure(
     return told | {"subject": f"FAILED {report} {slot}"[:300], "text": "\n".join(lines)}
 
 
-def digest(
+def digest_message(
     day: str,  # what it is about, e.g. "2024-03-08"
     sections: Mapping[str, Iterable[str]],  # title -> lines, in order
     when_ns: int,

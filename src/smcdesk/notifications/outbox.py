@@ -16,8 +16,8 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Connection, and_, func, insert, select, update
 
-from smcdesk.notifications.channel import Channel, ChannelDown, Message, NotNow, Refused
-from smcdesk.notifications.config import Notify, notify_conf
+from smcdesk.notifications.channel import Channel, ChannelDown, Message, Rejected, Retry
+from smcdesk.notifications.config import NotifyConfig, notify_conf
 from smcdesk.store import Store
 from smcdesk.store.models import DELIVERIES, DeliveryRow, MessageRow
 from smcdesk.store.rows import frame
@@ -53,7 +53,7 @@ def enqueue(
 
 
 @dataclass(frozen=True)
-class Pace:
+class DeliveryPace:
     "How fast, how often again, and how long at all."
 
     limit_per_s: float = 1.0
@@ -83,21 +83,21 @@ class Delivered:
 
 def deliver(
     store: Store,
-    channels: Mapping[str, Channel],  # by name; see `smcdesk.notifications.outbox.enabled`
+    channels: Mapping[str, Channel],  # by name; see `smcdesk.notifications.outbox.enabled_channels`
     *,
     clock: Callable[[], int] = time.time_ns,
     sleep: Callable[[float], Any] = time.sleep,
     send: bool = False,  # False: nothing is sent and nothing is written
     limit_per_s: float = 1.0,  # over all channels and processes of this store
-    pace: Pace | None = None,  # None: the defaults with limit_per_s
+    pace: DeliveryPace | None = None,  # None: the defaults with limit_per_s
     routes: Mapping[str, Iterable[str]] | None = None,  # kind -> channels; others take all
     chance: Callable[[], float] = random.random,  # jitter, 0 to 1
 ) -> Delivered:
     "Send what is due, oldest first; what cannot go now stays, what will never go is marked with the reason."
-    pace = pace or Pace(limit_per_s)
+    pace = pace or DeliveryPace(limit_per_s)
     if not 0 < pace.limit_per_s <= 1:
         raise BadConfig(f"limit_per_s must be above 0 and at most 1 (one message a second); found {pace.limit_per_s!r}")
-    post = _Post(store, dict(channels), pace, {k: tuple(v) for k, v in (routes or {}).items()}, clock)
+    post = _Delivery(store, dict(channels), pace, {k: tuple(v) for k, v in (routes or {}).items()}, clock)
     if not send:
         return Delivered(would=post.would(), queued=post.waiting())
     until, expired = clock() + int(pace.patience_s * _S), post.expire()
@@ -125,19 +125,19 @@ def deliver_by_conf(
     "`deliver` as the environment's conf says: what a timetable calls after a report."
     conf = notify_conf(env)
     names = ("limit_per_s", "first_wait_s", "longest_wait_s", "patience_s")
-    pace = Pace(**{name: getattr(conf, name) for name in names}, max_age_s=conf.max_age_h * 3600)
-    ways = enabled(conf)
+    pace = DeliveryPace(**{name: getattr(conf, name) for name in names}, max_age_s=conf.max_age_h * 3600)
+    ways = enabled_channels(conf)
     with store or Store(env=env) as kept:
         return deliver(kept, ways, send=conf.send if send is None else send, pace=pace, routes=conf.routes)
 
 
 @dataclass
-class _Post:
+class _Delivery:
     "The outbox's rows, for one call of `deliver`."
 
     store: Store
     channels: dict[str, Channel]
-    pace: Pace
+    pace: DeliveryPace
     routes: dict[str, tuple[str, ...]]
     clock: Callable[[], int]
 
@@ -200,12 +200,12 @@ class _Post:
         try:
             parts = way.parts(message)
             way.send(message, parts[row["parts_sent"]])
-        except (ChannelDown, NotNow) as error:
+        except (ChannelDown, Retry) as error:
             asked, down = getattr(error, "wait_s", None), isinstance(error, ChannelDown)
             wait = self.pace.wait_ns(row["attempts"] - row["parts_sent"] + row["held"] * down, asked, chance)
             self.mark(row, next_attempt_at=now() + wait, error=_line(error), holds_channel=down)
             return "delayed", _line(error)
-        except Refused as error:
+        except Rejected as error:
             self.mark(row, status="failed", error=_line(error))
             return "failed", _line(error)
         except BadConfig as error:
@@ -328,7 +328,7 @@ def retry(
         return connection.execute(update(SENDINGS).where(chosen).values(**again)).rowcount
 
 
-def enabled(conf: Notify) -> dict[str, Channel]:
+def enabled_channels(conf: NotifyConfig) -> dict[str, Channel]:
     "The channels conf enables, ready to send; one that lacks something is a `BadConfig`."
     found: dict[str, Channel] = {}
     if conf.channels.telegram.enabled:

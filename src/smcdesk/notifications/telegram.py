@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 
-from smcdesk.notifications.channel import ChannelDown, Message, NotNow, Refused, bounded
+from smcdesk.notifications.channel import ChannelDown, Message, Rejected, Retry, run_with_timeout
 from smcdesk.notifications.config import TelegramConf
 from smclab.candles import BadConfig
 
@@ -66,7 +66,7 @@ class Telegram:
         "One sendMessage."
         asked = {"chat_id": self.chat_id, "text": part, "link_preview_options": {"is_disabled": True}}
         try:
-            answer = bounded(self._post(asked), self.timeout_s)
+            answer = run_with_timeout(self._post(asked), self.timeout_s)
         except TimeoutError:
             raise ChannelDown(f"Telegram did not answer within {self.timeout_s:g} s") from None
         except httpx2.HTTPError as error:
@@ -99,11 +99,11 @@ def _judge(status: int, said: dict[str, Any]) -> None:
     if code == 429:
         raise ChannelDown(f"Telegram: {why}", _seconds(more.get("retry_after")))
     if said.get("ok") is not False or not isinstance(code, int) or code >= 500:
-        raise NotNow(f"Telegram: {why}" + ("" if "ok" in said else ", and no answer of the Bot API"))
+        raise Retry(f"Telegram: {why}" + ("" if "ok" in said else ", and no answer of the Bot API"))
     if code in (401, 404):
         raise BadConfig(f"Telegram does not accept the bot's token ({code} {why}): set {TOKEN} anew")
     moved = f": the chat is now {more['migrate_to_chat_id']}, say so in conf" if "migrate_to_chat_id" in more else ""
-    raise Refused(f"Telegram: {code} {why}{moved}")
+    raise Rejected(f"Telegram: {code} {why}{moved}")
 
 
 def _seconds(x: Any) -> float | None:

@@ -8,14 +8,14 @@ from typing import Any
 import pandas as pd
 from kedro.pipeline import Pipeline, node
 
-from smcdesk.marketdata.instruments import traded
-from smcdesk.marketdata.sources import Candles
+from smcdesk.marketdata.instruments import configured_instrument
+from smcdesk.marketdata.sources import RawCandles
 from smcdesk.pipelines.namespace import namespaced
 from smclab.candles import Quality, check, quality
 from smclab.instruments import Instrument
 
 
-def checked(candles: Candles) -> tuple[pd.DataFrame, dict[str, Any]]:  # bars, provenance
+def checked(candles: RawCandles) -> tuple[pd.DataFrame, dict[str, Any]]:  # bars, provenance
     "Bars every room trusts, and where they come from."
     bars = check(candles.bars, symbol=candles.symbol)
     return bars, {"symbol": candles.symbol, "notes": list(candles.notes)}
@@ -28,7 +28,7 @@ def inspected(bars: pd.DataFrame, instrument: Instrument, provenance: dict[str, 
 
 def profile(symbol: str):
     "The node that looks up a symbol's instrument; every stage that needs it brings it along."
-    looked_up = update_wrapper(partial(traded, symbol=symbol), traded)
+    looked_up = update_wrapper(partial(configured_instrument, symbol=symbol), configured_instrument)
     return node(looked_up, [f"params:symbols.{symbol}.instrument", "params:profiles"], "instrument", name="profile")
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from smcdesk.decisions.context import conditions, with_model_scores
-from smcdesk.decisions.inputs import at_timeframe, setup_config, spread_by_bar, trading_costs, trading_rules
-from smcdesk.decisions.records import decision_log, evaluated, outcome_rows
+from smcdesk.decisions.context import tape_context, with_model_scores
+from smcdesk.decisions.inputs import at_timeframe, fill_rules, setup_config, spread_by_bar, trading_costs
+from smcdesk.decisions.records import decision_log, evaluate_tape, outcome_rows
 from smcdesk.pipelines.data import profile
 from smcdesk.pipelines.namespace import namespaced
 from smclab.decision import decide_all
@@ -15,59 +15,59 @@ from smclab.risk import Account, Policy
 from smclab.setups import candidates
 
 
-def on_bars(symbol: str) -> list:
+def entry_bars_nodes(symbol: str) -> list:
     "The nodes to the bars setups are found on; every stage after `data` begins with them."
     made = ["bars", "instrument", "params:confluence.ltf"]
     return [profile(symbol), node(at_timeframe, made, "entry_bars", name="entry_bars")]
 
 
-def found(symbol: str) -> list:
+def candidate_nodes(symbol: str) -> list:
     "The nodes from a reading to its candidates."
     asked = ["reading", "instrument", "setup_config"]
     return [
-        *on_bars(symbol),
+        *entry_bars_nodes(symbol),
         node(setup_config, ["params:setups", "params:confluence.htf"], "setup_config", name="setup_config"),
         node(candidates, asked, "candidates", name="candidates"),
     ]
 
 
-def priced(symbol: str) -> list:
+def cost_nodes(symbol: str) -> list:
     "The nodes to the policy, and to what trading costs."
     side = f"params:symbols.{symbol}.bars_side"
     return [
         node(Policy.from_dict, "params:policy", "policy", name="policy"),
         node(trading_costs, ["instrument", "params:costs", side], "costs", name="costs"),
-        node(trading_rules, ["params:rules", "policy"], "rules", name="rules"),
+        node(fill_rules, ["params:rules", "policy"], "rules", name="rules"),
     ]
 
 
-def surrounded(symbol: str) -> list:
+def context_nodes(symbol: str) -> list:
     "The nodes from a reading to its candidates and to the world around their decisions."
     world = ("bars", "entry_bars", "instrument", "account", "costs", "news", "policy")
     around = {name: name for name in world} | {"config": "reading_config", "regime": "params:regime"}
     around |= {"clock": "params:clock", "now": "params:now"}
     advice = ["surroundings", "reading", "candidates", "spread_price", "headlines", "params:model.use"]
     return [
-        *found(symbol), *priced(symbol),
+        *candidate_nodes(symbol), *cost_nodes(symbol),
         node(Config.from_dict, "params:reading", "reading_config", name="reading_config"),
         node(Account.from_dict, "params:account", "account", name="account"),
-        node(conditions, around, "surroundings", name="surroundings"),
+        node(tape_context, around, "surroundings", name="surroundings"),
         node(spread_by_bar, ["bars", "entry_bars", "spread", "costs"], "spread_price", name="spread_price"),
         node(with_model_scores, advice, "context", name="context"),
     ]  # fmt: skip
 
 
-def decided(symbol: str) -> list:
+def decision_nodes(symbol: str) -> list:
     "The nodes from a reading to its decisions; `model` and `replay` need them too."
     asked = {"reading": "reading", "context": "context", "policy": "policy", "setups": "setup_config"}
     return [
-        *surrounded(symbol),
+        *context_nodes(symbol),
         node(decide_all, asked | {"spread_price": "spread_price"}, "decisions", name="decide"),
         node(decision_log, "decisions", "decision_log", name="decision_log"),
     ]  # fmt: skip
 
 
-def followed() -> list:
+def outcome_nodes() -> list:
     "The node from labels without an outcome to what became of them."
     later = ["entry_bars", "evaluated", "instrument", "costs", "rules"]
     return [node(outcome_rows, later, "outcomes", name="outcomes")]
@@ -77,13 +77,13 @@ def create_pipeline(symbol: str) -> Pipeline:
     "A reading to decisions and labels in the store, and outcomes of labels whose bars are there by now."
     kept = ["decisions", "candidates", "context", "policy", "spread_price"]
     nodes = [
-        *decided(symbol),
-        node(evaluated, kept, "evaluated", name="evaluate"),
-        *followed(),
+        *decision_nodes(symbol),
+        node(evaluate_tape, kept, "evaluated", name="evaluate"),
+        *outcome_nodes(),
     ]
     return namespaced(symbol, nodes)
 
 
 def create_outcomes(symbol: str) -> Pipeline:
     "The bars there are by now to the outcomes of labels that wait for them."
-    return namespaced(symbol, [*on_bars(symbol), *priced(symbol), *followed()])
+    return namespaced(symbol, [*entry_bars_nodes(symbol), *cost_nodes(symbol), *outcome_nodes()])

@@ -6,7 +6,7 @@ import pandas as pd
 from kedro.pipeline import Pipeline, node
 
 from smcdesk.decisions.inputs import higher_timeframes
-from smcdesk.pipelines.decide import found
+from smcdesk.pipelines.decide import candidate_nodes
 from smcdesk.pipelines.namespace import namespaced
 from smclab.reading import Config, Reading, read
 
@@ -21,7 +21,7 @@ def create_pipeline(symbol: str) -> Pipeline:
     "Bars to a reading and its candidates."
     seen = {"bars": "entry_bars", "config": "reading_config", "instrument": "instrument", "timeframes": "timeframes"}
     nodes = [
-        *found(symbol),
+        *candidate_nodes(symbol),
         node(Config.from_dict, "params:reading", "reading_config", name="reading_config"),
         node(higher_timeframes, ["params:timeframes", "params:confluence.htf"], "timeframes", name="timeframes"),
         node(read, seen, "reading", name="read"),

@@ -10,10 +10,10 @@ from kedro.pipeline import Pipeline, node
 
 from smcdesk import figures
 from smcdesk.modelling import training
-from smcdesk.modelling.registry import Challenge, Champion
-from smcdesk.modelling.trading_value import Trial
+from smcdesk.modelling.registry import Champion, ModelCandidate
+from smcdesk.modelling.trading_value import TradingTest
 from smcdesk.modelling.training import Training
-from smcdesk.pipelines.decide import decided
+from smcdesk.pipelines.decide import decision_nodes
 from smcdesk.pipelines.namespace import namespaced
 from smclab.candles import infer_timeframe, timeframe_ns
 from smclab.execution import Costs, Rules
@@ -87,9 +87,9 @@ def trial(
     rules: Rules,
     n_boot: int,
     seed: int,
-) -> Trial:
+) -> TradingTest:
     "The tape a challenger is traded on."
-    return Trial(reading, bars, context, policy, setups, spread_price, orders, costs, rules, n_boot, seed)
+    return TradingTest(reading, bars, context, policy, setups, spread_price, orders, costs, rules, n_boot, seed)
 
 
 def challenged(
@@ -97,15 +97,15 @@ def challenged(
     candidates: pd.DataFrame,
     labels: pd.DataFrame,
     find: Callable[[str], Champion | None],
-    trial: Trial,
+    trial: TradingTest,
     search: Mapping[str, Any],
     embargo_bars: int,
     n_boot: int,
     seed: int,
-) -> tuple[tuple[Challenge, ...], Training]:
+) -> tuple[tuple[ModelCandidate, ...], Training]:
     "A challenger, and what is told of it."
     config = training.model_config(search, embargo_bars, infer_timeframe(trial.bars), n_boot, seed)
-    return training.challenge(rows, candidates, labels, find, trial, config)
+    return training.train_challenger(rows, candidates, labels, find, trial, config)
 
 
 def dictionary(rows: pd.DataFrame) -> str:
@@ -118,7 +118,7 @@ def asked(symbol: str) -> list:
     lived = ["entry_bars", "candidates", "decision_log", "instrument", "policy", "costs", "rules"]
     tuned = ["params:model.test_frac", "params:model.embargo_bars", "params:scorecard.n_boot", "params:seed"]
     return [
-        *decided(symbol),
+        *decision_nodes(symbol),
         node(setup_labels, lived, "labels", name="labels"),
         node(judged, ["labels", "reading", *tuned], "model", name="model"),
         node(model_metrics, "model", "model_metrics", name="model_metrics"),

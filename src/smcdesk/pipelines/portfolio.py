@@ -9,9 +9,9 @@ import pandas as pd
 from kedro.pipeline import Pipeline, node
 
 from smcdesk import figures
-from smcdesk.decisions.inputs import trading_rules
+from smcdesk.decisions.inputs import fill_rules
 from smcdesk.pipelines.namespace import namespaced
-from smcdesk.pipelines.replay import metrics, ordered
+from smcdesk.pipelines.replay import metrics, order_nodes
 from smcdesk.research import portfolio
 from smclab.execution import Costs
 from smclab.instruments import Instrument
@@ -29,7 +29,7 @@ def market(bars: pd.DataFrame, intents: pd.DataFrame, instrument: Instrument, co
 def shared(account: Account, policy: Policy, rules: Mapping[str, Any], *markets: Market) -> Portfolio:
     "All symbols' orders, in order of time, each asked of the account as the others have left it."
     by_symbol = {one.instrument.symbol: one for one in markets}
-    return replay_portfolio(by_symbol, account, policy, rules=trading_rules(rules, policy))
+    return replay_portfolio(by_symbol, account, policy, rules=fill_rules(rules, policy))
 
 
 def tables(portfolio: Portfolio) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -42,7 +42,7 @@ def create_pipeline(symbols: Iterable[str]) -> Pipeline:
     symbols = list(symbols)
     own = ["entry_bars", "intents", "instrument", "costs"]
     one = node(market, own, "market_of_portfolio", name="market_of_portfolio")
-    each = [namespaced(s, [*ordered(s), one]) for s in symbols]
+    each = [namespaced(s, [*order_nodes(s), one]) for s in symbols]
     asked = ["account", "policy", "params:rules", *(f"{s}.market_of_portfolio" for s in symbols)]
     counted = ["shared", "params:scorecard.n_boot", "params:seed"]
     nodes = [
@@ -54,7 +54,7 @@ def create_pipeline(symbols: Iterable[str]) -> Pipeline:
         node(portfolio.by_symbol, counted, "by_symbol", name="by_symbol"),
         node(portfolio.refused, "shared", "refused", name="refused"),
         node(metrics, "scorecard", "metrics", name="metrics"),
-        node(figures.purse, "shared", "equity_chart", name="equity_chart"),
+        node(figures.portfolio_equity, "shared", "equity_chart", name="equity_chart"),
     ]
     joined = namespaced(NAME, nodes, inputs={f"{s}.market_of_portfolio" for s in symbols})
     return sum(each, joined)

@@ -10,7 +10,7 @@ import pandas as pd
 from kedro.pipeline import Pipeline, node
 
 from smcdesk import figures
-from smcdesk.pipelines.decide import decided
+from smcdesk.pipelines.decide import decision_nodes
 from smcdesk.pipelines.namespace import namespaced
 from smclab.decision import Decision, decide_all
 from smclab.execution import Costs, Rules, intents
@@ -32,7 +32,7 @@ def max_risk(policy: Policy) -> float:  # % of equity
 SENT = ("decisions", "looks", "entry_bars", "policy", "params:orders")  # what orders are made of
 
 
-def looked_again(
+def pending_reviews(
     reading: Reading, context: Context, policy: Policy, setups: SetupConfig, spread_price: pd.Series
 ) -> tuple[Decision, ...]:
     "The decisions about limits that wait, bar after bar: where an enforced gate turns, the order is taken back."
@@ -50,7 +50,7 @@ def orders(
     return intents(decisions, bars, looks=looks, policy=policy, **how)
 
 
-def ways_in(
+def entry_mode_comparison(
     decisions: tuple[Decision, ...],
     looks: tuple[Decision, ...],
     bars: pd.DataFrame,
@@ -82,7 +82,9 @@ def ways_in(
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def proof(ledger: Ledger, bars: pd.DataFrame, intents: pd.DataFrame, instrument: Instrument, costs: Costs) -> str:
+def backtrader_check(
+    ledger: Ledger, bars: pd.DataFrame, intents: pd.DataFrame, instrument: Instrument, costs: Costs
+) -> str:
     "What backtrader says to the ledger, in one line."
     if find_spec("backtrader") is None:
         return "not verified: backtrader is not installed (pip install 'smclab[backtrader]')"
@@ -105,12 +107,12 @@ def metrics(card: pd.DataFrame) -> dict[str, dict[str, float]]:
     return {name: {"value": float(v), "step": 0} for name, v in card["value"].items() if pd.notna(v)}
 
 
-def ordered(symbol: str) -> list:
+def order_nodes(symbol: str) -> list:
     "The nodes from a reading to its orders; the portfolio begins with them."
     asked = ["reading", "context", "policy", "setup_config", "spread_price"]
     return [
-        *decided(symbol),
-        node(looked_again, asked, "looks", name="look_again"),
+        *decision_nodes(symbol),
+        node(pending_reviews, asked, "looks", name="look_again"),
         node(orders, [*SENT], "intents", name="intents"),
     ]
 
@@ -124,12 +126,12 @@ def create_pipeline(symbol: str) -> Pipeline:
     counted = ["ledger", "entry_bars", "instrument", "params:scorecard.n_boot", "params:seed"]
     seen = ["reading", "ledger", "provenance", "params:charts.n_bars"]
     nodes = [
-        *ordered(symbol),
+        *order_nodes(symbol),
         node(max_risk, "policy", "max_risk_pct", name="max_risk"),
         node(replay, game, "ledger", name="replay"),
         node(honesty, game, "honesty", name="honesty"),
-        node(ways_in, [*SENT, *played, *tuned], "ways_in", name="ways_in"),
-        node(proof, ["ledger", "entry_bars", "intents", "instrument", "costs"], "proof", name="verify"),
+        node(entry_mode_comparison, [*SENT, *played, *tuned], "ways_in", name="ways_in"),
+        node(backtrader_check, ["ledger", "entry_bars", "intents", "instrument", "costs"], "proof", name="verify"),
         node(card, counted, "scorecard", name="scorecard"),
         node(metrics, "scorecard", "metrics", name="metrics"),
         node(returns, ["ledger", "instrument"], "daily_returns", name="daily_returns"),

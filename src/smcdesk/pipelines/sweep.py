@@ -9,11 +9,11 @@ import pandas as pd
 from kedro.pipeline import Pipeline, node
 
 from smcdesk import figures
-from smcdesk.pipelines.decide import surrounded
+from smcdesk.pipelines.decide import context_nodes
 from smcdesk.pipelines.namespace import namespaced
 from smcdesk.research import sweep
-from smcdesk.research.sweep import Chosen, Sweep
-from smcdesk.research.tape import Tape
+from smcdesk.research.sweep import SelectedRun, Sweep
+from smcdesk.research.tape import ResearchTape
 from smclab.instruments import Instrument
 from smclab.reading import Reading
 from smclab.setups import SetupConfig, candidates, warmup_bars
@@ -26,13 +26,15 @@ def waiting(reading: Reading, instrument: Instrument, config: SetupConfig) -> pd
     return found[found["mode"] == "limit"]
 
 
-def tape(reading, setups, bars, candidates, context, costs, spread_price, policy, rules, orders, waiting) -> Tape:
+def tape(
+    reading, setups, bars, candidates, context, costs, spread_price, policy, rules, orders, waiting
+) -> ResearchTape:
     "What all combinations share."
     first = warmup_bars(reading, setups)
-    return Tape(bars, candidates, context, costs, spread_price, policy, rules, orders, waiting, first)
+    return ResearchTape(bars, candidates, context, costs, spread_price, policy, rules, orders, waiting, first)
 
 
-def swept(tape: Tape, space: Mapping[str, list], work: Mapping[str, Any]) -> Sweep:
+def swept(tape: ResearchTape, space: Mapping[str, list], work: Mapping[str, Any]) -> Sweep:
     "The whole grid on the tape."
     return sweep.sweep(tape, sweep.grid(space), **work)
 
@@ -60,27 +62,29 @@ def metrics(sweep: Sweep) -> dict[str, dict[str, float]]:
     return {name: {"value": float(v), "step": 0} for name, v in told.items() if pd.notna(v)}
 
 
-def chosen(tape: Tape, sweep: Sweep, keep_n: int, n_boot: int, seed: int, work: Mapping[str, Any]) -> list[Chosen]:
+def chosen(
+    tape: ResearchTape, sweep: Sweep, keep_n: int, n_boot: int, seed: int, work: Mapping[str, Any]
+) -> list[SelectedRun]:
     "Conf's own policy and the best of the grid."
     how = {k: v for k, v in work.items() if k != "block"}
     return sweep.chosen(tape, sweep, keep_n=keep_n, n_boot=n_boot, seed=seed, **how)
 
 
-def taped(symbol: str) -> list:
+def tape_nodes(symbol: str) -> list:
     "The nodes from a reading to the tape all combinations share; every study begins with them."
     shared = ["reading", "setup_config", "entry_bars", "candidates", "context", "costs", "spread_price"]
     shared += ["params:policy", "params:rules", "params:orders", "waiting"]
     return [
-        *surrounded(symbol),
+        *context_nodes(symbol),
         node(waiting, ["reading", "instrument", "setup_config"], "waiting", name="waiting"),
         node(tape, shared, "tape", name="tape"),
     ]
 
 
-def gridded(symbol: str) -> list:
+def grid_nodes(symbol: str) -> list:
     "The nodes from a reading to its swept grid; the walk-forward begins with them."
     return [
-        *taped(symbol),
+        *tape_nodes(symbol),
         node(swept, ["tape", "params:sweep.space", "params:work"], "sweep", name="sweep"),
         node(grid_table, "sweep", "grid", name="grid"),
         node(grid_returns, "sweep", "grid_returns", name="grid_returns"),
@@ -92,4 +96,4 @@ def gridded(symbol: str) -> list:
 def create_pipeline(symbol: str) -> Pipeline:
     "A reading to a grid and its best combinations."
     asked = ["tape", "sweep", "params:sweep.keep_n", "params:scorecard.n_boot", "params:seed", "params:work"]
-    return namespaced(symbol, [*gridded(symbol), node(chosen, asked, "sweep_runs", name="chosen")])
+    return namespaced(symbol, [*grid_nodes(symbol), node(chosen, asked, "sweep_runs", name="chosen")])

@@ -11,28 +11,28 @@ from kedro.pipeline import Pipeline, node
 from smcdesk import figures
 from smcdesk.decisions.inputs import higher_timeframes
 from smcdesk.pipelines.namespace import namespaced
-from smcdesk.pipelines.sweep import taped
+from smcdesk.pipelines.sweep import tape_nodes
 from smcdesk.research import tuning
-from smcdesk.research.sweep import Chosen
-from smcdesk.research.tape import Tape
-from smcdesk.research.tuning import Market, TuneConfig, Tuned
+from smcdesk.research.sweep import SelectedRun
+from smcdesk.research.tape import ResearchTape
+from smcdesk.research.tuning import TunableTape, TuneConfig, Tuned
 
 
 def market(
-    tape: Tape, reading: Mapping[str, Any], setups: Mapping[str, Any], htf: str, timeframes: tuple[str, ...]
-) -> Market:
+    tape: ResearchTape, reading: Mapping[str, Any], setups: Mapping[str, Any], htf: str, timeframes: tuple[str, ...]
+) -> TunableTape:
     "The tape with how conf reads it, to be read otherwise."
-    return Market(tape, reading, {**setups, "htf": htf}, timeframes)
+    return TunableTape(tape, reading, {**setups, "htf": htf}, timeframes)
 
 
-def tuned(market: Market, said: Mapping[str, Any], n_boot: int, seed: int, storage: str) -> Tuned:
+def tuned(market: TunableTape, said: Mapping[str, Any], n_boot: int, seed: int, storage: str) -> Tuned:
     "The search."
     config = TuneConfig.from_dict({k: v for k, v in said.items() if k not in ("space", "tried_before")})
     how = {"n_boot": n_boot, "seed": seed, "tried_before": said.get("tried_before", 0), "storage": storage or None}
     return tuning.tune(market, said["space"], config, **how)
 
 
-def parts(tuned: Tuned) -> tuple[pd.DataFrame, pd.DataFrame, list[Chosen], str]:
+def parts(tuned: Tuned) -> tuple[pd.DataFrame, pd.DataFrame, list[SelectedRun], str]:
     "Trials, figures, the runs on the holdout, and the search in words."
     return tuned.trials.reset_index(), tuned.summary.reset_index(), tuned.runs, tuning.verdict(tuned)
 
@@ -47,7 +47,7 @@ def create_pipeline(symbol: str) -> Pipeline:
     again = ["tape", "params:reading", "params:setups", "params:confluence.htf", "timeframes"]
     asked = ["market", "params:tune", "params:scorecard.n_boot", "params:seed", "trial_storage"]
     nodes = [
-        *taped(symbol),
+        *tape_nodes(symbol),
         node(higher_timeframes, ["params:timeframes", "params:confluence.htf"], "timeframes", name="timeframes"),
         node(market, again, "market", name="market"),
         node(tuned, asked, "tuned", name="tune"),

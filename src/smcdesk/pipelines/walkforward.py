@@ -10,10 +10,10 @@ from kedro.pipeline import Pipeline, node
 
 from smcdesk import figures
 from smcdesk.pipelines.namespace import namespaced
-from smcdesk.pipelines.sweep import gridded
+from smcdesk.pipelines.sweep import grid_nodes
 from smcdesk.research import walkforward
-from smcdesk.research.sweep import Chosen, Sweep
-from smcdesk.research.tape import Tape
+from smcdesk.research.sweep import SelectedRun, Sweep
+from smcdesk.research.tape import ResearchTape
 from smclab.walkforward import Study, study
 
 
@@ -26,12 +26,12 @@ def judged(sweep: Sweep, windows: Mapping[str, Any], tried_before: int, n_boot: 
 
 
 def folds(
-    tape: Tape, sweep: Sweep, study: Study, n_boot: int, seed: int, work: Mapping[str, Any]
-) -> tuple[list[Chosen], pd.DataFrame]:
+    tape: ResearchTape, sweep: Sweep, study: Study, n_boot: int, seed: int, work: Mapping[str, Any]
+) -> tuple[list[SelectedRun], pd.DataFrame]:
     "Every window's choice played again from flat, and their test days in one row."
     how = {k: v for k, v in work.items() if k != "block"}
     done = walkforward.folds(tape, sweep, study, n_boot=n_boot, seed=seed, **how)
-    return done, walkforward.joined(done).to_frame()
+    return done, walkforward.concat_folds(done).to_frame()
 
 
 def metrics(study: Study) -> dict[str, dict[str, float]]:
@@ -49,11 +49,11 @@ def create_pipeline(symbol: str) -> Pipeline:
     asked = ["sweep", "params:walkforward", "params:sweep.tried_before", "params:scorecard.n_boot", "params:seed"]
     played = ["tape", "sweep", "study", "params:scorecard.n_boot", "params:seed", "params:work"]
     nodes = [
-        *gridded(symbol),
+        *grid_nodes(symbol),
         node(judged, asked, "study", name="study"),
         node(parts, "study", ["study_summary", "study_windows", "study_paths"], name="study_tables"),
         node(metrics, "study", "study_metrics", name="study_metrics"),
         node(folds, played, ["walkforward_runs", "walkforward_returns"], name="folds"),
-        node(figures.walk, ["walkforward_returns", "study_windows"], "walk_chart", name="walk_chart"),
+        node(figures.walkforward_equity, ["walkforward_returns", "study_windows"], "walk_chart", name="walk_chart"),
     ]
     return namespaced(symbol, nodes)

@@ -20,7 +20,7 @@ def _sync(path: Path) -> None:
 
 
 @contextmanager
-def whole_file(
+def atomic_file(
     path: Path | str,  # where the file shall be
 ) -> Iterator[Path]:  # a temporary path beside it, to be written by the caller
     "Write a file completely or not at all: temporary name, flush to disk, rename."
@@ -40,7 +40,7 @@ def whole_file(
 
 
 @contextmanager
-def whole_folder(
+def atomic_folder(
     path: Path | str,  # where the folder shall be
 ) -> Iterator[Path]:  # an empty temporary folder beside it, to be filled by the caller
     "Fill a folder completely or not at all; the one that was there is replaced."
@@ -64,7 +64,7 @@ def whole_folder(
 
 def write_text(path: Path | str, text: str) -> Path:
     "Write a text file whole."
-    with whole_file(path) as part:
+    with atomic_file(path) as part:
         part.write_text(text, encoding="utf-8")
     return Path(path)
 

@@ -5,6 +5,6 @@ nothing.
 """
 
 from smcdesk.providers.factory import KINDS, provider
-from smcdesk.providers.protocol import BadAnswer, Provider, ProviderDown, ProviderRefused, Snapshot
+from smcdesk.providers.protocol import BadAnswer, Provider, ProviderDown, ProviderRefused, Quote
 
-__all__ = ["KINDS", "BadAnswer", "Provider", "ProviderDown", "ProviderRefused", "Snapshot", "provider"]
+__all__ = ["KINDS", "BadAnswer", "Provider", "ProviderDown", "ProviderRefused", "Quote", "provider"]

@@ -13,14 +13,14 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from smcdesk.providers.caller import Caller, Patience, retry_after_s
+from smcdesk.providers.caller import RetryingCaller, RetrySettings, retry_after_s
 from smcdesk.providers.protocol import (
     BadAnswer,
+    BaseProvider,
+    ProviderDeps,
     ProviderDown,
     ProviderRefused,
-    Snapshot,
-    Source,
-    Surroundings,
+    Quote,
     moment,
     table,
 )
@@ -36,7 +36,7 @@ SPANS = {
 NEVER = 0  # an HTTP status no server sends
 
 
-class Settings(Patience):
+class Settings(RetrySettings):
     "Conf's `kind: alpaca`; the keys stand in the environment, nowhere else."
 
     kind: Literal["alpaca"] = "alpaca"
@@ -47,7 +47,7 @@ class Settings(Patience):
     per_minute: float | None = 180.0  # the free plan allows 200
     base_url: str | None = None  # another host
 
-    def make(self, name: str, with_: Surroundings) -> Alpaca:
+    def make(self, name: str, with_: ProviderDeps) -> Alpaca:
         "The provider."
         return Alpaca(name, self, with_)
 
@@ -61,14 +61,14 @@ def _keys(name: str) -> tuple[str, str]:
     return found
 
 
-class Alpaca(Source):
+class Alpaca(BaseProvider):
     "Bars of stocks and crypto from Alpaca."
 
     timeframes = SPANS
 
-    def __init__(self, name: str, settings: Settings, with_: Surroundings):
+    def __init__(self, name: str, settings: Settings, with_: ProviderDeps):
         super().__init__(name, symbols=settings.symbols, settle_s=settings.settle_s, clock=with_.clock)
-        self._settings, self._ask = settings, Caller(name, settings, with_)
+        self._settings, self._ask = settings, RetryingCaller(name, settings, with_)
 
     def _made(self, kind: str) -> Any:
         "A client that gives up after a while and leaves trying again to us."
@@ -154,7 +154,7 @@ class Alpaca(Source):
         values = [[int(t), *(row[f] for f in FIELDS[1:])] for t, row in zip(times, rows, strict=True)]
         return table(values, "s", where)
 
-    def snapshot(self, symbol: str) -> Snapshot:
+    def snapshot(self, symbol: str) -> Quote:
         "The latest quote."
         wire = self.wire(symbol)
         client = self._crypto if "/" in wire else self._stocks
@@ -170,7 +170,7 @@ class Alpaca(Source):
             raise ProviderRefused(f"{self.name} has no quote of {symbol!r}")
         try:
             quote = got[wire]
-            return Snapshot(symbol, float(quote["bp"]), float(quote["ap"]), moment(quote["t"]), self.name)
+            return Quote(symbol, float(quote["bp"]), float(quote["ap"]), moment(quote["t"]), self.name)
         except (KeyError, TypeError, ValueError) as error:
             raise BadAnswer(f"{self.name} {symbol}: a quote without bid, ask or time") from error
 

@@ -12,14 +12,14 @@ from typing import TypeVar
 import stamina
 from pydantic import Field
 
-from smcdesk.providers.protocol import BadAnswer, Model, ProviderDown, Surroundings
+from smcdesk.providers.protocol import BadAnswer, ProviderDeps, ProviderDown, ProviderSettings
 
 Answer = TypeVar("Answer")
 
 logging.getLogger("stamina").addHandler(logging.NullHandler())  # who logs shall see retries; nobody else's terminal
 
 
-class Patience(Model):
+class RetrySettings(ProviderSettings):
     "What the settings of every networked kind have: its names of symbols, and how long it is waited for."
 
     symbols: dict[str, str] = Field(default_factory=dict)  # the desk's names -> the source's: BTCUSDT: BTC/USDT
@@ -33,7 +33,7 @@ class Patience(Model):
     breaker_rest_s: float = Field(60.0, gt=0)  # for so long, doubled each time up to 16 times
 
 
-class Breaker:
+class CircuitBreaker:
     """Leaves a source alone after it failed several times in a row.
 
     Closed it lets every call through. After `fails` failures it opens: calls are refused at once for `rest_s`, or as
@@ -73,7 +73,7 @@ class Breaker:
             self._until = self._monotonic() + rest_s
 
 
-class Pace:
+class TokenBucket:
     "At most so many requests a minute, the first ten at once: a bucket of tokens."
 
     def __init__(
@@ -99,15 +99,15 @@ class Pace:
         self._tokens -= 1
 
 
-class Caller:
+class RetryingCaller:
     "Asks one source, one question at a time: pace, breaker, attempts."
 
-    def __init__(self, name: str, patience: Patience, with_: Surroundings):
+    def __init__(self, name: str, patience: RetrySettings, with_: ProviderDeps):
         self.name, self._patience, self._sleep = name, patience, with_.sleep
         monotonic = with_.monotonic or time.monotonic
-        self.breaker = Breaker(patience.breaker_fails, patience.breaker_rest_s, monotonic)
+        self.breaker = CircuitBreaker(patience.breaker_fails, patience.breaker_rest_s, monotonic)
         rate = patience.per_minute
-        self._pace = Pace(rate, monotonic, with_.sleep or time.sleep) if rate else None
+        self._pace = TokenBucket(rate, monotonic, with_.sleep or time.sleep) if rate else None
         self._one = threading.Lock()
 
     def __call__(self, ask: Callable[[], Answer]) -> Answer:

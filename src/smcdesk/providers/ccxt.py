@@ -14,14 +14,14 @@ from urllib.parse import urlsplit, urlunsplit
 import pandas as pd
 from pydantic import Field
 
-from smcdesk.providers.caller import Caller, Patience, retry_after_s
+from smcdesk.providers.caller import RetryingCaller, RetrySettings, retry_after_s
 from smcdesk.providers.protocol import (
     BadAnswer,
+    BaseProvider,
+    ProviderDeps,
     ProviderDown,
     ProviderRefused,
-    Snapshot,
-    Source,
-    Surroundings,
+    Quote,
     moment,
     no_bars,
     table,
@@ -31,7 +31,7 @@ from smclab.candles import TIMEFRAMES, BadConfig, nearest, timeframe_ns
 SPELLED = {"1D": "1d", "1W": "1w"}  # where ccxt writes a timeframe otherwise
 
 
-class Settings(Patience):
+class Settings(RetrySettings):
     "Conf's `kind: ccxt`."
 
     kind: Literal["ccxt"] = "ccxt"
@@ -41,7 +41,7 @@ class Settings(Patience):
     base_url: str | None = None  # another host for every endpoint
     options: dict[str, Any] = Field(default_factory=dict)  # ccxt's own, e.g. fetchMarkets: {types: [spot]}
 
-    def make(self, name: str, with_: Surroundings) -> Ccxt:
+    def make(self, name: str, with_: ProviderDeps) -> Ccxt:
         "The provider."
         return Ccxt(name, self, with_)
 
@@ -54,12 +54,12 @@ def _moved(urls: Any, host: str) -> Any:
     return urlunsplit((base.scheme, base.netloc, urlsplit(urls).path, "", "")) if isinstance(urls, str) else urls
 
 
-class Ccxt(Source):
+class Ccxt(BaseProvider):
     "Candles of one exchange, by ccxt."
 
-    def __init__(self, name: str, settings: Settings, with_: Surroundings):
+    def __init__(self, name: str, settings: Settings, with_: ProviderDeps):
         super().__init__(name, symbols=settings.symbols, settle_s=settings.settle_s, clock=with_.clock)
-        self._settings, self._ask = settings, Caller(name, settings, with_)
+        self._settings, self._ask = settings, RetryingCaller(name, settings, with_)
 
     @cached_property
     def _exchange(self):
@@ -135,14 +135,14 @@ class Ccxt(Source):
             at = (newest if newest >= at else at + (n - 1) * step_ms) + step_ms
         return pd.concat(pages)
 
-    def snapshot(self, symbol: str) -> Snapshot:
+    def snapshot(self, symbol: str) -> Quote:
         "Bid and ask of the ticker, or the top of the book."
         said = self._ask(lambda: self._once("fetch_ticker", self.wire(symbol)))
         if said.get("bid") is None or said.get("ask") is None:
             raise BadAnswer(f"{self.name} {symbol}: a ticker without bid and ask")
         time = said.get("timestamp")
         time = moment(self._clock()) if time is None else pd.Timestamp(time, unit="ms", tz="UTC")
-        return Snapshot(symbol, float(said["bid"]), float(said["ask"]), moment(time), self.name)
+        return Quote(symbol, float(said["bid"]), float(said["ask"]), moment(time), self.name)
 
 
 def _short(error: BaseException) -> str:

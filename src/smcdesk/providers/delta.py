@@ -11,14 +11,14 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from smcdesk.providers.caller import Caller, Patience, retry_after_s
+from smcdesk.providers.caller import RetryingCaller, RetrySettings, retry_after_s
 from smcdesk.providers.protocol import (
     BadAnswer,
+    BaseProvider,
+    ProviderDeps,
     ProviderDown,
     ProviderRefused,
-    Snapshot,
-    Source,
-    Surroundings,
+    Quote,
     moment,
     no_bars,
     table,
@@ -35,26 +35,26 @@ RESOLUTIONS = {
 WAITS = ("unavailable", "too_many_requests", "internal_server_error")  # error codes that mean: later
 
 
-class Settings(Patience):
+class Settings(RetrySettings):
     "Conf's `kind: delta`."
 
     kind: Literal["delta"] = "delta"
     base_url: str = URL
     per_minute: float | None = 600.0
 
-    def make(self, name: str, with_: Surroundings) -> Delta:
+    def make(self, name: str, with_: ProviderDeps) -> Delta:
         "The provider."
         return Delta(name, self, with_)
 
 
-class Delta(Source):
+class Delta(BaseProvider):
     "Candles of Delta Exchange India."
 
     timeframes = RESOLUTIONS
 
-    def __init__(self, name: str, settings: Settings, with_: Surroundings):
+    def __init__(self, name: str, settings: Settings, with_: ProviderDeps):
         super().__init__(name, symbols=settings.symbols, settle_s=settings.settle_s, clock=with_.clock)
-        self._settings, self._ask = settings, Caller(name, settings, with_)
+        self._settings, self._ask = settings, RetryingCaller(name, settings, with_)
 
     @cached_property
     def _client(self):
@@ -111,7 +111,7 @@ class Delta(Source):
             rows = [[row[field] for field in FIELDS] for row in rows]
         return table(rows, "s", where)
 
-    def snapshot(self, symbol: str) -> Snapshot:
+    def snapshot(self, symbol: str) -> Quote:
         "The best bid and ask of the ticker."
         said = self._ask(lambda: self._get(f"/v2/tickers/{self.wire(symbol)}", {}))
         try:
@@ -119,4 +119,4 @@ class Delta(Source):
             time = pd.Timestamp(int(said["timestamp"]), unit="us", tz="UTC")
         except (KeyError, TypeError, ValueError) as error:
             raise BadAnswer(f"{self.name} {symbol}: a ticker without bid, ask or time") from error
-        return Snapshot(symbol, bid, ask, moment(time), self.name)
+        return Quote(symbol, bid, ask, moment(time), self.name)

@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from smcdesk.project.files import whole_file, write_text
+from smcdesk.project.files import atomic_file, write_text
 from smcdesk.providers.caller import retry_after_s
 from smcdesk.providers.protocol import BadAnswer, Clock, ProviderDown, moment, now
 from smclab.candles import BadConfig, nearest
@@ -114,7 +114,7 @@ def refresh(
             later = present + pd.Timedelta(seconds=error.retry_after_s)
             _write_note(path, _note(path) | {"not_before": later.isoformat(), "asked_s": error.retry_after_s})
         raise
-    with whole_file(path) as part:
+    with atomic_file(path) as part:
         part.write_bytes(body)
         try:
             events = len(read_events(part))

@@ -7,11 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from smcdesk.providers.protocol import (
-    Clock,
-    Provider,
-    Surroundings,
-)
+from smcdesk.providers.protocol import Clock, Provider, ProviderDeps
 from smclab.candles import BadConfig, nearest
 
 KINDS = ("files", "recorded", "ccxt", "alpaca", "delta")  # each a module here with `Settings`
@@ -44,5 +40,5 @@ def provider(
         key = ".".join(map(str, first["loc"]))
         hint = nearest(key, list(model.model_fields)) if first["type"] == "extra_forbidden" else ""
         raise BadConfig(f"providers.{name}.{key}: {first['msg'].lower()}{hint}") from None
-    around = Surroundings(root or Path.cwd(), clock, sleep, monotonic, files or {})
+    around = ProviderDeps(root or Path.cwd(), clock, sleep, monotonic, files or {})
     return checked.make(name, around)

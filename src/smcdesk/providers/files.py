@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from smcdesk.providers.clocks import CLOCKS, clock_parts, weekly_clock
-from smcdesk.providers.protocol import Clock, Model, ProviderRefused, Source, Surroundings
+from smcdesk.providers.protocol import BaseProvider, Clock, ProviderDeps, ProviderRefused, ProviderSettings
 from smclab.candles import BadBars, BadConfig, check, infer_timeframe, nearest, resample, timeframe_ns
 from smclab.instruments import SYMBOLS, instrument
 
@@ -502,17 +502,17 @@ def read_spread(
 # --- as a provider
 
 
-class Settings(Model):
+class Settings(ProviderSettings):
     "Conf's `kind: files`: the files conf's symbols name."
 
     kind: Literal["files"] = "files"
 
-    def make(self, name: str, with_: Surroundings) -> Files:
+    def make(self, name: str, with_: ProviderDeps) -> Files:
         "The provider."
         return Files(with_.files, name=name, root=with_.root, clock=with_.clock)
 
 
-class Files(Source):
+class Files(BaseProvider):
     "The candles of files, one per symbol; a higher timeframe than a file's own is made of it."
 
     def __init__(

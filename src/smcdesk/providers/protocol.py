@@ -39,7 +39,7 @@ class BadAnswer(BadBars):
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class Quote:
     "A market at one moment."
 
     symbol: str
@@ -61,7 +61,7 @@ class Provider(Protocol):
     def latest(self, symbol: str, timeframe: str, n: int) -> pd.DataFrame:
         "The last n closed bars, fewer where there are no more."
 
-    def snapshot(self, symbol: str) -> Snapshot:
+    def snapshot(self, symbol: str) -> Quote:
         "Bid and ask now."
 
 
@@ -132,14 +132,14 @@ def tidy(
         raise BadAnswer(str(error)) from error
 
 
-class Model(BaseModel):
+class ProviderSettings(BaseModel):
     "Settings of one kind of provider, as conf says them."
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class ProviderDeps:
     "What a provider is given besides its settings: times and waits can be made up, and files lie somewhere."
 
     root: Path = field(default_factory=Path.cwd)  # what relative paths start from
@@ -149,7 +149,7 @@ class Surroundings:
     files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # conf's symbols, for `files`
 
 
-class Source(ABC):
+class BaseProvider(ABC):
     """What the providers share: names, spans, closed bars only.
 
     A provider gives `name`, `timeframes` and `_fetch(wire, timeframe, start, end)`, which may return more than it was
@@ -215,7 +215,7 @@ class Source(ABC):
             bars = pd.concat([older, bars]) if len(older) else bars
         return bars.iloc[-n:]
 
-    def snapshot(self, symbol: str) -> Snapshot:
+    def snapshot(self, symbol: str) -> Quote:
         "Never, unless the source has quotes."
         raise ProviderRefused(f"{self.name} has candles only: no bid and ask of {symbol}")
 

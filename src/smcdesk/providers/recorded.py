@@ -10,12 +10,12 @@ import pandas as pd
 from pydantic import Field
 
 from smcdesk.providers.protocol import (
+    BaseProvider,
     Clock,
-    Model,
+    ProviderDeps,
     ProviderRefused,
-    Snapshot,
-    Source,
-    Surroundings,
+    ProviderSettings,
+    Quote,
     moment,
     no_bars,
 )
@@ -23,7 +23,7 @@ from smclab.candles import infer_timeframe, nearest, resample, timeframe_ns
 from smclab.instruments import instrument
 
 
-class Recorded(Source):
+class RecordedProvider(BaseProvider):
     "Tapes by symbol; a higher timeframe than a tape's own is made of it, closed bars only."
 
     def __init__(
@@ -75,7 +75,7 @@ class Recorded(Source):
         at = int(times.searchsorted(end - step, side="right"))
         return self.history(symbol, timeframe, times[max(0, at - n - 1)]).iloc[-n:] if at else no_bars()
 
-    def snapshot(self, symbol: str) -> Snapshot:
+    def snapshot(self, symbol: str) -> Quote:
         "The last close, with the spread it was told."
         own = infer_timeframe(self._tape(symbol))
         last = self.latest(symbol, own, 1)
@@ -83,18 +83,20 @@ class Recorded(Source):
             raise ProviderRefused(f"{self.name}: the tape of {symbol} begins after {moment(self._clock())}")
         price, half = float(last["close"].iloc[0]), self._spread / 2
         closed = last.index[0] + pd.Timedelta(timeframe_ns(own), "ns")
-        return Snapshot(symbol, price - half, price + half, closed, self.name)
+        return Quote(symbol, price - half, price + half, closed, self.name)
 
 
-class Settings(Model):
+class Settings(ProviderSettings):
     "Conf's `kind: recorded`."
 
     kind: Literal["recorded"] = "recorded"
     tapes: dict[str, str]  # files by symbol, from the project's top folder
     spread: float = Field(0.0, ge=0)  # of snapshots, price
 
-    def make(self, name: str, with_: Surroundings) -> Recorded:
+    def make(self, name: str, with_: ProviderDeps) -> RecordedProvider:
         "The provider."
         known = {s: instrument(with_.files[s]["instrument"]) for s in self.tapes if s in with_.files}
         rolls = {s: (market.zone, market.roll_hour) for s, market in known.items()}
-        return Recorded(self.tapes, name=name, root=with_.root, spread=self.spread, rolls=rolls, clock=with_.clock)
+        return RecordedProvider(
+            self.tapes, name=name, root=with_.root, spread=self.spread, rolls=rolls, clock=with_.clock
+        )

@@ -29,7 +29,7 @@ COLUMNS = ["symbol", "figure", "frozen", "now", "remark"]
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class BaselineReport:
     "The present, and the frozen figures it is held against."
 
     env: str
@@ -49,7 +49,7 @@ def load(
     symbols: str = "",  # with commas between; "": every symbol of conf that was replayed
     freeze: bool = False,  # give the name to the present where nothing has it yet
     note: str = "",
-) -> Snapshot:
+) -> BaselineReport:
     "The ledgers of an environment beside those frozen under a name; what is frozen is never changed."
     logs.quiet_libraries()
     catalog, policy = load_catalog(env), Policy.from_dict(load_config(env).parameters["policy"]).hash()
@@ -70,7 +70,7 @@ def load(
             f"baseline {name!r} was frozen from a rollout: read it by rollout_report, or choose another name"
         )
     returns = {symbol: daily for symbol, (_, daily, _) in parts.items()}
-    return Snapshot(env, name, policy, now, until, frozen, fresh, returns)
+    return BaselineReport(env, name, policy, now, until, frozen, fresh, returns)
 
 
 def _chosen(said: str, env: str) -> list[str]:
@@ -88,7 +88,7 @@ def _chosen(said: str, env: str) -> list[str]:
 def _made() -> dict[str, str]:
     "What figures are made with here and now."
     head, dirty = tracking.commit(paths.root())
-    changes = tracking.difference(paths.root()) if dirty else ""
+    changes = tracking.diff_hash(paths.root()) if dirty else ""
     return {"git_commit": head, "git_diff_hash": changes, "versions": tracking.versions()}
 
 
@@ -116,7 +116,7 @@ def _plain(x: Any) -> Any:
 # What a report shows
 
 
-def resolved(s: Snapshot) -> pd.DataFrame:
+def resolved(s: BaselineReport) -> pd.DataFrame:
     "What the parameters turned out to mean."
     rows = {
         "environment": s.env, "baseline": s.name, "policy": s.policy_hash, "symbols": ", ".join(s.now["symbols"]),
@@ -126,13 +126,13 @@ def resolved(s: Snapshot) -> pd.DataFrame:
     return pd.DataFrame({"": rows})
 
 
-def _when(s: Snapshot) -> str:
+def _when(s: BaselineReport) -> str:
     "When the baseline was frozen, and what it knew."
     recorded, known = (pd.Timestamp(s.frozen[k], tz="UTC") for k in ("recorded_at", "time"))
     return f"{recorded:%Y-%m-%d %H:%M} UTC, bars to {known:%Y-%m-%d %H:%M}"
 
 
-def moved(s: Snapshot) -> dict[str, list[str]]:  # symbol -> what differs, in words; none: identical
+def differences(s: BaselineReport) -> dict[str, list[str]]:  # symbol -> what differs, in words; none: identical
     "What differs from the frozen symbols."
     then = s.frozen["figures"]["symbols"] if s.frozen else {}
     found = {}
@@ -145,13 +145,13 @@ def moved(s: Snapshot) -> dict[str, list[str]]:  # symbol -> what differs, in wo
     return found
 
 
-def verdict(s: Snapshot) -> str:
+def verdict(s: BaselineReport) -> str:
     "Whether the present is the past, in a sentence or two."
     if s.frozen is None:
         return f"Nothing is frozen as **{s.name}** yet: run this report with `-p freeze=true`."
     if s.made_now:
         return f"**{s.name}** is frozen now: {s.now['n']:,} decisions on {', '.join(s.now['symbols'])}."
-    found = moved(s)
+    found = differences(s)
     same = [symbol for symbol, what in found.items() if not what]
     told = f"{len(same)} of {len(found)} symbols are identical to **{s.name}**, ledger and all."
     told += "".join(f" {symbol} differs: {', '.join(what)}." for symbol, what in found.items() if what)
@@ -160,9 +160,9 @@ def verdict(s: Snapshot) -> str:
     return told
 
 
-def overview(s: Snapshot) -> pd.DataFrame:
+def overview(s: BaselineReport) -> pd.DataFrame:
     "Each symbol now: its tape, what was decided, which ledger came of it, and whether it is the frozen one."
-    found = moved(s) if s.frozen else {}
+    found = differences(s) if s.frozen else {}
     rows = {
         symbol: {
             "bars": f"{t['bars_n']:,}", "from": t["since"], "to": t["until"],
@@ -175,7 +175,7 @@ def overview(s: Snapshot) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def figures(s: Snapshot) -> pd.DataFrame:
+def figures(s: BaselineReport) -> pd.DataFrame:
     "The scorecard of each symbol now, with 95 % intervals and samples."
     rows = {}
     for symbol, told in s.now["symbols"].items():
@@ -193,7 +193,7 @@ def _shown(row: dict[str, Any]) -> str:
     return f"{row['value']:,.2f}{around}, n = {row['n']:,}"
 
 
-def changes(s: Snapshot) -> pd.DataFrame:  # COLUMNS; no rows where all is the same
+def changes(s: BaselineReport) -> pd.DataFrame:  # COLUMNS; no rows where all is the same
     "Every figure that is not what it was."
     then = s.frozen["figures"]["symbols"] if s.frozen else {}
     rows = []
@@ -211,7 +211,7 @@ def _apart(a: dict[str, Any], b: dict[str, Any]) -> bool:
     return a["low"] > b["high"] or a["high"] < b["low"]
 
 
-def given(s: Snapshot) -> list[str]:
+def given(s: BaselineReport) -> list[str]:
     "What the figures were made with that is otherwise today, one sentence each."
     if s.frozen is None:
         return ["There is nothing to compare with."]
@@ -227,9 +227,9 @@ def _brief(value: str) -> str:
     return value[:12] or "none"
 
 
-def summary(s: Snapshot) -> dict[str, Any]:
+def summary(s: BaselineReport) -> dict[str, Any]:
     "The report in one row."
-    found = moved(s) if s.frozen else {}
+    found = differences(s) if s.frozen else {}
     return {
         "env": s.env, "baseline": s.name, "policy_hash": s.policy_hash, "symbols_n": len(s.now["symbols"]),
         "decisions_n": s.now["n"], "frozen": s.frozen is not None,

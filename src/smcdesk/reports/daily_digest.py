@@ -15,10 +15,10 @@ from smcdesk.marketdata.quality import verdict as verdict_of
 from smcdesk.research import rollout
 from smcdesk.scanning.outcomes import outcomes as fill_outcomes
 from smcdesk.scanning.paper_ledger import paper_trades
-from smcdesk.scanning.parity_review import Review, review
-from smcdesk.scanning.workspace import Desk, listed, open_desk, slot_time
+from smcdesk.scanning.parity_review import ParityReview, review
+from smcdesk.scanning.workspace import Workspace, open_workspace, slot_time, split_words
 from smcdesk.schedule import slot_log, timetable
-from smcdesk.schedule.slot_log import Book
+from smcdesk.schedule.slot_log import SlotLog
 from smclab.candles import BadBars, BadConfig, timeframe_ns
 from smclab.news import NewsCalendar
 
@@ -28,11 +28,11 @@ _H = pd.Timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class Span:
+class Period:
     "A stretch of the desk's time, with everything its reports are made of."
 
     env: str
-    desk: Desk
+    workspace: Workspace
     timeframes: tuple[str, ...]
     since: pd.Timestamp  # UTC
     until: pd.Timestamp  # UTC, no longer in it
@@ -54,29 +54,29 @@ def load(
     provider: str = "files",
     slot: str = "",
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> Span:
+) -> Period:
     "The days before a moment; outcomes that are known by now are filled first."
     now = pd.Timestamp(clock())
     end = _moment(until) if until else (slot_time(slot) or now)
     end = end.floor(_H)
-    since, tfs = end - pd.Timedelta(days=days), tuple(listed(timeframes))
-    desk = open_desk(env, provider=provider, symbols=listed(symbols), clock=clock, offline=True)
-    return span(desk, env, tfs, since, end)
+    since, tfs = end - pd.Timedelta(days=days), tuple(split_words(timeframes))
+    workspace = open_workspace(env, provider=provider, symbols=split_words(symbols), clock=clock, offline=True)
+    return span(workspace, env, tfs, since, end)
 
 
-def span(desk: Desk, env: str, timeframes: tuple[str, ...], since: pd.Timestamp, until: pd.Timestamp) -> Span:
+def span(workspace: Workspace, env: str, timeframes: tuple[str, ...], since: pd.Timestamp, until: pd.Timestamp) -> Period:
     "A stretch of a desk's time."
-    names, own = list(desk.worlds), {"policy_hash": desk.policy_hash}
-    fill_outcomes(desk, names, timeframes)
-    labels = desk.store.labels(**own, instrument=names)
+    names, own = list(workspace.configs), {"policy_hash": workspace.policy_hash}
+    fill_outcomes(workspace, names, timeframes)
+    labels = workspace.store.labels(**own, instrument=names)
     known = labels["outcome_known_at"] + _steps(labels["timeframe"])
-    trades = [t for s in names for tf in timeframes if (t := paper_trades(desk, env, s, tf)) is not None]
+    trades = [t for s in names for tf in timeframes if (t := paper_trades(workspace, env, s, tf)) is not None]
     trades = pd.concat(trades) if trades else pd.DataFrame({"exit_time": pd.DatetimeIndex([], tz="UTC")})
-    signals = desk.store.signals(**own, instrument=names, since=since - pd.Timedelta(days=8), until=until)
+    signals = workspace.store.signals(**own, instrument=names, since=since - pd.Timedelta(days=8), until=until)
     told = signals["time"] + _steps(signals["timeframe"])
     book, lines = _book(env), timetable.load(env)
-    return Span(
-        env, desk, timeframes, since, until, pd.Timestamp(desk.clock()),
+    return Period(
+        env, workspace, timeframes, since, until, pd.Timestamp(workspace.clock()),
         signals[(told >= since) & (told < until)], labels[(known >= since) & (known < until)],
         trades[(trades["exit_time"] >= since) & (trades["exit_time"] < until)],
         [e for e in (book.entries() if book else []) if since <= pd.Timestamp(e["time"]) < until], lines,
@@ -88,10 +88,10 @@ def _steps(timeframes: pd.Series) -> pd.Series:
     return pd.to_timedelta([timeframe_ns(tf) for tf in timeframes], unit="ns").to_series(index=timeframes.index)
 
 
-def _book(env: str) -> Book | None:
+def _book(env: str) -> SlotLog | None:
     "The timetable's book, when there is one."
     path = slot_log.book_path(env)
-    return Book(path) if path.exists() else None
+    return SlotLog(path) if path.exists() else None
 
 
 def _moment(said: str) -> pd.Timestamp:
@@ -105,17 +105,17 @@ def _moment(said: str) -> pd.Timestamp:
 # --- a day
 
 
-def resolved(told: Span) -> pd.DataFrame:
+def resolved(told: Period) -> pd.DataFrame:
     "What the parameters turned out to mean."
     rows = {
         "environment": told.env, "from (UTC)": f"{told.since:%Y-%m-%d %H:%M}",
-        "until (UTC)": f"{told.until:%Y-%m-%d %H:%M}", "candles from": told.desk.provider_name,
-        "series": f"{len(told.desk.worlds) * len(told.timeframes):,}", "policy": told.desk.policy_hash,
+        "until (UTC)": f"{told.until:%Y-%m-%d %H:%M}", "candles from": told.workspace.provider_name,
+        "series": f"{len(told.workspace.configs) * len(told.timeframes):,}", "policy": told.workspace.policy_hash,
     }  # fmt: skip
     return pd.DataFrame({"": rows})
 
 
-def verdict(told: Span) -> str:
+def verdict(told: Period) -> str:
     "The stretch in one line."
     new = told.signals[told.signals["status"] == "new"]
     n = new["outcome_class"].value_counts()
@@ -131,7 +131,7 @@ def verdict(told: Span) -> str:
     )
 
 
-def signals(told: Span) -> pd.DataFrame:
+def signals(told: Period) -> pd.DataFrame:
     "What was told."
     s = told.signals
     if not len(s):
@@ -145,7 +145,7 @@ def signals(told: Span) -> pd.DataFrame:
     return pd.DataFrame(shown)
 
 
-def outcomes(told: Span) -> pd.DataFrame:
+def outcomes(told: Period) -> pd.DataFrame:
     "What became of setups, whoever let them through."
     s = told.outcomes
     if not len(s):
@@ -159,7 +159,7 @@ def outcomes(told: Span) -> pd.DataFrame:
     return pd.DataFrame(shown)
 
 
-def trades(told: Span) -> pd.DataFrame:
+def trades(told: Period) -> pd.DataFrame:
     "What the live decisions earned on paper."
     t = told.trades
     if not len(t):
@@ -174,19 +174,19 @@ def trades(told: Span) -> pd.DataFrame:
     return pd.DataFrame(shown)
 
 
-def data(told: Span) -> pd.DataFrame:
+def data(told: Period) -> pd.DataFrame:
     "Every series: how old, how good by the decisions' own verdict and by inspection, and what the provider took back."
-    rows = [_series(told, s, tf) for s in told.desk.worlds for tf in told.timeframes]
+    rows = [_series(told, s, tf) for s in told.workspace.configs for tf in told.timeframes]
     return pd.DataFrame(rows)
 
 
-def _series(told: Span, symbol: str, timeframe: str) -> dict[str, Any]:
+def _series(told: Period, symbol: str, timeframe: str) -> dict[str, Any]:
     "One series' row."
-    history, name = told.desk.history, told.desk.provider_name
+    history, name = told.workspace.history, told.workspace.provider_name
     bars = history.bars(name, symbol, timeframe)
     if not len(bars):
         return {"symbol": symbol, "timeframe": timeframe, "candles": "none", "verdict": "no data"}
-    step, instrument = pd.Timedelta(timeframe_ns(timeframe), "ns"), told.desk.worlds[symbol].instrument
+    step, instrument = pd.Timedelta(timeframe_ns(timeframe), "ns"), told.workspace.configs[symbol].instrument
     revised = history.revisions(name, symbol, timeframe)
     found, moment = None, min(told.now, told.until)
     recent = bars[bars.index >= told.since - pd.Timedelta(weeks=WEEKS_BACK)]
@@ -204,10 +204,10 @@ def _series(told: Span, symbol: str, timeframe: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def news(told: Span) -> pd.DataFrame:
+def news(told: Period) -> pd.DataFrame:
     "High-impact events ahead, for the currencies of the watch-list."
-    book: NewsCalendar | None = next(iter(told.desk.worlds.values())).news
-    wanted = {c for w in told.desk.worlds.values() for c in w.instrument.news_currencies} | {"ALL"}
+    book: NewsCalendar | None = next(iter(told.workspace.configs.values())).news
+    wanted = {c for w in told.workspace.configs.values() for c in w.instrument.news_currencies} | {"ALL"}
     rows = [
         {"when (UTC)": f"{pd.Timestamp(t, tz='UTC'):%a %Y-%m-%d %H:%M}", "currency": c, "event": title}
         for t, c, title in (zip(book.times, book.currencies, book.titles, strict=True) if book else ())
@@ -216,9 +216,9 @@ def news(told: Span) -> pd.DataFrame:
     return pd.DataFrame(rows) if rows else NOTHING
 
 
-def calendar(told: Span) -> str:
+def calendar(told: Period) -> str:
     "Whether the calendar can be believed."
-    book: NewsCalendar | None = next(iter(told.desk.worlds.values())).news
+    book: NewsCalendar | None = next(iter(told.workspace.configs.values())).news
     if book is None:
         return "There is no news calendar (conf's `news.path`): the news gate refuses wherever it is asked."
     age = (told.now.value - book.fetched_at_ns) / 3.6e12
@@ -226,7 +226,7 @@ def calendar(told: Span) -> str:
     return f"The calendar was fetched {age:,.0f} h ago and reaches to {reach:%Y-%m-%d %H:%M} UTC."
 
 
-def runs(told: Span) -> pd.DataFrame:
+def runs(told: Period) -> pd.DataFrame:
     "The timetable's turns that did not simply run."
     rows = [
         {"line": e["job"], "slot (UTC)": f"{e['time']:%m-%d %H:%M}", "status": e["status"], "tries": e["tries"],
@@ -237,7 +237,7 @@ def runs(told: Span) -> pd.DataFrame:
     return pd.DataFrame(rows) if rows else NOTHING
 
 
-def turns(told: Span) -> str:
+def slots(told: Period) -> str:
     "The timetable in one line."
     n = pd.Series([e["status"] for e in told.slots], dtype="str").value_counts()
     if not len(n):
@@ -245,18 +245,18 @@ def turns(told: Span) -> str:
     return f"{len(told.slots):,} turns: " + ", ".join(f"{k:,} {word}" for word, k in n.items()) + "."
 
 
-def summary(told: Span) -> dict[str, Any]:
+def summary(told: Period) -> dict[str, Any]:
     "The report in one row."
     new = told.signals[told.signals["status"] == "new"]
     return {
         "env": told.env, "since": told.since.isoformat(), "until": told.until.isoformat(),
-        "policy_hash": told.desk.policy_hash, "signals_n": len(new), "outcomes_n": len(told.outcomes),
+        "policy_hash": told.workspace.policy_hash, "signals_n": len(new), "outcomes_n": len(told.outcomes),
         "trades_n": len(told.trades), "pnl": float(told.trades["pnl"].sum()) if len(told.trades) else 0.0,
         "failed_n": sum(e["status"] == "failed" for e in told.slots), "sentence": verdict(told),
     }  # fmt: skip
 
 
-def send(told: Span, really: bool) -> str:  # what was done
+def send(told: Period, really: bool) -> str:  # what was done
     "Put the digest into the outbox; one that stands there already stays as it is."
     from smcdesk.notifications import messages
     from smcdesk.notifications.outbox import enqueue
@@ -271,11 +271,13 @@ def send(told: Span, really: bool) -> str:  # what was done
     sections = {
         "signals": lines(signals(told)), "outcomes": lines(outcomes(told)), "paper trades": lines(trades(told)),
         "data": lines(data(told)), "news ahead": [*lines(news(told)), calendar(told)],
-        "timetable": [turns(told), *lines(runs(told))],
+        "timetable": [slots(told), *lines(runs(told))],
     }  # fmt: skip
-    said = messages.digest(f"{told.until:%Y-%m-%d %H:%M} UTC", sections, told.until.value, summary=verdict(told))
+    said = messages.digest_message(
+        f"{told.until:%Y-%m-%d %H:%M} UTC", sections, told.until.value, summary=verdict(told)
+    )
     try:
-        new = enqueue(told.desk.store, **said)
+        new = enqueue(told.workspace.store, **said)
     except Contradiction:
         new = False
     return "The digest was put into the outbox." if new else "The digest stands in the outbox already."
@@ -285,25 +287,25 @@ def send(told: Span, really: bool) -> str:  # what was done
 
 
 @dataclass(frozen=True)
-class Week:
+class WeeklyReview:
     "A stretch with its rollout figures, and its decisions made again."
 
-    span: Span
+    span: Period
     rollout: rollout.Rollout
-    review: Review
+    review: ParityReview
     missed: pd.DataFrame  # turns of the timetable that neither ran nor say why
 
 
-def week(told: Span) -> Week:
+def week(told: Period) -> WeeklyReview:
     "What a week's review shows."
-    whole = rollout.load(told.env, policy=told.desk.policy_hash)
+    whole = rollout.load(told.env, policy=told.workspace.policy_hash)
     labels = whole.labels
     labels = labels[(labels["time"] >= told.since) & (labels["time"] < told.until)].reset_index(drop=True)
-    again = review(told.desk, told.since.value, told.until.value)
-    return Week(told, dataclasses.replace(whole, labels=labels), again, missed(told))
+    again = review(told.workspace, told.since.value, told.until.value)
+    return WeeklyReview(told, dataclasses.replace(whole, labels=labels), again, missed(told))
 
 
-def missed(told: Span) -> pd.DataFrame:  # line, slot
+def missed(told: Period) -> pd.DataFrame:  # line, slot
     "Turns since the timetable began of which the book says nothing."
     book = _book(told.env)
     if book is None:
@@ -320,25 +322,25 @@ def missed(told: Span) -> pd.DataFrame:  # line, slot
     return pd.DataFrame(rows, columns=["line", "slot"])
 
 
-def week_verdict(told: Week) -> str:
+def week_verdict(told: WeeklyReview) -> str:
     "The week in one line."
     lost = f" {len(told.missed):,} turns of the timetable are unexplained." if len(told.missed) else ""
     return f"{told.review.sentence} {verdict(told.span)}{lost}"
 
 
-def defects(told: Week) -> pd.DataFrame:
+def defects(told: WeeklyReview) -> pd.DataFrame:
     "Where live and replay differ."
     found = told.review.defects
     return found if len(found) else NOTHING
 
 
-def late(told: Week) -> pd.DataFrame:
+def late(told: WeeklyReview) -> pd.DataFrame:
     "Candles nobody could have decided in time."
     found = told.review.explained
     return found if len(found) else NOTHING
 
 
-def week_summary(told: Week) -> dict[str, Any]:
+def week_summary(told: WeeklyReview) -> dict[str, Any]:
     "The report in one row."
     own = summary(told.span)
     return own | {
@@ -350,19 +352,19 @@ def week_summary(told: Week) -> dict[str, Any]:
 # --- the data
 
 
-def data_verdict(told: Span) -> str:
+def data_verdict(told: Period) -> str:
     "The data in one line."
     table = data(told)
     n = table["verdict"].value_counts()
     return f"Series: {len(table):,}, of them " + ", ".join(f"{k:,} {word}" for word, k in n.items()) + "."
 
 
-def holes(told: Span, most: int = 20) -> pd.DataFrame:
+def holes(told: Period, most: int = 20) -> pd.DataFrame:
     "The largest holes of the stretch that the market's week does not explain."
     rows = []
-    for symbol, world in told.desk.worlds.items():
+    for symbol, world in told.workspace.configs.items():
         for tf in told.timeframes:
-            bars = told.desk.history.bars(told.desk.provider_name, symbol, tf)
+            bars = told.workspace.history.bars(told.workspace.provider_name, symbol, tf)
             if len(bars) < 2:
                 continue
             gaps = inspect(bars, world.instrument, timeframe=tf).gaps
@@ -371,17 +373,17 @@ def holes(told: Span, most: int = 20) -> pd.DataFrame:
     return table.sort_values("missing_bars", ascending=False).head(most) if len(table) else NOTHING
 
 
-def second_sources(told: Span) -> pd.DataFrame:
+def second_sources(told: Period) -> pd.DataFrame:
     "Every other source a market's candles are kept of, bar against bar, over the weeks the verdict looks back on."
-    kept, own = told.desk.history, told.desk.provider_name
+    kept, own = told.workspace.history, told.workspace.provider_name
     since, rows = told.since - pd.Timedelta(weeks=WEEKS_BACK), []
     for other, symbol, tf in kept.series():
-        if other == own or symbol not in told.desk.worlds or tf not in told.timeframes:
+        if other == own or symbol not in told.workspace.configs or tf not in told.timeframes:
             continue
         both = [kept.bars(name, symbol, tf, since) for name in (own, other)]
         row = {"symbol": symbol, "timeframe": tf, "first": own, "second": other}
         try:
-            found = cross_check(*both, told.desk.worlds[symbol].instrument, timeframe=tf)
+            found = cross_check(*both, told.workspace.configs[symbol].instrument, timeframe=tf)
         except BadBars as error:
             rows.append(row | {"verdict": "no data", "result": str(error)})
         else:
@@ -389,12 +391,12 @@ def second_sources(told: Span) -> pd.DataFrame:
     return pd.DataFrame(rows) if rows else NOTHING
 
 
-def revisions(told: Span, most: int = 20) -> pd.DataFrame:
+def revisions(told: Period, most: int = 20) -> pd.DataFrame:
     "The newest candles a provider told otherwise later."
     parts = []
-    for symbol in told.desk.worlds:
+    for symbol in told.workspace.configs:
         for tf in told.timeframes:
-            found = told.desk.history.revisions(told.desk.provider_name, symbol, tf)
+            found = told.workspace.history.revisions(told.workspace.provider_name, symbol, tf)
             parts += [found.assign(symbol=symbol, timeframe=tf)] if len(found) else []
     if not parts:
         return NOTHING
@@ -402,7 +404,7 @@ def revisions(told: Span, most: int = 20) -> pd.DataFrame:
     return table[["symbol", "timeframe", *(c for c in table.columns if c not in ("symbol", "timeframe"))]]
 
 
-def data_summary(told: Span) -> dict[str, Any]:
+def data_summary(told: Period) -> dict[str, Any]:
     "The report in one row."
     table = data(told)
     n = {f"{word}_n": int((table["verdict"] == word).sum()) for word in ("ok", "degraded", "bad", "no data")}

@@ -18,7 +18,7 @@ from string import Template
 from typing import Any
 from urllib.parse import quote
 
-from smcdesk.project.files import whole_file, write_text
+from smcdesk.project.files import atomic_file, write_text
 
 LISTED = 400  # rows of the page; older records stay where they are
 PICTURED = 40  # of them with a picture
@@ -32,7 +32,7 @@ _SIGNS = {"ok": "✓", "failed": "✗", "broken": "!", "unfinished": "…"}
 
 
 @dataclass(frozen=True)
-class Run:
+class ReportRun:
     "One report that was run, as its record tells it, or as far as that can be read."
 
     report: str
@@ -61,9 +61,9 @@ def runs(
     *,
     report: str | None = None,  # of one template
     limit: int = LISTED,  # the newest
-) -> list[Run]:  # newest first
+) -> list[ReportRun]:  # newest first
     "The newest reports that were run. A record that cannot be read is a row too."
-    found: list[Run] = []
+    found: list[ReportRun] = []
     for _, same_day in itertools.groupby(_days(root / "notebooks_out", report), key=lambda folder: folder.parts[-3:]):
         found += [run for folder in same_day for run in _of_day(folder)]
         if len(found) >= limit:
@@ -77,7 +77,7 @@ def _days(top: Path, report: str | None) -> list[Path]:
     return sorted((p for p in found if p.is_dir()), key=lambda p: (p.parts[-3:], p.parts[-4]), reverse=True)
 
 
-def _of_day(folder: Path) -> Iterator[Run]:
+def _of_day(folder: Path) -> Iterator[ReportRun]:
     "The runs of one report on one day."
     names = set(os.listdir(folder))
     for name in sorted(names):
@@ -91,7 +91,7 @@ def _of_day(folder: Path) -> Iterator[Run]:
             yield _without_record(path, path.stem, "broken", "there is no record beside the notebook")
 
 
-def _read(path: Path) -> Run:
+def _read(path: Path) -> ReportRun:
     "A record as a run."
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
@@ -105,16 +105,16 @@ def _read(path: Path) -> Run:
     started = started.replace(tzinfo=UTC) if started.tzinfo is None else started.astimezone(UTC)
     told = {name: said[name] if isinstance(said.get(name), dict) else {} for name in ("params", "result")}
     words = {name: str(said.get(name) or "") for name in ("error", "run_id")}
-    return Run(path.parent.parts[-4], path.stem, said["status"], started, path.parent, **told, **words)
+    return ReportRun(path.parent.parts[-4], path.stem, said["status"], started, path.parent, **told, **words)
 
 
-def _without_record(path: Path, slot: str, status: str, error: str) -> Run:
+def _without_record(path: Path, slot: str, status: str, error: str) -> ReportRun:
     "A run of which only files tell."
     try:
         at = path.stat().st_mtime
     except OSError:  # it has just gone
         at = 0.0
-    return Run(path.parent.parts[-4], slot, status, datetime.fromtimestamp(at, UTC), path.parent, error)
+    return ReportRun(path.parent.parts[-4], slot, status, datetime.fromtimestamp(at, UTC), path.parent, error)
 
 
 def figures(
@@ -154,7 +154,7 @@ def write(root: Path) -> Path:
 
 
 def html(
-    told: list[Run],  # newest first
+    told: list[ReportRun],  # newest first
     top: Path,  # where the page will be; links are relative to it
     pictures: Sequence[Path | None] = (),  # of the first runs
 ) -> str:
@@ -178,7 +178,7 @@ def _options(words: Iterable[str]) -> str:
     return "".join(f"<option>{escape(word)}</option>" for word in sorted({*words} - {""}))
 
 
-def _row(run: Run, top: Path, picture: Path | None) -> str:
+def _row(run: ReportRun, top: Path, picture: Path | None) -> str:
     "One run as a row of the table."
     marks = {"report": run.report, "symbol": run.symbol, "status": run.status}
     data = " ".join(f'data-{name}="{escape(word)}"' for name, word in marks.items())
@@ -195,7 +195,7 @@ def _row(run: Run, top: Path, picture: Path | None) -> str:
     return f'<tr role="row" {data}>{inner}</tr>'
 
 
-def _result(run: Run) -> str:
+def _result(run: ReportRun) -> str:
     "What came of it: the sentence or the error, the figures, and with what it was run."
     said = run.error or str(run.result.get("sentence") or "")
     numbers = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in figures(run.result).items())
@@ -208,7 +208,7 @@ def _result(run: Run) -> str:
     )
 
 
-def _links(run: Run, top: Path) -> Iterator[str]:
+def _links(run: ReportRun, top: Path) -> Iterator[str]:
     "Links to what there is."
     for end, word in (("html", "page"), ("ipynb", "notebook"), ("json", "record")):
         if end in (there := run.files()):
@@ -216,7 +216,7 @@ def _links(run: Run, top: Path) -> Iterator[str]:
             yield f'<a href="{quote(there[end].relative_to(top).as_posix())}" aria-label="{name}">{word}</a>'
 
 
-def _shown(run: Run, picture: Path | None) -> str:
+def _shown(run: ReportRun, picture: Path | None) -> str:
     "A picture inside the page."
     try:
         data = base64.b64encode(picture.read_bytes()).decode() if picture else ""
@@ -226,14 +226,14 @@ def _shown(run: Run, picture: Path | None) -> str:
     return data and f'<img alt="{escape(words)}" src="data:image/webp;base64,{data}">'
 
 
-def _picture(run: Run, folder: Path) -> Path | None:
+def _picture(run: ReportRun, folder: Path) -> Path | None:
     "The report's first chart, small, kept in a folder until the notebook changes; none when it has none."
     notebook = run.files().get("ipynb")
     try:
         name = f"{notebook}|{notebook.stat().st_mtime_ns}" if notebook else ""
         small = folder / f"{sha256(name.encode()).hexdigest()[:16]}.webp"
         if name and not small.exists() and (chart := _first_chart(notebook)):
-            with whole_file(small) as part:
+            with atomic_file(small) as part:
                 part.write_bytes(_smaller(chart))
         return small if name and small.exists() else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):  # a half notebook, a picture that is none

@@ -21,7 +21,7 @@ SHOWN = ("trades_n", "win_rate_pct", "expectancy_r", "profit_factor", "costs", "
 
 
 @dataclass(frozen=True)
-class Told:
+class PortfolioReport:
     "What the last shared replay left."
 
     env: str
@@ -32,17 +32,17 @@ class Told:
     trades: pd.DataFrame
 
 
-def load(env: str) -> Told:
+def load(env: str) -> PortfolioReport:
     "The purse from the catalog."
     logs.quiet_libraries()
     if not (paths.root() / "data/07_model_output" / NAME / "equity.parquet").exists():
         raise BadConfig(f"nothing was replayed out of one purse yet: run smcdesk portfolio --env {env}")
     catalog = load_catalog(env)
     names = ("scorecard", "by_symbol", "refused", "equity", "trades")
-    return Told(env, **{name: catalog.load(f"{NAME}.{name}") for name in names})
+    return PortfolioReport(env, **{name: catalog.load(f"{NAME}.{name}") for name in names})
 
 
-def resolved(t: Told) -> pd.DataFrame:
+def resolved(t: PortfolioReport) -> pd.DataFrame:
     "What the parameters turned out to mean."
     clock = t.equity.index
     rows = {
@@ -52,13 +52,13 @@ def resolved(t: Told) -> pd.DataFrame:
     return pd.DataFrame({"": rows})
 
 
-def verdict(t: Told) -> str:
+def verdict(t: PortfolioReport) -> str:
     "The purse in one paragraph."
     no, entries = int(t.by_symbol["refused_n"].sum()), int(t.by_symbol["entries_n"].sum())
     return f"{replay_report.trades(t.scorecard)} The portfolio refused {no:,} of {entries:,} entries."
 
 
-def whole(t: Told) -> pd.DataFrame:
+def whole(t: PortfolioReport) -> pd.DataFrame:
     "The scorecard as a reader wants it."
     rows = t.scorecard[t.scorecard["value"].notna()]
     return pd.DataFrame({
@@ -71,7 +71,7 @@ def _shown(row: dict[str, Any]) -> str:
     return f"{row['value']:,.2f}" + ("" if pd.isna(row["low"]) else f" ({row['low']:,.2f} … {row['high']:,.2f})")
 
 
-def symbols(t: Told) -> pd.DataFrame:
+def symbols(t: PortfolioReport) -> pd.DataFrame:
     "Each symbol's part as a reader wants it."
     rows = t.by_symbol
     shown = {"entries": [f"{n:,}" for n in rows["entries_n"]], "refused": [f"{n:,}" for n in rows["refused_n"]]}
@@ -85,14 +85,14 @@ def symbols(t: Told) -> pd.DataFrame:
     return pd.DataFrame(shown, index=rows.index.rename(None))
 
 
-def refusals(t: Told) -> pd.DataFrame:
+def refusals(t: PortfolioReport) -> pd.DataFrame:
     "Refusals as a reader wants them."
     if t.refused.empty:
         return pd.DataFrame({"": ["n = 0"]}, index=["nothing was refused"])
     return t.refused.assign(meaning=t.refused["reason"].map(REASONS)).set_index("symbol").rename_axis(None)
 
 
-def summary(t: Told) -> dict[str, Any]:
+def summary(t: PortfolioReport) -> dict[str, Any]:
     "The report in one row."
     value = t.scorecard["value"]
     figures = {k: None if pd.isna(value[k]) else float(value[k]) for k in ("expectancy_r", "total_return_pct")}

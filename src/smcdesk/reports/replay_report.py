@@ -22,7 +22,7 @@ FEW = 30  # closed trades under which nothing is concluded
 
 
 @dataclass(frozen=True)
-class Story:
+class ReplayReport:
     "Everything the road left about one symbol."
 
     symbol: str
@@ -58,7 +58,7 @@ def check_symbol(symbol: str, env: str) -> None:
         raise BadConfig(f"unknown symbol {symbol!r}{nearest(symbol, known)} Known: {', '.join(known)}.")
 
 
-def load(symbol: str, env: str) -> Story:
+def load(symbol: str, env: str) -> ReplayReport:
     "The tape's story from the catalog."
     if symbol not in replayed():
         raise BadConfig(f"nothing has been replayed for {symbol!r} yet: run smcdesk demo --symbol {symbol} --env {env}")
@@ -67,10 +67,10 @@ def load(symbol: str, env: str) -> Story:
     names = ("provenance", "quality", "reading", "candidates", "costs", "ledger", "scorecard", "honesty", "ways_in")
     names += ("proof", "model")
     parts = {name: catalog.load(f"{symbol}.{name}") for name in names}
-    return Story(symbol, env, decisions=catalog.load(f"{symbol}.decision_log"), **parts)
+    return ReplayReport(symbol, env, decisions=catalog.load(f"{symbol}.decision_log"), **parts)
 
 
-def resolved(s: Story) -> pd.DataFrame:
+def resolved(s: ReplayReport) -> pd.DataFrame:
     "What the parameters turned out to mean."
     rows = {
         "symbol": s.symbol, "environment": s.env, "timeframe": s.reading.timeframe, "bars": f"{len(s.bars):,}",
@@ -96,7 +96,7 @@ def _sentences(*said: str) -> str:
     return " ".join(s for s in said if s)
 
 
-def verdict(s: Story) -> str:
+def verdict(s: ReplayReport) -> str:
     "What the trades prove, which is usually nothing."
     return trades(s.scorecard)
 
@@ -120,7 +120,7 @@ def trades(scorecard: pd.DataFrame) -> str:
     return f"{told} and lies above zero. One tape, tuned on by eye, is a reason to test further, not a proof."
 
 
-def data(s: Story) -> str:
+def data(s: ReplayReport) -> str:
     "Where the candles come from and what they lack."
     q = s.quality
     missing = int(q.gaps["missing_bars"].sum())
@@ -136,7 +136,7 @@ def data(s: Story) -> str:
     return _sentences(*s.provenance["notes"], f"The data is **{q.verdict}**: {lacks}.{why}", shut)
 
 
-def structure(s: Story) -> str:
+def structure(s: ReplayReport) -> str:
     "What the reader saw."
     own = s.reading.of()  # the candles' own timeframe, swings and breaks of the small scale
     own = own[(own["scale_bars"].isna() | (own["scale_bars"] == s.reading.config.structure.right))]
@@ -161,7 +161,7 @@ def structure(s: Story) -> str:
     )
 
 
-def decisions(s: Story) -> str:
+def decisions(s: ReplayReport) -> str:
     "How many setups there were and what became of them."
     n, live = len(s.decisions), int((s.decisions["outcome"] == "live").sum())
     status = s.ledger.orders.loc[s.ledger.orders["order_id"].str.endswith(":entry"), "status"].astype("str")
@@ -174,7 +174,7 @@ def decisions(s: Story) -> str:
     )
 
 
-def ways(s: Story) -> pd.DataFrame:
+def ways(s: ReplayReport) -> pd.DataFrame:
     "The ways to enter, side by side, as a reader wants them."
     t = s.ways_in
     spans = [f"{lo:+.2f} … {hi:+.2f}" if np.isfinite(lo) else "" for lo, hi in zip(t["low"], t["high"], strict=True)]
@@ -184,7 +184,7 @@ def ways(s: Story) -> pd.DataFrame:
     return pd.DataFrame(table, index=t.index)
 
 
-def notable(s: Story, n: int = 2) -> list[tuple[str, int, int]]:
+def notable(s: ReplayReport, n: int = 2) -> list[tuple[str, int, int]]:
     "The best and the worst positions: what to call each, and the bars around it."
     done = positions(s.ledger.closed)
     order = done.sort_values("r_multiple", kind="stable")
@@ -197,7 +197,7 @@ def notable(s: Story, n: int = 2) -> list[tuple[str, int, int]]:
     ]  # fmt: skip
 
 
-def refusals(s: Story) -> pd.DataFrame:
+def refusals(s: ReplayReport) -> pd.DataFrame:
     "Each reason to stay out, how often, and one example in words."
     gates = s.decisions[s.decisions["outcome"] != "live"]
     rows = [
@@ -213,7 +213,7 @@ def refusals(s: Story) -> pd.DataFrame:
     return table.sort_values("refused", ascending=False, kind="stable", ignore_index=True)
 
 
-def card(s: Story) -> pd.DataFrame:
+def card(s: ReplayReport) -> pd.DataFrame:
     "The scorecard as a reader wants it: rounded, with sample sizes and remarks."
     c = s.scorecard
     around = [f"{lo:.2f} … {hi:.2f}" if np.isfinite(lo) else "" for lo, hi in zip(c["low"], c["high"], strict=True)]
@@ -222,7 +222,7 @@ def card(s: Story) -> pd.DataFrame:
     return pd.DataFrame(table, index=c.index)
 
 
-def money(s: Story) -> str:
+def money(s: ReplayReport) -> str:
     "What equity did."
     v = s.scorecard["value"]
     end = s.ledger.equity["equity"].iloc[-1]
@@ -234,7 +234,7 @@ def money(s: Story) -> str:
     )  # fmt: skip
 
 
-def costs(s: Story) -> str:
+def costs(s: ReplayReport) -> str:
     "What every fill was charged."
     c = s.costs
     fees = [
@@ -254,7 +254,7 @@ def _price(x: float) -> str:
     return f"{x:,.8f}".rstrip("0").rstrip(".")
 
 
-def honesty(s: Story) -> str:
+def honesty(s: ReplayReport) -> str:
     "How much of the result hangs on what candles hide."
     stop, target = s.honesty.loc["stop_first"], s.honesty.loc["target_first"]
     n = int(stop["trades_n"])
@@ -270,12 +270,12 @@ def honesty(s: Story) -> str:
     )
 
 
-def model(s: Story) -> str:
+def model(s: ReplayReport) -> str:
     "Whether the score knew anything, in the model room's own words."
     return s.model.verdict
 
 
-def summary(s: Story) -> dict[str, Any]:
+def summary(s: ReplayReport) -> dict[str, Any]:
     "The report in one row."
     v = s.scorecard["value"]
     names = ("trades_n", "win_rate_pct", "expectancy_r", "total_return_pct", "max_drawdown_pct")

@@ -25,7 +25,7 @@ def load(
 
     symbol = check_symbol(symbol, load_config(env).parameters["symbols"])
     if train:
-        session.run(("data", "feature", "model"), symbol=symbol, env=env)
+        session.run_pipelines(("data", "feature", "model"), symbol=symbol, env=env)
     catalog = load_catalog(env)
     if not catalog.exists(f"{symbol}.training"):
         raise BadConfig(
@@ -130,7 +130,7 @@ def versions(t: Training):  # a styled table
     "Every registered version of this model."
     from smcdesk.modelling import registry
 
-    table = registry.listed()
+    table = registry.versions()
     table = table[table["name"] == t.name][["version", "alias", "kind", "rows", "reason"]]
     return (table if len(table) else NOTHING).style.hide()
 

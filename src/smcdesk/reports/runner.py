@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from smcdesk.project.files import whole_file, write_text
+from smcdesk.project.files import atomic_file, write_text
 from smcdesk.reports import index
 from smclab.candles import BadConfig, nearest
 
@@ -82,7 +82,7 @@ def defaults(path: Path) -> dict[str, Any]:
     return {name: ast.literal_eval(p["default"]) for name, p in inspect_notebook(str(path)).items()}
 
 
-def resolve(
+def resolve_parameters(
     name: str,  # the report, for the message
     known: Mapping[str, Any],  # parameter -> default
     given: Mapping[str, Any],  # parameter -> value; text is read as the default's type
@@ -110,7 +110,7 @@ def _as(name: str, key: str, value: Any, default: Any) -> Any:
     raise BadConfig(f"report {name}: parameter {key} must be {_KINDS[kind]}, found {value!r}")
 
 
-def _meanings(values: Mapping[str, Any]) -> None:
+def _check_common_params(values: Mapping[str, Any]) -> None:
     "`symbol` and `env` mean the same in every report: unknown ones are refused before anything runs."
     from smcdesk.project import paths
     from smcdesk.reports import replay_report
@@ -144,8 +144,8 @@ def run_report(
 
     source = template(name, root)
     known = defaults(source)
-    values = resolve(name, known, params)
-    _meanings(values)
+    values = resolve_parameters(name, known, params)
+    _check_common_params(values)
     once, slot = slot is not None, slot or slot_name(values, known)
     folder = root / "notebooks_out" / name / now.strftime("%Y/%m/%d")
     folder.mkdir(parents=True, exist_ok=True)
@@ -225,7 +225,7 @@ def _page(nb, target: Path, title: str, *, with_code: bool) -> None:
         exclude_anchor_links=True,
     )  # fmt: skip
     body, _ = exporter.from_notebook_node(nb)
-    with whole_file(target) as part:
+    with atomic_file(target) as part:
         part.write_text(_PAGE.format(title=title, body=body), encoding="utf-8")
 
 

@@ -11,11 +11,11 @@ import pandas as pd
 
 from smcdesk import figures
 from smcdesk.datasets.catalog import load_catalog
-from smcdesk.decisions.config import worlds
+from smcdesk.decisions.config import load_decision_configs
 from smcdesk.project.config import load_config
 from smcdesk.scanning import alerts, outcomes, scanner
-from smcdesk.scanning.summary import Scan
-from smcdesk.scanning.workspace import Desk, listed, open_desk
+from smcdesk.scanning.summary import ScanResult
+from smcdesk.scanning.workspace import Workspace, open_workspace, split_words
 from smclab.candles import BadConfig, timeframe_ns
 from smclab.decision import Decision
 from smclab.setups import stages_at
@@ -25,17 +25,17 @@ _SIDE = {1: "long", -1: "short"}
 
 
 @dataclass(frozen=True)
-class Told:
+class ScanReport:
     "A scan, and the desk it was made at."
 
-    desk: Desk
-    scan: Scan
+    workspace: Workspace
+    scan: ScanResult
     env: str
     sent: int  # messages put into the outbox
     known: int  # outcomes that became known
 
 
-def live(
+def run_live_scan(
     env: str = "paper",
     *,
     symbols: str = "",  # separated by commas; "": every symbol of conf
@@ -45,13 +45,13 @@ def live(
     send: bool = False,  # put alerts into the outbox
     alert: str = "live",  # or shadow
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> Told:
+) -> ScanReport:
     "Fetch, read, decide and keep; then tell."
-    here = open_desk(env, provider=provider, symbols=listed(symbols), clock=clock)
-    return _told(here, env, listed(timeframes), slot, send, alert)
+    here = open_workspace(env, provider=provider, symbols=split_words(symbols), clock=clock)
+    return _told(here, env, split_words(timeframes), slot, send, alert)
 
 
-def paper(
+def run_paper_scan(
     env: str = "test",
     *,
     symbols: str = "",
@@ -60,33 +60,33 @@ def paper(
     scans: int = 24,  # how many closes of the shortest timeframe are scanned, one after the other
     after_s: float = 10.0,  # seconds after each close
     slot: str = "",
-) -> Told:
+) -> ScanReport:
     "The same over recorded tapes, with a now that moves from close to close; kept apart from what is lived."
-    from smcdesk.providers.recorded import Recorded
+    from smcdesk.providers.recorded import RecordedProvider
     from smclab.candles import fingerprint
 
-    names, tfs = listed(symbols) or list(load_config(env).parameters["symbols"]), listed(timeframes)
+    names, tfs = split_words(symbols) or list(load_config(env).parameters["symbols"]), split_words(timeframes)
     catalog, step = load_catalog(env), min(timeframe_ns(tf) for tf in tfs)
     tapes = {s: catalog.load(f"{s}.candles").bars for s in names}
-    known = worlds(env, names)
+    known = load_decision_configs(env, names)
     end = pd.Timestamp(now) if now else min(t.index[-1] for t in tapes.values()) + pd.Timedelta(step, "ns")
     if end.tzinfo is None:
         raise BadConfig(f"now must carry its zone, such as 2024-02-01T12:00:00Z; found {now!r}")
     moving = {"now": end}
-    source = Recorded(
+    source = RecordedProvider(
         tapes, name="tape_" + fingerprint(pd.concat(tapes.values()))[:8], clock=lambda: moving["now"].to_pydatetime(),
         rolls={s: (w.instrument.zone, w.instrument.roll_hour) for s, w in known.items()},
     )  # fmt: skip
-    here = open_desk(env, source=source, symbols=names, clock=lambda: moving["now"].to_pydatetime(), apart=True)
+    here = open_workspace(env, source=source, symbols=names, clock=lambda: moving["now"].to_pydatetime(), apart=True)
     last = end.floor(pd.Timedelta(step, "ns"))
     told = []
     for k in range(max(scans, 1) - 1, -1, -1):
         moving["now"] = last - k * pd.Timedelta(step, "ns") + pd.Timedelta(seconds=after_s)
         told.append(_told(here, env, tfs, slot if slot and not k else "", send=False, alert="live"))
-    return _together(told)
+    return _merged(told)
 
 
-def _together(told: list[Told]) -> Told:
+def _merged(told: list[ScanReport]) -> ScanReport:
     "Scans that followed each other as one."
     last, scans = told[-1], [t.scan for t in told]
     series = last.scan.series.assign(**{n: sum(s.series[n] for s in scans) for n in ("bars_n", "candidates_n")})
@@ -96,35 +96,35 @@ def _together(told: list[Told]) -> Told:
     return replace(last, scan=whole, sent=sum(t.sent for t in told), known=sum(t.known for t in told))
 
 
-def _told(here: Desk, env: str, timeframes: list[str], slot: str, send: bool, alert: str) -> Told:
+def _told(here: Workspace, env: str, timeframes: list[str], slot: str, send: bool, alert: str) -> ScanReport:
     "One slot."
-    names, now = list(here.worlds), here.clock()
+    names, now = list(here.configs), here.clock()
     if not timeframes:
         raise BadConfig("timeframes: say at least one, such as 15m,1h")
     step = min(timeframe_ns(tf) for tf in timeframes)
     slot = slot or f"{pd.Timestamp(now).floor(pd.Timedelta(step, 'ns')):%Y%m%dT%H%MZ}_{here.provider_name}"
     found = scanner.scan(here, names, timeframes, slot)
     known = outcomes.outcomes(here, names, timeframes)
-    sent = alerts.alert(here, found, alert) if send else 0
-    return Told(here, found, env, sent, known)
+    sent = alerts.enqueue_alerts(here, found, alert) if send else 0
+    return ScanReport(here, found, env, sent, known)
 
 
 # --- in words
 
 
-def resolved(told: Told) -> pd.DataFrame:
+def resolved(told: ScanReport) -> pd.DataFrame:
     "What the parameters turned out to mean."
-    s, policy = told.scan, next(iter(told.desk.worlds.values())).policy
+    s, policy = told.scan, next(iter(told.workspace.configs.values())).policy
     rows = {
         "environment": told.env, "slot": s.slot, "by the clock (UTC)": f"{s.now:%Y-%m-%d %H:%M:%S}",
-        "candles from": told.desk.provider_name, "series": f"{len(s.series):,}",
+        "candles from": told.workspace.provider_name, "series": f"{len(s.series):,}",
         "policy": policy.hash() + (", shadow: nothing is traded" if policy.in_force.shadow_mode else ""),
         "messages": f"{told.sent:,} put into the outbox" if told.sent else "none sent",
     }  # fmt: skip
     return pd.DataFrame({"": rows})
 
 
-def verdict(told: Told) -> str:
+def verdict(told: ScanReport) -> str:
     "The scan in one line."
     s = told.scan
     n = {word: sum(d.outcome == word for d in s.decisions) for word in ("live", "shadow", "none")}
@@ -135,7 +135,7 @@ def verdict(told: Told) -> str:
     return f"{head}{split}. Signals that hold: {len(s.signals):,}.{wrong}"
 
 
-def series(told: Told) -> pd.DataFrame:
+def series(told: ScanReport) -> pd.DataFrame:
     "Every series: how far it reaches, and what was met."
     s = told.scan
     step = [pd.Timedelta(timeframe_ns(tf), "ns") for tf in s.series["timeframe"]]
@@ -153,7 +153,7 @@ def _late(now: pd.Timestamp, bar: pd.Timestamp | None, step: pd.Timedelta) -> st
     return "none read" if bar is None or bar != bar else f"{max((now - bar) / step - 1, 0):,.1f}"
 
 
-def newest(told: Told) -> list[tuple[Decision, int]]:  # live first, then the better score
+def newest(told: ScanReport) -> list[tuple[Decision, int]]:  # live first, then the better score
     "Each setup's newest look, and how many there were: a limit that waits is looked at again at every close."
     looks: dict[str, list[Decision]] = {}
     for d in told.scan.decisions:
@@ -166,7 +166,7 @@ def _rank(d: Decision) -> tuple:
     return ("live", "shadow", "none").index(d.outcome), -(d.score or 0.0), d.time, d.setup_id
 
 
-def candidates(told: Told) -> pd.DataFrame:
+def candidates(told: ScanReport) -> pd.DataFrame:
     "The candidates in figures."
     rows = [_row(d, n) for d, n in newest(told)]
     return pd.DataFrame(rows) if rows else NOTHING
@@ -184,7 +184,7 @@ def _row(d: Decision, looks: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def reasons(told: Told) -> str:  # Markdown
+def reasons(told: ScanReport) -> str:  # Markdown
     "Each candidate in words: why, what next, until when."
     return "\n\n".join(_words(d) for d, _ in newest(told)) or "No candidate on these candles."
 
@@ -199,15 +199,15 @@ def _words(d: Decision) -> str:
     )
 
 
-def waiting(told: Told) -> pd.DataFrame:
+def waiting(told: ScanReport) -> pd.DataFrame:
     "How far each series without a candidate has come on either side, for the first dozen of them."
     busy = {(d.instrument, d.timeframe) for d in told.scan.decisions}
     rows = []
     for r in told.scan.series.itertuples():
         if (r.symbol, r.timeframe) in busy or not r.last_bar or len(rows) == 12:
             continue
-        world = told.desk.worlds[r.symbol]
-        reading = told.desk.reading(r.symbol, r.timeframe)
+        world = told.workspace.configs[r.symbol]
+        reading = told.workspace.reading(r.symbol, r.timeframe)
         sides = stages_at(reading.at(r.last_bar), world.instrument, world.setups)
         rows.append(
             {
@@ -218,7 +218,7 @@ def waiting(told: Told) -> pd.DataFrame:
     return pd.DataFrame(rows) if rows else NOTHING
 
 
-def verdicts(told: Told) -> pd.DataFrame:
+def verdicts(told: ScanReport) -> pd.DataFrame:
     "Every gate's answer about every candidate."
     rows = {
         f"{d.instrument} {d.timeframe} {_SIDE[d.side]} {d.setup_id[:4]}": {
@@ -229,7 +229,7 @@ def verdicts(told: Told) -> pd.DataFrame:
     return pd.DataFrame(rows).rename_axis("gate").reset_index() if rows else NOTHING
 
 
-def signals(told: Told) -> pd.DataFrame:
+def signals(told: ScanReport) -> pd.DataFrame:
     "Every signal that holds now."
     s = told.scan.signals
     if not len(s):
@@ -243,7 +243,7 @@ def signals(told: Told) -> pd.DataFrame:
     return pd.DataFrame(shown)
 
 
-def charts(told: Told, n_bars: int = 120, most: int = 6) -> Iterator:  # figures
+def charts(told: ScanReport, n_bars: int = 120, most: int = 6) -> Iterator:  # figures
     "The best candidates, each among the bars before it."
     seen = set()
     for d, _ in newest(told):
@@ -251,15 +251,15 @@ def charts(told: Told, n_bars: int = 120, most: int = 6) -> Iterator:  # figures
         if place in seen or len(seen) == most:  # the same move entered in two ways is one picture
             continue
         seen.add(place)
-        yield figures.candidate(told.desk.reading(d.instrument, d.timeframe), d, n_bars)
+        yield figures.candidate(told.workspace.reading(d.instrument, d.timeframe), d, n_bars)
 
 
-def summary(told: Told) -> dict[str, Any]:
+def summary(told: ScanReport) -> dict[str, Any]:
     "The report in one row."
     s = told.scan
     n = {f"{word}_n": sum(d.outcome == word for d in s.decisions) for word in ("live", "shadow", "none")}
     return {
-        "env": told.env, "slot": s.slot, "policy_hash": told.desk.policy_hash, "series_n": len(s.series),
+        "env": told.env, "slot": s.slot, "policy_hash": told.workspace.policy_hash, "series_n": len(s.series),
         "bars_n": int(s.series["bars_n"].sum()), "candidates_n": len(s.decisions), **n,
         "signals_n": len(s.signals), "down_n": int((s.series["met"] != "").sum()), "sentence": verdict(told),
     }  # fmt: skip

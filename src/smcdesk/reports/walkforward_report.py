@@ -10,12 +10,12 @@ import pandas as pd
 
 from smcdesk.project import logs
 from smcdesk.research.comparison import parameters
-from smcdesk.tracking import column, days, every_run, frame, known
+from smcdesk.tracking import column, daily_returns_of, finished_runs, frame, run_by_id
 from smclab.candles import BadConfig
 
 
 @dataclass(frozen=True, eq=False)
-class Walk:
+class WalkforwardReport:
     "Everything a study left about one symbol."
 
     run: pd.Series  # the study's run
@@ -28,12 +28,12 @@ class Walk:
     folds: pd.DataFrame  # one row per nested run
 
 
-def load(symbol: str, env: str, study: str = "") -> Walk:
+def load(symbol: str, env: str, study: str = "") -> WalkforwardReport:
     "A study's story from MLflow; the newest of the symbol when none is named."
     logs.quiet_libraries()
-    runs = every_run()
+    runs = finished_runs()
     if study:
-        run = known(runs, study)
+        run = run_by_id(runs, study)
     else:
         fit = (column(runs, "tags.study") == "walkforward") & (column(runs, "tags.env") == env)
         fit &= column(runs, "tags.symbol").astype(str).str.split(",").map(lambda names: symbol in names)
@@ -44,14 +44,14 @@ def load(symbol: str, env: str, study: str = "") -> Walk:
     lacks = [name for name, table in parts.items() if table is None]
     if lacks:
         raise BadConfig(f"run {run['run_id']} is no walk-forward of {symbol}: it keeps no {', '.join(lacks)}")
-    returns = days(run["run_id"], symbol).to_frame()
+    returns = daily_returns_of(run["run_id"], symbol).to_frame()
     own = runs[column(runs, "tags.mlflow.parentRunId") == run["run_id"]]
     folds = own.assign(fold=own["tags.study.fold"].astype(int)).sort_values("fold", ignore_index=True)
     parts["summary"] = parts["summary"].set_index("metric")
-    return Walk(run, symbol, returns=returns, folds=folds, **parts)
+    return WalkforwardReport(run, symbol, returns=returns, folds=folds, **parts)
 
 
-def resolved(w: Walk) -> pd.DataFrame:
+def resolved(w: WalkforwardReport) -> pd.DataFrame:
     "What was studied."
     tags = {name: str(w.run.get(f"tags.{name}", "")) for name in ("git_commit", "git_diff_hash", "seed", "config_hash")}
     rows = {
@@ -65,7 +65,7 @@ def resolved(w: Walk) -> pd.DataFrame:
     return pd.DataFrame({"": rows})
 
 
-def verdict(w: Walk) -> str:
+def verdict(w: WalkforwardReport) -> str:
     "What following the choices proves."
     row = w.summary.loc["test_sharpe_annual"]
     if pd.isna(row["value"]):
@@ -81,7 +81,7 @@ def verdict(w: Walk) -> str:
     return f"{told} and includes zero: no evidence that choosing from this grid earns anything."
 
 
-def money(w: Walk) -> str:
+def money(w: WalkforwardReport) -> str:
     "What the folds earned, played one by one."
     grown = 100 * (np.prod(1 + w.returns["daily_return"].to_numpy()) - 1)
     trades = int(column(w.folds, f"metrics.{w.symbol}.trades_n").fillna(0).sum())
@@ -92,7 +92,7 @@ def money(w: Walk) -> str:
     )
 
 
-def luck(w: Walk) -> str:
+def selection_bias(w: WalkforwardReport) -> str:
     "How much of the best combination is choosing."
     v, n = w.summary["value"], w.summary["n"]
     best = (
@@ -118,7 +118,7 @@ def _two(values: pd.Series, name: str) -> str:
     return f"{values[name]:.2f}" if pd.notna(values[name]) else "none"
 
 
-def card(w: Walk) -> pd.DataFrame:
+def card(w: WalkforwardReport) -> pd.DataFrame:
     "The summary as a reader wants it."
     s = w.summary
     around = [f"{lo:.2f} … {hi:.2f}" if np.isfinite(lo) else "" for lo, hi in zip(s["low"], s["high"], strict=True)]
@@ -127,7 +127,7 @@ def card(w: Walk) -> pd.DataFrame:
     return pd.DataFrame(table, index=s.index)
 
 
-def folds(w: Walk) -> pd.DataFrame:
+def folds(w: WalkforwardReport) -> pd.DataFrame:
     "Window by window: what was chosen, and what became of it from flat."
     names, rows = parameters(w.grid), []
     for k, window in enumerate(w.windows.to_dict("records")):
@@ -147,7 +147,7 @@ def folds(w: Walk) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def summary(w: Walk) -> dict[str, Any]:
+def summary(w: WalkforwardReport) -> dict[str, Any]:
     "The report in one row."
     names = ("test_sharpe_annual", "test_return_pct_year", "deflated_sharpe_pct", "overfit_probability_pct")
     v = w.summary["value"]

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from smcdesk.project import logs, paths
-from smcdesk.tracking import column, days, every_run, frame, known
+from smcdesk.tracking import column, daily_returns_of, finished_runs, frame, run_by_id
 from smclab.candles import BadConfig, nearest
 from smclab.scorecard import days_per_year, sharpes
 from smclab.walkforward import plateau
@@ -43,12 +43,12 @@ class Comparison:
 def _picked(runs: pd.DataFrame, study: str, ids: list[str], symbol: str, env: str, newest: int) -> pd.DataFrame:
     "The runs asked for: a study's combinations, those named, or the newest."
     if study:
-        known(runs, study)
+        run_by_id(runs, study)
         own = column(runs, "tags.mlflow.parentRunId") == study
         return runs[own & (column(runs, "tags.study.kind") == "combination")].iloc[::-1]
     if ids:
         for run_id in ids:
-            known(runs, run_id)
+            run_by_id(runs, run_id)
         return runs.set_index("run_id", drop=False).loc[ids].reset_index(drop=True)
     here = column(runs, "tags.symbol").astype(str).str.split(",").map(lambda names: symbol in names)
     many = ("sweep", "tune", "portfolio")  # their own days are those of several combinations or symbols
@@ -56,7 +56,7 @@ def _picked(runs: pd.DataFrame, study: str, ids: list[str], symbol: str, env: st
     return runs[here & whole & (column(runs, "tags.env") == env)].head(newest)
 
 
-def _told_apart(runs: pd.DataFrame) -> dict[str, str]:
+def _labels(runs: pd.DataFrame) -> dict[str, str]:
     "By run id what a run is: a combination in words, else its kind and up to three parameters that differ within it."
     said, kinds = column(runs, "tags.study.words"), column(runs, "tags.study").fillna("replay")
     found = dict(zip(runs["run_id"], said, strict=True))
@@ -111,10 +111,10 @@ def load(
     logs.quiet_libraries()
     rows, returns, left_out, seen = [], {}, [], {}
     ids = [word.strip() for word in runs.split(",") if word.strip()]
-    picked = _picked(every_run(), study, ids, symbol, env, newest)
-    what = _told_apart(picked)
+    picked = _picked(finished_runs(), study, ids, symbol, env, newest)
+    what = _labels(picked)
     for _, run in picked.iterrows():
-        daily = days(run["run_id"], symbol)
+        daily = daily_returns_of(run["run_id"], symbol)
         if daily is None:
             left_out.append(f"Run {run['run_id'][:6]} kept no daily returns of {symbol}.")
             continue
@@ -302,7 +302,7 @@ def omitted(c: Comparison) -> str:
 
 def _studies(c: Comparison, study: str) -> Iterator[str]:
     "Ids of the studies the shown runs belong to, and of the newest walk-forward of the same candles."
-    runs = every_run()
+    runs = finished_runs()
     mine = runs[runs["run_id"].isin(c.table["run_id"])]
     yield from dict.fromkeys([*([study] if study else []), *column(mine, "tags.mlflow.parentRunId").dropna()])
     walks = runs[(column(runs, "tags.study") == "walkforward")]

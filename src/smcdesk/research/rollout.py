@@ -145,7 +145,7 @@ def _worth(part: pd.DataFrame) -> dict[str, float]:
 # --- tables
 
 
-def answers(labels: pd.DataFrame) -> pd.DataFrame:  # setup (position in labels), position, gate, passed, …, reason
+def verdict_rows(labels: pd.DataFrame) -> pd.DataFrame:  # setup (position in labels), position, gate, passed, …, reason
     "Every gate's answer about every setup."
     said = ("gate", "passed", "enforced", "reason")
     rows = [
@@ -159,11 +159,11 @@ def answers(labels: pd.DataFrame) -> pd.DataFrame:  # setup (position in labels)
 
 def refusals(labels: pd.DataFrame) -> pd.DataFrame:  # one row per setup with one: setup, position, gate, reason
     "The first enforced refusal of every setup that has one: its headline."
-    said = answers(labels)
+    said = verdict_rows(labels)
     return said[~said["passed"] & said["enforced"]].groupby("setup", as_index=False).first()
 
 
-def classes(labels: pd.DataFrame) -> pd.DataFrame:
+def outcome_counts(labels: pd.DataFrame) -> pd.DataFrame:
     "Live, shadow and none, and what became of each."
     parts = {word: labels[labels["outcome_class"] == word] for word in OUTCOME_CLASSES}
     rows = {k: {"n": len(part), **_shares(len(part), len(labels)), **_worth(part)} for k, part in parts.items()}
@@ -191,7 +191,7 @@ def planless(labels: pd.DataFrame) -> str:
 
 def gates(labels: pd.DataFrame) -> pd.DataFrame:
     "How often each gate was asked, passed, and was the first to refuse."
-    said, first = answers(labels), refusals(labels)["gate"].value_counts()
+    said, first = verdict_rows(labels), refusals(labels)["gate"].value_counts()
     rows = {}
     for gate in said.groupby("gate")["position"].min().sort_values(kind="stable").index:
         own = said[said["gate"] == gate]
@@ -230,12 +230,12 @@ def groups(
     return table if rows else pd.DataFrame(columns=["n"])
 
 
-def stages(
+def rollout_stages(
     labels: pd.DataFrame,
     min_confidence: Mapping[str, float],  # by grade
 ) -> pd.DataFrame:  # one row per stage: what it would have let through, and its worth
     "Each step of a rollout on the same setups: those that only the question of their grade kept from being live."
-    said = answers(labels)
+    said = verdict_rows(labels)
     only_grade = (said["gate"] == "grade") & said["gains"]  # that gate also refuses what a model expects to lose
     other = said[~said["passed"] & said["enforced"] & ~only_grade]
     free = (
@@ -260,7 +260,7 @@ def _say(row: Mapping[str, float]) -> str:
     return "not proven: the interval includes zero"
 
 
-def step(table: pd.DataFrame) -> str:  # table from `stages`
+def next_step(table: pd.DataFrame) -> str:  # table from `stages`
     "Whether to go from A+ only to A+ and A, in one sentence."
     first, added = (table.loc[name, "say"].split(":")[0] for name in ("A+ only", "A alone"))
     a_plus, a = (int(table.loc[name, "closed_n"]) for name in ("A+ only", "A alone"))
@@ -281,7 +281,7 @@ def figures(
 ) -> dict[str, Any]:  # plain values; None where there is none
     "Everything the report shows, as a baseline keeps it."
     tables = {
-        "classes": classes(labels), "gates": gates(labels), "stages": stages(labels, min_confidence),
+        "classes": outcome_counts(labels), "gates": gates(labels), "stages": rollout_stages(labels, min_confidence),
         **{by: groups(labels, by) for by in ("instrument", "session", "grade")},
     }  # fmt: skip
     plain = {name: _plain(table.to_dict("index")) for name, table in tables.items()}
@@ -394,7 +394,7 @@ def resolved(s: Rollout) -> pd.DataFrame:
 
 def verdict(s: Rollout) -> str:
     "The rollout in one paragraph."
-    n, table = len(s.labels), classes(s.labels)
+    n, table = len(s.labels), outcome_counts(s.labels)
     if n == 0:
         others = ", ".join(f"{k} ({v:,})" for k, v in s.policies.items())
         return f"No setup was evaluated by policy {s.policy_hash}: n = 0. Policies in the store: {others or 'none'}."
@@ -403,13 +403,13 @@ def verdict(s: Rollout) -> str:
     why = f" The most frequent reason to refuse is {top['gate'][0]} ({top['n'][0]:,})." if len(top) else ""
     return (
         f"{n:,} setups: {int(live['n']):,} live ({_pct(live, 'share')} of all), {shadow:,} shadow, {none:,} neither."
-        f"{why} {step(stages(s.labels, s.min_confidence))}"
+        f"{why} {next_step(rollout_stages(s.labels, s.min_confidence))}"
     )
 
 
 def summary(s: Rollout) -> dict[str, Any]:
     "The report in one row."
-    table = classes(s.labels)
+    table = outcome_counts(s.labels)
     counts = {f"{word}_n": int(table.loc[word, "n"]) for word in OUTCOME_CLASSES}
     r = {f"{word}_mean_r": _plain(float(table.loc[word, "r_mean"])) for word in ("live", "shadow")}
     return {

@@ -12,9 +12,9 @@ from smcdesk.tracking import client, write
 _INHERITED = ("git_", "config_hash", "seed", "data_fingerprint.", "versions", "env", "kedro_stages")
 
 
-def nest(
+def log_nested_run(
     parent: str,  # id of the study's run
-    chosen: Any,  # a smcdesk.research.sweep.Chosen
+    chosen: Any,  # a smcdesk.research.sweep.SelectedRun
     kind: str,  # "combination" or "fold"
 ) -> str:  # the new run's id
     "One chosen combination or fold as a finished run under its study."

@@ -11,8 +11,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from smcdesk.research.tape import KINDS, Combination, Tape, _game, card, daily, orders, play, settings, year
-from smcdesk.research.workers import work
+from smcdesk.research.tape import (
+    KINDS,
+    Combination,
+    ResearchTape,
+    _replay_args,
+    card,
+    daily,
+    orders,
+    play,
+    settings,
+    year,
+)
+from smcdesk.research.workers import run_units
 from smclab.candles import BadConfig, nearest
 from smclab.replay import GRID, Ledger
 from smclab.replay import sweep as play_all
@@ -50,19 +61,19 @@ def index(combinations: Iterable[Combination]) -> pd.MultiIndex:
     return pd.MultiIndex.from_tuples([tuple(c.values()) for c in rows], names=names)
 
 
-def words(combination: Combination) -> str:
+def label(combination: Combination) -> str:
     "A combination in one line; conf's own where nothing is changed."
     return ", ".join(f"{path.split('.')[-1]} {value}" for path, value in combination.items()) or "conf"
 
 
-def _longest_days(tape: Tape, limit_bars: int) -> float:
+def _longest_days(tape: ResearchTape, limit_bars: int) -> float:
     "The longest a trade could last by its time limit, anywhere on the tape, calendar days."
     times = tape.bars.index
     ends = times[min(limit_bars, len(times) - 1) :]
     return float((ends - times[: len(ends)]).max() / pd.Timedelta(days=1))
 
 
-def _alike(combinations: list[Combination]) -> Iterator[tuple[Combination, list[int], list[dict[str, Any]]]]:
+def _group_by_orders(combinations: list[Combination]) -> Iterator[tuple[Combination, list[int], list[dict[str, Any]]]]:
     "What asks for the same orders: it, its rows, and how each of them shapes the exits."
     groups: dict[str, tuple] = {}
     for row, combination in enumerate(combinations):
@@ -74,13 +85,15 @@ def _alike(combinations: list[Combination]) -> Iterator[tuple[Combination, list[
     yield from groups.values()
 
 
-def _block(tape: Tape, combinations: list[Combination]) -> tuple[pd.DataFrame, pd.DataFrame]:  # figures, returns
+def _block(
+    tape: ResearchTape, combinations: list[Combination]
+) -> tuple[pd.DataFrame, pd.DataFrame]:  # figures, returns
     "One unit of work: some combinations on one symbol's tape; one pass of the kernel for those with the same orders."
     figures, returns = [], []
-    for asked, rows, shapes in _alike(combinations):
+    for asked, rows, shapes in _group_by_orders(combinations):
         policy, rules, _ = settings(tape, asked)
         table = pd.DataFrame(shapes, index=rows)
-        told, earned = play_all(tape.bars, orders(tape, policy), table, **_game(tape, policy, rules))
+        told, earned = play_all(tape.bars, orders(tape, policy), table, **_replay_args(tape, policy, rules))
         limits = [int(exits.get("time_limit_bars", policy.in_force.time_limit_bars)) for exits in shapes]
         longest = {limit: _longest_days(tape, limit) for limit in set(limits)}
         told["longest_trade_days"] = [longest[limit] for limit in limits]
@@ -117,17 +130,17 @@ class Sweep:
 
 
 def sweep(
-    tape: Tape,
+    tape: ResearchTape,
     combinations: list[Combination],
     *,
     block: int = 16,  # combinations per unit of work
     **how: Any,  # as `work`: engine, jobs, scheduler
 ) -> Sweep:
     "Every combination on the whole tape; what was read and found is shared by all."
-    for asked, _, _ in _alike(combinations):
+    for asked, _, _ in _group_by_orders(combinations):
         settings(tape, asked)  # a wrong value is refused before anything starts
     blocks = [(tape, combinations[i : i + block]) for i in range(0, len(combinations), block)]
-    done = work(f"{tape.symbol} sweep", _block, blocks, **how)
+    done = run_units(f"{tape.symbol} sweep", _block, blocks, **how)
     figures, returns = (pd.concat(parts).set_axis(index(combinations)) for parts in zip(*done, strict=True))
     return Sweep(combinations, figures, returns)
 
@@ -139,7 +152,7 @@ def best(sweep: Sweep, n: int) -> list[int]:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Chosen:
+class SelectedRun:
     "One combination played again, to be kept whole."
 
     name: str
@@ -154,34 +167,36 @@ class Chosen:
     metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)  # beside the scorecard's
 
 
-def _chosen(tape: Tape, combination: Combination, fold: int, bars: tuple[int, int], n_boot: int, seed: int) -> Chosen:
+def _chosen(
+    tape: ResearchTape, combination: Combination, fold: int, bars: tuple[int, int], n_boot: int, seed: int
+) -> SelectedRun:
     "One unit of work: a combination on one part of one symbol's tape."
     part = tape.between(*bars)
     ledger = play(part, combination)
-    name = words(combination) if fold < 0 else f"fold {fold}: {words(combination)}"
+    name = label(combination) if fold < 0 else f"fold {fold}: {label(combination)}"
     counted = card(part, ledger, n_boot=n_boot, seed=seed)
     policy, _, _ = settings(tape, combination)
-    return Chosen(
+    return SelectedRun(
         name, tape.symbol, combination, ledger, counted, daily(part, ledger), policy.hash(), fold, bars
     )  # fmt: skip
 
 
 def chosen(
-    tape: Tape,
+    tape: ResearchTape,
     sweep: Sweep,
     *,
     keep_n: int,  # the best of the grid
     n_boot: int,
     seed: int,
     **how: Any,  # as `work`: engine, jobs, scheduler
-) -> list[Chosen]:
+) -> list[SelectedRun]:
     "Conf's own policy and the best of the grid, each with its ledger."
     picked: list[Combination] = [{}, *(sweep.combinations[row] for row in best(sweep, keep_n))]
     units = [(tape, combination, -1, (0, len(tape.bars)), n_boot, seed) for combination in picked]
-    return work(f"{tape.symbol} chosen", _chosen, units, **how)
+    return run_units(f"{tape.symbol} chosen", _chosen, units, **how)
 
 
-def hash_of(made: Any) -> str:  # 64 hex digits; a policy's own 16
+def result_hash(made: Any) -> str:  # 64 hex digits; a policy's own 16
     "One hash of what came out; where that is several ledgers, sha256 over their hashes."
     if isinstance(made, list):
         ledgers = [one.ledger for one in made]

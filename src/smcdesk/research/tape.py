@@ -24,7 +24,7 @@ Combination = dict[str, Any]  # a parameter's dotted path in conf -> its value
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Tape:
+class ResearchTape:
     "What every combination shares: the bars, the setups found on them, the world around, and conf's own policy."
 
     bars: pd.DataFrame
@@ -48,7 +48,7 @@ class Tape:
         "The market's own trading day, as the scorecard wants to know it."
         return {"zone": self.context.instrument.zone, "roll_hour": self.context.instrument.roll_hour}
 
-    def between(self, start: int, stop: int) -> Tape:
+    def between(self, start: int, stop: int) -> ResearchTape:
         "The same tape from bar `start` to bar `stop`, not included; setups known there."
 
         def known(table: pd.DataFrame) -> pd.DataFrame:
@@ -59,25 +59,25 @@ class Tape:
         return dataclasses.replace(self, **part, spread_price=self.spread_price.iloc[start:stop])
 
 
-def changed(values: Mapping[str, Any], path: list[str], value: Any) -> dict[str, Any]:
+def with_value(values: Mapping[str, Any], path: list[str], value: Any) -> dict[str, Any]:
     "A mapping with one value of its depths replaced."
     head, *rest = path
-    return {**values, head: changed(values.get(head) or {}, rest, value) if rest else value}
+    return {**values, head: with_value(values.get(head) or {}, rest, value) if rest else value}
 
 
-def year(tape: Tape) -> float:
+def year(tape: ResearchTape) -> float:
     "Trading days per year, by the tape's own calendar."
     return days_per_year(tape.bars.index, **tape.day)
 
 
 def settings(
-    tape: Tape,
+    tape: ResearchTape,
     combination: Combination,
 ) -> tuple[Policy, Rules, dict[str, float]]:  # the last: column of the replay's grid -> value
     "The policy, the rules and the exits of one combination; the cooldown is the policy's."
     conf: dict[str, Any] = {"policy": tape.policy, "rules": tape.rules, "exits": {}}
     for path, value in combination.items():
-        conf = changed(conf, path.split("."), value)
+        conf = with_value(conf, path.split("."), value)
     policy, own = Policy.from_dict(conf["policy"]), Policy.from_dict(tape.policy)
     said, known = (p.in_force.risk.stop_atr_timeframe for p in (policy, own))
     if said != known:
@@ -85,7 +85,7 @@ def settings(
     return policy, Rules.from_dict({**conf["rules"], "cooldown_bars": policy.cooldown_bars}), conf["exits"]
 
 
-def live_tickets(tape: Tape, policy: Policy) -> list[SimpleNamespace]:  # setup_id, outcome, time, ticket
+def live_tickets(tape: ResearchTape, policy: Policy) -> list[SimpleNamespace]:  # setup_id, outcome, time, ticket
     "What `decide_all` would let trade, worked out for all candidates at once."
     table = tape.candidates
     yes, plans = _live(tape, table, policy)
@@ -94,7 +94,7 @@ def live_tickets(tape: Tape, policy: Policy) -> list[SimpleNamespace]:  # setup_
 
 
 def last_looks(
-    tape: Tape,
+    tape: ResearchTape,
     policy: Policy,
     live: list[SimpleNamespace],
 ) -> list[SimpleNamespace] | None:  # setup_id, mode, time, outcome; None where nobody looks again
@@ -113,13 +113,13 @@ def last_looks(
     ]
 
 
-def orders(tape: Tape, policy: Policy) -> pd.DataFrame:  # INTENT_DTYPES
+def orders(tape: ResearchTape, policy: Policy) -> pd.DataFrame:  # INTENT_DTYPES
     "What the policy would have sent, in conf's modes; a limit is taken back when an enforced gate turns."
     live = live_tickets(tape, policy)
     return intents(live, tape.bars, looks=last_looks(tape, policy, live), policy=policy, **tape.orders)
 
 
-def _live(tape: Tape, table: pd.DataFrame, policy: Policy) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def _live(tape: ResearchTape, table: pd.DataFrame, policy: Policy) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     "Which rows of candidates may trade, and every row's plan."
     context, closes = tape.context, table["known_close"]
     known = stop_atr_at(closes, context, policy) | quality_at(closes, context) | regime_at(closes, context)
@@ -174,16 +174,16 @@ def _affordable(ticket, context: Context, policy: Policy) -> bool:
 
 
 def play(
-    tape: Tape,
+    tape: ResearchTape,
     combination: Combination,
 ) -> Ledger:
     "The tape replayed by one combination, from flat."
     policy, rules, exits = settings(tape, combination)
     sent = orders(tape, policy)
-    return replay(tape.bars, shaped(sent, exits) if exits else sent, **_game(tape, policy, rules))
+    return replay(tape.bars, shaped(sent, exits) if exits else sent, **_replay_args(tape, policy, rules))
 
 
-def _game(tape: Tape, policy: Policy, rules: Rules) -> dict[str, Any]:
+def _replay_args(tape: ResearchTape, policy: Policy, rules: Rules) -> dict[str, Any]:
     "What a replay is told beside bars and intents."
     return {
         "instrument": tape.context.instrument, "account": tape.context.account, "costs": tape.costs, "rules": rules,
@@ -191,11 +191,11 @@ def _game(tape: Tape, policy: Policy, rules: Rules) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def daily(tape: Tape, ledger: Ledger) -> pd.Series:
+def daily(tape: ResearchTape, ledger: Ledger) -> pd.Series:
     "A ledger's return on every trading day of its tape, by the market's own day."
     return daily_returns(ledger.equity, start_equity=ledger.start_equity, **tape.day)
 
 
-def card(tape: Tape, ledger: Ledger, *, n_boot: int = 0, seed: int = 0) -> pd.DataFrame:
+def card(tape: ResearchTape, ledger: Ledger, *, n_boot: int = 0, seed: int = 0) -> pd.DataFrame:
     "The scorecard of one combination's ledger."
     return scorecard(ledger, tape.bars, n_boot=n_boot, seed=seed, **tape.day)

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from smcdesk.research import sweep, tape, workers
-from smcdesk.research.sweep import Chosen
-from smcdesk.research.tape import Combination, Tape
+from smcdesk.research.sweep import SelectedRun
+from smcdesk.research.tape import Combination, ResearchTape
 from smclab.candles import BadConfig, fingerprint, nearest
 from smclab.config import Settings, setting
 from smclab.reading import Config, read
@@ -42,10 +42,10 @@ class TuneConfig(Settings):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Market:
+class TunableTape:
     "A tape, and how conf reads it and finds setups on it."
 
-    tape: Tape
+    tape: ResearchTape
     reading: Mapping[str, Any]  # as conf says it
     setups: Mapping[str, Any]  # with the higher timeframe
     timeframes: tuple[str, ...]
@@ -54,10 +54,10 @@ class Market:
         "How a combination reads and finds."
         conf: dict[str, Any] = {"reading": self.reading, "setups": self.setups}
         for path, value in combination.items():
-            conf = tape.changed(conf, path.split("."), value)
+            conf = tape.with_value(conf, path.split("."), value)
         return Config.from_dict(conf["reading"]), SetupConfig.from_dict(conf["setups"])
 
-    def read(self, combination: Combination, stop: int) -> Tape:
+    def read(self, combination: Combination, stop: int) -> ResearchTape:
         "The first `stop` bars read and searched again; nothing behind them is looked at."
         config, setups = self.changed(combination)
         part, owner = self.tape.between(0, stop), self.tape.context.instrument
@@ -73,7 +73,7 @@ class Market:
 
 def check_space(
     space: Mapping[str, Any],  # dotted path under reading or setups -> values, or {low, high, step, log}
-    market: Market,
+    market: TunableTape,
 ) -> None:
     "`BadConfig` for a path, a span or a value that cannot be tried, before any trial."
     if not space:
@@ -118,14 +118,14 @@ def _suggested(trial, space: Mapping[str, Any]) -> Combination:
 # One trial
 
 
-def holdout_bar(tape: Tape, config: TuneConfig) -> int:
+def holdout_bar(tape: ResearchTape, config: TuneConfig) -> int:
     "The first bar of the days that are kept for the end."
     days = trading_days(tape.bars.index, **tape.day)
     first = days.unique()[math.floor(days.nunique() * (1 - config.holdout_frac))]
     return int(days.searchsorted(first))
 
 
-def judged(tape: Tape, config: TuneConfig, n_boot: int, seed: int) -> dict[str, float]:  # TOLD
+def score_days(tape: ResearchTape, config: TuneConfig, n_boot: int, seed: int) -> dict[str, float]:  # TOLD
     "What a tape came to, whole and fold by fold."
     ledger = tape.play(tape, {})
     daily, card = tape.daily(tape, ledger).to_numpy(float), tape.card(tape, ledger, n_boot=n_boot, seed=seed)
@@ -158,13 +158,13 @@ class Tuned:
 
     trials: pd.DataFrame  # one row per trial: parameters, TOLD, value, why (it has none)
     combination: Combination  # the choice; empty where no trial had a value
-    runs: list[Chosen]  # conf's own structure and the choice, on the holdout
+    runs: list[SelectedRun]  # conf's own structure and the choice, on the holdout
     summary: pd.DataFrame  # per figure: value, low, high, n, unit, note
 
     def hash(self) -> str:  # 64 hex digits
         "sha256 over every trial and the ledgers of the holdout."
         rows = [[format(v, ".12g") if isinstance(v, float) else str(v) for v in r] for r in self.trials.to_numpy()]
-        text = json.dumps([rows, self.combination, sweep.hash_of(self.runs)], sort_keys=True, default=str)
+        text = json.dumps([rows, self.combination, sweep.result_hash(self.runs)], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -178,7 +178,7 @@ def _optuna():
     return optuna
 
 
-def _question(market: Market, space: Mapping[str, Any], config: TuneConfig, n_boot: int, seed: int) -> str:
+def _question(market: TunableTape, space: Mapping[str, Any], config: TuneConfig, n_boot: int, seed: int) -> str:
     "A name for a search: the same question on the same tape goes on where it stopped."
     tape = market.tape
     asked = {k: v for k, v in config.to_dict().items() if k != "n_trials"}
@@ -198,7 +198,7 @@ def _sampler(optuna, config: TuneConfig, seed: int):
 
 
 def _searched(
-    market: Market, space: Mapping[str, Any], config: TuneConfig, *, n_boot: int, seed: int, storage
+    market: TunableTape, space: Mapping[str, Any], config: TuneConfig, *, n_boot: int, seed: int, storage
 ) -> Iterator[Any]:
     "Every finished trial, those of an earlier run first."
     optuna = _optuna()
@@ -215,7 +215,7 @@ def _searched(
         trial = search.ask()
         combination = _suggested(trial, space)
         try:
-            told = judged(market.read(combination, stop), config, n_boot, seed)
+            told = score_days(market.read(combination, stop), config, n_boot, seed)
             value, why = _score(told, config)
         except BadConfig as error:  # values that do not go together
             told, value, why = {}, None, str(error)
@@ -235,19 +235,19 @@ def _table(trials: list, space: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows).rename_axis("trial")
 
 
-def _held_out(market: Market, combination: Combination, start: int, n_boot: int, seed: int) -> Chosen:
+def _held_out(market: TunableTape, combination: Combination, start: int, n_boot: int, seed: int) -> SelectedRun:
     "A structure on the holdout, from flat; the days before it are only read."
     n = len(market.tape.bars)
     part = market.read(combination, n).between(start, n)
     ledger = tape.play(part, {})
     card, daily = tape.card(part, ledger, n_boot=n_boot, seed=seed), tape.daily(part, ledger)
     policy, _, _ = tape.settings(market.tape, {})
-    name = f"{sweep.words(combination)}, holdout"
-    return Chosen(name, part.symbol, combination, ledger, card, daily, policy.hash(), bars=(start, n))
+    name = f"{sweep.label(combination)}, holdout"
+    return SelectedRun(name, part.symbol, combination, ledger, card, daily, policy.hash(), bars=(start, n))
 
 
 def tune(
-    market: Market,
+    market: TunableTape,
     space: Mapping[str, Any],
     config: TuneConfig,
     *,
@@ -259,7 +259,7 @@ def tune(
     "The best structure of a search, by days before the holdout; then, once, what it does on the holdout."
     check_space(space, market)
     found = _searched(market, space, config, n_boot=n_boot, seed=seed, storage=storage)
-    trials = _table(list(workers.heard(f"{market.tape.symbol} trials", found, config.n_trials)), space)
+    trials = _table(list(workers.with_progress(f"{market.tape.symbol} trials", found, config.n_trials)), space)
     start = holdout_bar(market.tape, config)
     best = {} if trials["value"].isna().all() else {p: _plain(trials.loc[trials["value"].idxmax(), p]) for p in space}
     runs = [_held_out(market, c, start, n_boot, seed) for c in ([{}, best] if best else [{}])]
@@ -272,7 +272,7 @@ def _plain(value: Any) -> Any:
 
 
 def _summary(
-    trials: pd.DataFrame, runs: list[Chosen], tape: Tape, start: int, config: TuneConfig, tried_before: int
+    trials: pd.DataFrame, runs: list[SelectedRun], tape: ResearchTape, start: int, config: TuneConfig, tried_before: int
 ) -> pd.DataFrame:
     "The search in a few figures."
     tried, n_in = len(trials) + tried_before, trading_days(tape.bars.index[:start], **tape.day).nunique()
@@ -285,17 +285,19 @@ def _summary(
     if len(runs) > 1:
         best, spread = trials.loc[trials["value"].idxmax()], float(trials["sharpe_daily"].std(ddof=1))
         rows["chosen_value"] = figure(best["value"], n_in, config.objective, "chosen by it: not to be believed")
-        rows |= _luck(runs[1], best, n_in, tried, spread if spread == spread else 0.0)
+        rows |= _selection_bias(runs[1], best, n_in, tried, spread if spread == spread else 0.0)
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("figure")
 
 
-def _holdout_rows(name: str, run: Chosen) -> dict[str, dict]:
+def _holdout_rows(name: str, run: SelectedRun) -> dict[str, dict]:
     "A structure's own figures on the holdout."
     asked = ("trades_n", "expectancy_r", "sharpe_annual", "total_return_pct", "max_drawdown_pct", "costs_r")
     return {f"{name}_holdout_{k}": run.scorecard.loc[k].to_dict() for k in asked}
 
 
-def _luck(chosen: Chosen, best: Mapping[str, float], n_in: int, tried: int, spread: float) -> dict[str, dict]:
+def _selection_bias(
+    chosen: SelectedRun, best: Mapping[str, float], n_in: int, tried: int, spread: float
+) -> dict[str, dict]:
     "How much of the choice is choosing."
     after = dict(zip(("sharpe", "skew", "kurtosis"), moments(chosen.daily_returns), strict=True))
     before = {"sharpe": best["sharpe_daily"], "skew": best["skew"], "kurtosis": best["kurtosis"]}
@@ -319,7 +321,7 @@ def verdict(tuned: Tuned) -> str:
         return f"{n} trials, none of them with enough trades: nothing was chosen."
     own, best = (_worth(rows.loc[f"{name}_holdout_expectancy_r"]) for name in ("conf", "chosen"))
     return (
-        f"{n} trials chose {sweep.words(tuned.combination)}. On the holdout it earned {best} a trade, conf's own "
+        f"{n} trials chose {sweep.label(tuned.combination)}. On the holdout it earned {best} a trade, conf's own "
         f"structure {own}; {rows.loc['chosen_holdout_probabilistic_sharpe_pct', 'value']:.0f} % chance that its Sharpe "
         f"ratio is above zero, {rows.loc['chosen_deflated_sharpe_pct', 'value']:.0f} % that the search found more than "
         f"luck."

@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from smcdesk.research.sweep import Chosen, Sweep, _chosen
-from smcdesk.research.tape import Tape
-from smcdesk.research.workers import work
+from smcdesk.research.sweep import SelectedRun, Sweep, _chosen
+from smcdesk.research.tape import ResearchTape
+from smcdesk.research.workers import run_units
 from smclab.scorecard import trading_days
 from smclab.walkforward import Study
 
@@ -19,7 +19,7 @@ _FOLD_METRICS = (
 )  # fmt: skip
 
 
-def fold_bars(tape: Tape, windows: pd.DataFrame) -> list[tuple[int, int]]:
+def fold_bars(tape: ResearchTape, windows: pd.DataFrame) -> list[tuple[int, int]]:
     "The bars of every window's test days: first, and one after the last."
     days = trading_days(tape.bars.index, **tape.day)
     starts, ends = days.searchsorted(windows["test_from"]), days.searchsorted(windows["test_to"], side="right")
@@ -27,14 +27,14 @@ def fold_bars(tape: Tape, windows: pd.DataFrame) -> list[tuple[int, int]]:
 
 
 def folds(
-    tape: Tape,
+    tape: ResearchTape,
     sweep: Sweep,
     study: Study,
     *,
     n_boot: int,
     seed: int,
     **how: Any,  # as `work`: engine, jobs, scheduler
-) -> list[Chosen]:
+) -> list[SelectedRun]:
     "Every window's choice played again from flat on its test days, with the account's first equity."
     rows = [study.windows["combination_row"].iloc[k] for k in range(len(study.windows))]
     at = sweep.figures.index.get_indexer(sweep.whole.index[rows])
@@ -42,11 +42,11 @@ def folds(
         (tape, sweep.combinations[row], fold, bars, n_boot, seed)
         for fold, (row, bars) in enumerate(zip(at, fold_bars(tape, study.windows), strict=True))
     ]
-    done = work(f"{tape.symbol} folds", _chosen, units, **how)
+    done = run_units(f"{tape.symbol} folds", _chosen, units, **how)
     told = study.windows[list(_FOLD_METRICS)].astype(float).to_dict("records")
     return [dataclasses.replace(fold, metrics=row) for fold, row in zip(done, told, strict=True)]
 
 
-def joined(folds: list[Chosen]) -> pd.Series:
+def concat_folds(folds: list[SelectedRun]) -> pd.Series:
     "The test days of all folds in one row."
     return pd.concat([fold.daily_returns for fold in folds]).rename("daily_return")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from smcdesk.research import workers
-from smcdesk.research.tape import Tape
+from smcdesk.research.tape import ResearchTape
 from smclab.candles import BadConfig, nearest
 
 WAIT_S = 10  # for a scheduler's first answer
@@ -26,7 +26,7 @@ def _versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in ALIKE}
 
 
-def hire(
+def connect(
     scheduler: str | None,  # an address such as tcp://10.0.0.5:8786; None: processes of this machine
     jobs: int,  # how many processes, where they are this machine's; -1: one per core
 ):  # a distributed.Client
@@ -59,19 +59,19 @@ def _check_alike(client, where: str) -> None:
     try:
         told = client.run(_versions)
     except Exception as error:  # whatever a foreign machine lacks
-        dismiss()
+        close_all()
         raise BadConfig(f"the workers at {where} cannot run smclab ({error}): install the same release there") from None
     for worker, found in told.items():
         for name, version in _versions().items():
             if found[name] != version:
-                dismiss()
+                close_all()
                 raise BadConfig(f"worker {worker} has {name} {found[name]}, here it is {version}: install the same")
     if not told:
-        dismiss()
+        close_all()
         raise BadConfig(f"the scheduler at {where} has no workers: start some with `dask worker {where}`")
 
 
-def dismiss() -> None:
+def close_all() -> None:
     "Close every connection, and the clusters that were started here."
     for client, own in _hired.values():
         client.close()
@@ -89,7 +89,7 @@ def results(
     scheduler: str | None,
 ) -> Iterator[Any]:  # in order of `units`
     "What the workers made of each unit."
-    client = hire(scheduler, jobs)
+    client = connect(scheduler, jobs)
     shared = {id(x): x for unit in units for x in unit if isinstance(x, tuple(large))}
     there = dict(zip(shared, client.scatter(list(shared.values()), broadcast=True), strict=True))
     futures = [client.submit(function, *(there.get(id(x), x) for x in unit), pure=False) for unit in units]
@@ -107,7 +107,7 @@ def listen(to: Callable[[str, int, int], None] | None) -> None:
     _listeners[:] = [to] if to else []
 
 
-def heard(what: str, results: Iterable, total: int) -> Iterator:
+def with_progress(what: str, results: Iterable, total: int) -> Iterator:
     "The results as they come, counted aloud."
     for done, result in enumerate(results, 1):
         for to in _listeners:
@@ -123,7 +123,7 @@ def check_engine(engine: str, scheduler: str | None = None) -> None:
         raise BadConfig(f"scheduler {scheduler!r} is Dask's: say engine dask beside it, found engine {engine}")
 
 
-def work(
+def run_units(
     what: str,  # for the progress bar
     function: Callable,
     units: list[tuple],  # arguments of each call
@@ -135,11 +135,11 @@ def work(
     "A function over independent pieces of work."
     check_engine(engine, scheduler)
     if engine == "dask":
-        done = workers.results(function, units, (Tape,), jobs=jobs, scheduler=scheduler)
+        done = workers.results(function, units, (ResearchTape,), jobs=jobs, scheduler=scheduler)
     elif engine == "serial" or len(units) < 2:
         done = (function(*unit) for unit in units)
     else:
         from joblib import Parallel, delayed
 
         done = Parallel(n_jobs=jobs, return_as="generator")(delayed(function)(*unit) for unit in units)
-    return list(heard(what, done, len(units)))
+    return list(with_progress(what, done, len(units)))

@@ -77,7 +77,7 @@ def _leaves(conf: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]
 def _otherwise(conf: Mapping[str, Any], env: str) -> dict[str, tuple[Any, Any]]:
     "What conf says differently today; how and when work is done does not count."
     then, now = (
-        {k: v for k, v in _leaves(c) if not k.startswith(("work.", *hooks.WORLD)) and k != "now"}
+        {k: v for k, v in _leaves(c) if not k.startswith(("work.", *hooks.SHARED_DATASETS)) and k != "now"}
         for c in (conf, load_config(env).parameters)
     )
     return {k: (then.get(k), now.get(k)) for k in sorted(then.keys() | now.keys()) if then.get(k) != now.get(k)}
@@ -127,8 +127,8 @@ def _catalog(pipelines, env: str, conf: Mapping[str, Any]):
     "Raw data as conf has it, the run's own parameters, and nothing that is ever written."
     from kedro.io import DataCatalog, MemoryDataset
 
-    told = load_config(env, {k: conf[k] for k in ("symbols", *hooks.WORLD) if conf.get(k)}).catalog
-    raw = {k: v for k, v in told.items() if k in hooks.WORLD or k.rpartition(".")[2] in RAW}
+    told = load_config(env, {k: conf[k] for k in ("symbols", *hooks.SHARED_DATASETS) if conf.get(k)}).catalog
+    raw = {k: v for k, v in told.items() if k in hooks.SHARED_DATASETS or k.rpartition(".")[2] in RAW}
     catalog = DataCatalog.from_config(raw)
     today = load_config(env).parameters
     for name in {n.removeprefix("params:") for p in pipelines for n in p.inputs() if n.startswith("params:")}:
@@ -140,11 +140,11 @@ def _catalog(pipelines, env: str, conf: Mapping[str, Any]):
     return catalog
 
 
-def _again(said: list[str], stages: list[str], symbols: list[str], env: str, conf: Mapping[str, Any]) -> dict[str, Any]:
+def _rerun(said: list[str], stages: list[str], symbols: list[str], env: str, conf: Mapping[str, Any]) -> dict[str, Any]:
     "Run stages in memory, without tracking. What was made, by dataset, and the hash of the configuration."
     from kedro.runner import SequentialRunner
 
-    from smcdesk.datasets.records import Kept
+    from smcdesk.datasets.records import PersistentMemoryDataset
 
     whole, part = _pipeline(said, symbols), _pipeline(stages, symbols)
     catalog = _catalog((whole, part), env, conf)
@@ -152,7 +152,7 @@ def _again(said: list[str], stages: list[str], symbols: list[str], env: str, con
         f"{s}.{name}" for s in (*symbols, portfolio.NAME) for name in ("bars", "policy", "tape", "market", *MADE)
     } & part.datasets()
     for name in kept:
-        catalog[name] = Kept(copy_mode="assign")
+        catalog[name] = PersistentMemoryDataset(copy_mode="assign")
     SequentialRunner().run(part, catalog)
     return {"config_hash": hooks.config_hash(whole, catalog)} | {name: catalog.load(name) for name in kept}
 
@@ -160,7 +160,7 @@ def _again(said: list[str], stages: list[str], symbols: list[str], env: str, con
 def _tags(made: Mapping[str, Any], symbols: list[str]) -> dict[str, str]:
     "The tags of a run that made this here and now."
     head, dirty = tracking.commit(paths.root())
-    changes = tracking.difference(paths.root()) if dirty else ""
+    changes = tracking.diff_hash(paths.root()) if dirty else ""
     now = {"git_commit": head, "git_diff_hash": changes, "versions": tracking.versions()}
     now["config_hash"] = made["config_hash"]
     for s in (*symbols, portfolio.NAME):
@@ -168,7 +168,7 @@ def _tags(made: Mapping[str, Any], symbols: list[str]) -> dict[str, str]:
             now[f"data_fingerprint.{s}"] = fingerprint(bars)
         for name, tag in {"policy": "policy_hash", **MADE}.items():
             if (found := made.get(f"{s}.{name}")) is not None:
-                now[f"{tag}.{s}"] = sweep.hash_of(found)
+                now[f"{tag}.{s}"] = sweep.result_hash(found)
     return now
 
 
@@ -201,7 +201,7 @@ def reproduce(run_id: str) -> Reproduction:
     nested, results = "study.combination" in tags, [s for s in said if s in RESULTS]
     if not results:
         raise BadConfig(f"run {run_id} ({', '.join(said)}) left no ledger and no grid: there is nothing to make again")
-    made = _again(said, ["data", "feature", *results], symbols, tags["env"], conf)
+    made = _rerun(said, ["data", "feature", *results], symbols, tags["env"], conf)
     now = _tags(made, symbols) | (_choice(made, symbols[0], tags) if nested else {})
     came = {k: (v, now.get(k, "")) for k, v in tags.items() if k.startswith(tuple(MADE.values()))}
     given = {k: (tags.get(k, ""), v) for k, v in now.items() if k.startswith(tuple(REASONS))}

@@ -13,7 +13,7 @@ from smcdesk.project.config import load_config
 from smcdesk.project.logs import quiet_libraries
 
 
-def run(
+def run_pipelines(
     stages: Iterable[str],  # pipeline names
     *,
     symbol: str | Iterable[str] | None,  # the namespace to run, or several; None: every symbol of conf

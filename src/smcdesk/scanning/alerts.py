@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from smcdesk.scanning.signals import _RANK
-from smcdesk.scanning.summary import Scan
-from smcdesk.scanning.workspace import Desk
+from smcdesk.scanning.summary import ScanResult
+from smcdesk.scanning.workspace import Workspace
 
 
-def alert(
-    desk: Desk,
-    found: Scan,
+def enqueue_alerts(
+    workspace: Workspace,
+    found: ScanResult,
     least: str = "live",  # live; shadow: what is only watched too
 ) -> int:  # how many messages were new
     "Put a slot's new signals, and those that ended, into the outbox; a second call puts nothing."
@@ -25,8 +25,8 @@ def alert(
             continue
         d = by_setup[row.setup_id]
         if d.ticket is None:  # the end of a signal whose plan is gone: it is told with the plan it had
-            before = desk.store.decisions(setup_id=row.setup_id, policy_hash=row.policy_hash)[0]
+            before = workspace.store.decisions(setup_id=row.setup_id, policy_hash=row.policy_hash)[0]
             d = replace(before, why=d.why, next=d.next, time=d.time, outcome=d.outcome)
-        said = messages.signal(d, version=row.version, status=row.status, expires_ns=row.expires_at.value)
-        new += enqueue(desk.store, **said)
+        said = messages.signal_message(d, version=row.version, status=row.status, expires_ns=row.expires_at.value)
+        new += enqueue(workspace.store, **said)
     return new

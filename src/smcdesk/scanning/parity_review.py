@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from smcdesk.decisions.config import World
+from smcdesk.decisions.config import DecisionConfig
 from smcdesk.decisions.context import with_live_model_scores
-from smcdesk.decisions.inputs import regime_by_close, round_trip, stop_noise
+from smcdesk.decisions.inputs import regime_series, round_trip_cost, stop_atr_series
 from smcdesk.marketdata.quality import verdicts
-from smcdesk.scanning.workspace import Desk
-from smcdesk.store.journal import digest
+from smcdesk.scanning.workspace import Workspace
+from smcdesk.store.journal import decisions_hash
 from smcdesk.store.rows import differences, plain
 from smclab.decision import Decision, decide
 from smclab.gates import Context
@@ -26,7 +26,7 @@ FOUND = ["series", "bar", "what"]
 
 
 @dataclass(frozen=True)
-class Review:
+class ParityReview:
     "Some bars' decisions, live and again."
 
     looks_n: int  # bars that were looked at
@@ -43,42 +43,42 @@ class Review:
 
 
 def review(
-    desk: Desk,
+    workspace: Workspace,
     since: int,  # open label of the first bar, ns UTC
     until: int,  # of the first bar no longer wanted, ns UTC
-) -> Review:
+) -> ParityReview:
     "Decide every bar that was looked at once more, from the whole tape read in one go, by the clock of its look."
     by_series: dict[str, list[dict]] = defaultdict(list)
-    for look in desk.journal.looks(since=since, until=until):
-        if look["series"].split("/")[0] == desk.provider_name:
+    for look in workspace.journal.looks(since=since, until=until):
+        if look["series"].split("/")[0] == workspace.provider_name:
             by_series[look["series"]].append(look)
     defects, explained, n = [], [], 0
     for name, looks in by_series.items():
-        tape = _Tape(desk, name)
+        tape = _RecordedSeries(workspace, name)
         explained += tape.late(looks)
         defects += tape.unseen(looks)
-        kept = _kept(desk, name, looks)
+        kept = _kept(workspace, name, looks)
         for look in looks:
             there = kept.get((look["policy"], look["bar_ns"]), [])
             n += len(there)
             defects += [(name, look["bar_ns"], what) for what in _differences(look, there, tape)]
     tables = [pd.DataFrame(sorted(rows), columns=FOUND) for rows in (defects, explained)]
     tables = [t.assign(bar=pd.to_datetime(t["bar"].astype("int64"), utc=True)) for t in tables]
-    return Review(sum(map(len, by_series.values())), n, *tables)
+    return ParityReview(sum(map(len, by_series.values())), n, *tables)
 
 
-def _kept(desk: Desk, name: str, looks: list[dict]) -> dict[tuple[str, int], list[Decision]]:
+def _kept(workspace: Workspace, name: str, looks: list[dict]) -> dict[tuple[str, int], list[Decision]]:
     "What the store keeps of a series, by policy and bar."
     _, symbol, timeframe = name.split("/")
     span = {"since": looks[0]["bar_ns"], "until": looks[-1]["bar_ns"] + 1}
     found: dict[tuple[str, int], list[Decision]] = defaultdict(list)
-    for d in desk.store.decisions(**span, instrument=symbol, timeframe=timeframe):
+    for d in workspace.store.decisions(**span, instrument=symbol, timeframe=timeframe):
         if d.setup_id:
             found[d.policy_hash, d.time].append(d)
     return found
 
 
-def _differences(look: dict[str, Any], kept: list[Decision], tape: _Tape) -> list[str]:
+def _differences(look: dict[str, Any], kept: list[Decision], tape: _RecordedSeries) -> list[str]:
     "Where a bar's decisions differ from those made of the whole tape."
     if look["decided"] is None:
         return ["looked at, but the scan was interrupted and never asked for again"]
@@ -90,21 +90,21 @@ def _differences(look: dict[str, Any], kept: list[Decision], tape: _Tape) -> lis
         if before[s].hash() != again[s].hash():
             found = differences(plain(before[s].to_dict()), plain(again[s].to_dict()))
             said += [f"setup {s}: {one}" for one in found]
-    if not said and look["digest"] != digest(again.values()):
+    if not said and look["digest"] != decisions_hash(again.values()):
         said = ["the journal's fingerprint is of other decisions"]
     return said
 
 
-class _Tape:
+class _RecordedSeries:
     "A series' candles, and what can be read from those that had been fetched by a look."
 
-    def __init__(self, desk: Desk, name: str):
-        self.name, self.desk = name, desk
+    def __init__(self, workspace: Workspace, name: str):
+        self.name, self.workspace = name, workspace
         self.key = tuple(name.split("/"))
         self.timeframe = self.key[2]
-        self.bars, fetched = desk.history.bars(*self.key), desk.history.fetched(*self.key)
+        self.bars, fetched = workspace.history.bars(*self.key), workspace.history.fetched(*self.key)
         self.times, self.fetched = self.bars.index.as_unit("ns").asi8, fetched.to_numpy()
-        self._worlds: dict[str, World] = {}
+        self._worlds: dict[str, DecisionConfig] = {}
         self._read: dict[tuple, tuple[Reading, dict[str, Any]]] = {}
 
     def late(self, looks: list[dict]) -> list[tuple]:
@@ -128,7 +128,7 @@ class _Tape:
     def decide(self, look: dict[str, Any]) -> tuple[Decision, ...]:
         "The decisions at a look's bar, from the whole tape."
         if look["world"] not in self._worlds:
-            self._worlds[look["world"]] = World.from_dict(self.desk.journal.world(look["world"]))
+            self._worlds[look["world"]] = DecisionConfig.from_dict(self.workspace.journal.world(look["world"]))
         world = self._worlds[look["world"]]
         reading, known = self._reading(world, look)
         at = reading.at(pd.Timestamp(look["bar_ns"], tz="UTC"))
@@ -137,13 +137,13 @@ class _Tape:
             return ()
         context = Context(
             world.instrument, world.account, look["spread_price"], news=world.news, now_ns=look["now_ns"],
-            last_bar_ns=look["bar_ns"], **known, **round_trip(world.costs),
+            last_bar_ns=look["bar_ns"], **known, **round_trip_cost(world.costs),
         )  # fmt: skip
-        spreads = partial(self.desk.journal.spreads, self.name, look["policy"])
-        judged = with_live_model_scores(context, reading, ids, world, spreads, self.desk.headlines)
+        spreads = partial(self.workspace.journal.spreads, self.name, look["policy"])
+        judged = with_live_model_scores(context, reading, ids, world, spreads, self.workspace.headlines)
         return decide(at, judged, world.policy, setups=world.setups)
 
-    def _reading(self, world: World, look: dict[str, Any]) -> tuple[Reading, dict[str, Any]]:
+    def _reading(self, world: DecisionConfig, look: dict[str, Any]) -> tuple[Reading, dict[str, Any]]:
         "The tape without what came in after the look: read once for all looks that lack the same bars."
         lacks = np.flatnonzero((self.fetched > look["seen_ns"]) & (self.times <= look["bar_ns"]))
         key = (world.name, *lacks.tolist())
@@ -154,7 +154,7 @@ class _Tape:
             asked = world.policy.in_force.risk.stop_atr_timeframe
             self._read[key] = reading, {
                 "quality": verdicts(reading.bars, world.instrument, self.timeframe),
-                "regimes": regime_by_close(bars, world.regime),
-                "stop_atr": stop_noise(bars, bars, world.instrument, world.config, asked),
+                "regimes": regime_series(bars, world.regime),
+                "stop_atr": stop_atr_series(bars, bars, world.instrument, world.config, asked),
             }  # fmt: skip
         return self._read[key]

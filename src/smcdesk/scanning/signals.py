@@ -10,7 +10,7 @@ from smclab.candles import timeframe_ns
 from smclab.decision import Decision
 
 
-def _first_looks(store: Store, labels: pd.DataFrame) -> pd.DataFrame:
+def first_evaluations(store: Store, labels: pd.DataFrame) -> pd.DataFrame:
     "Labels of setups that have none yet: a limit that waits is evaluated at every bar, and labelled at the first."
     labels = labels.drop_duplicates(["setup_id", "policy_hash"])
     known = store.labels(setup_id=labels["setup_id"].tolist(), policy_hash=labels["policy_hash"].unique().tolist())
@@ -23,7 +23,7 @@ def _first_looks(store: Store, labels: pd.DataFrame) -> pd.DataFrame:
 _RANK = {"none": 0, "shadow": 1, "live": 2}
 
 
-def _versions(store: Store, made: list[Decision]) -> pd.DataFrame:
+def signal_versions(store: Store, made: list[Decision]) -> pd.DataFrame:
     "What is told anew: a setup's first signal; and its end, when a later look at a waiting limit says less."
     first = {(r["setup_id"], r["policy_hash"], r["time"]): r for r in signal_rows(tuple(made)).to_dict("records")}
     ids, policies = {d.setup_id for d in made}, {d.policy_hash for d in made}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from smcdesk.schedule.slot_log import Book
+from smcdesk.schedule.slot_log import SlotLog
 from smcdesk.schedule.timetable import Job, Slot, Timetable, due_slots
 
 
@@ -20,9 +20,9 @@ class Done:
     reason: str = ""
 
 
-def wake(
+def run_due(
     schedule: Timetable,
-    book: Book,
+    book: SlotLog,
     clock: Callable[[], datetime],  # UTC
     run: Callable[[str, Job, Slot], Any],  # (name, job, slot); raises when the slot failed
     *,
@@ -47,7 +47,7 @@ def wake(
     return done
 
 
-def run_one(job: Job, slot: Slot, book: Book, clock, run, failed) -> Done:
+def run_one(job: Job, slot: Slot, book: SlotLog, clock, run, failed) -> Done:
     "Run one slot that was claimed."
     try:
         run(slot.job, job, slot)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from smcdesk.project.sqlite import transaction
-from smcdesk.schedule.timetable import Last, Slot, Timetable, _moment, _ns
+from smcdesk.schedule.timetable import Settled, Slot, Timetable, _moment, _ns
 
 
 def book_path(env: str | None = None) -> Path:
@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS jobs (job TEXT PRIMARY KEY, until_ns INTEGER NOT NULL
 STATUSES = ("running", "ok", "failed", "skipped")
 
 
-class Book:
+class SlotLog:
     "What became of every slot, in one SQLite file; every entry is written whole or not at all."
 
     def __init__(self, path: Path):
@@ -60,7 +60,7 @@ class Book:
         finally:
             lock.release()
 
-    def last(self, schedule: Timetable, now: datetime) -> dict[str, Last]:
+    def last(self, schedule: Timetable, now: datetime) -> dict[str, Settled]:
         "What is settled of every job; one that was never seen is settled up to now, and so is a clock set back."
         with self._open() as c:
             for name in schedule.jobs:
@@ -75,7 +75,9 @@ class Book:
                 failed = {t for t, status, tries in rows if status == "failed" and tries <= job.retries}
                 newest = max((t for t, status, _ in rows if status != "skipped"), default=0)
                 again = stuck | (failed & {newest})  # whoever asks holds the timetable: what runs was interrupted
-                found[name] = Last(*(_moment(until[name]), *(frozenset(map(_moment, x)) for x in (again, ran - again))))
+                found[name] = Settled(
+                    *(_moment(until[name]), *(frozenset(map(_moment, x)) for x in (again, ran - again)))
+                )
         return found
 
     def claim(self, slot: Slot, now: datetime) -> bool:  # False: it ran already
@@ -131,7 +133,7 @@ class Book:
 
     @staticmethod
     def _settle(c: sqlite3.Connection, slot: Slot) -> None:
-        key = Book._key(slot)
+        key = SlotLog._key(slot)
         c.execute(
             "INSERT INTO jobs VALUES (?, ?) ON CONFLICT DO UPDATE SET until_ns = MAX(until_ns, ?)", (*key, key[1])
         )

@@ -45,7 +45,7 @@ class Job(BaseModel):
     @classmethod
     def _readable(cls, said: str | None) -> str | None:
         if said is not None:
-            _walls(said)
+            _cron_trigger(said)
         return said
 
     @field_validator("zone")
@@ -126,7 +126,7 @@ class Slot:
 
 
 @dataclass(frozen=True)
-class Last:
+class Settled:
     "What is settled of a job."
 
     until: datetime  # slots up to this moment, this one included, are settled …
@@ -135,7 +135,7 @@ class Last:
 
 
 @cache
-def _walls(cron: str):
+def _cron_trigger(cron: str):
     "A cron line as APScheduler's trigger over wall-clock times."
     from apscheduler.triggers.cron import CronTrigger
 
@@ -152,7 +152,7 @@ def _walls(cron: str):
 def _cron_times(job: Job, after: datetime, until: datetime) -> Iterator[datetime]:
     """Every wall-clock time once: where clocks jump over it, as late after the jump as it lay after its beginning;
     where it comes twice, the first time. A line for every hour runs in both hours of a repeated one."""
-    trigger, zone = _walls(job.cron), ZoneInfo(job.zone)
+    trigger, zone = _cron_trigger(job.cron), ZoneInfo(job.zone)
     folds = (0, 1) if job.cron.split()[1].startswith("*") else (0,)
     wall = (after - _DAY).astimezone(zone).replace(tzinfo=UTC)
     last = (until + _DAY).astimezone(zone).replace(tzinfo=UTC)
@@ -194,7 +194,7 @@ def slots_between(
 
 def due_slots(
     schedule: Timetable,
-    last: Mapping[str, Last],  # by job; a job that is not in it begins with the next slot
+    last: Mapping[str, Settled],  # by job; a job that is not in it begins with the next slot
     now: datetime,  # UTC
 ) -> list[Slot]:  # in order of due; each job's newest is to be run, the others say why not
     "Which slots are due: this function is the scheduler, whatever wakes it."

@@ -16,7 +16,7 @@ from smcdesk.project import paths
 from smcdesk.reports import runner
 
 
-class Papermill(DefaultExecutionManager):
+class PapermillExecutor(DefaultExecutionManager):
     "Executes a job's notebook; a parameter it does not have is refused, a failure keeps the notebook with the error."
 
     def execute(self) -> None:
@@ -24,7 +24,7 @@ class Papermill(DefaultExecutionManager):
         source, job = Path(self.staging_paths["input"]), self.model
         done = source.with_name(f".{source.stem}.done.ipynb")
         known = runner.defaults(source)
-        values = runner.resolve(source.stem, known, job.parameters or {})
+        values = runner.resolve_parameters(source.stem, known, job.parameters or {})
         try:
             papermill.execute_notebook(
                 str(source), str(done), parameters=values, cwd=str(paths.root()), kernel_name="python3",

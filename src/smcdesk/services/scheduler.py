@@ -14,8 +14,8 @@ from typing import Any
 from smcdesk.project import paths
 from smcdesk.reports import runner
 from smcdesk.schedule import slot_log, timetable
-from smcdesk.schedule.runner import Done, run_one, wake
-from smcdesk.schedule.slot_log import Book
+from smcdesk.schedule.runner import Done, run_due, run_one
+from smcdesk.schedule.slot_log import SlotLog
 from smcdesk.schedule.timetable import Job, Slot
 from smclab.candles import BadConfig, nearest
 
@@ -32,7 +32,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-class Keeper:
+class Scheduler:
     "One environment's timetable."
 
     def __init__(self, env: str | None = "paper", *, clock: Callable[[], datetime] = now):
@@ -41,7 +41,7 @@ class Keeper:
         self._known = runner.reports(self.root)
         for name, job in self.schedule.jobs.items():
             self._check(name, job)
-        self.book = Book(slot_log.book_path(env))
+        self.book = SlotLog(slot_log.book_path(env))
         self._stop = threading.Event()
 
     def _check(self, name: str, job: Job) -> None:
@@ -51,7 +51,7 @@ class Keeper:
                 f"schedule.jobs.{name}.report: there is no report {job.report!r}{nearest(job.report, self._known)}"
             )
         paths.check_env(job.env)
-        runner.resolve(job.report, runner.defaults(self._known[job.report]), job.params)
+        runner.resolve_parameters(job.report, runner.defaults(self._known[job.report]), job.params)
 
     # --- running
 
@@ -76,11 +76,11 @@ class Keeper:
         with Store(env=job.env or self.env) as store:
             if store.revision() is None:
                 store.upgrade()
-            enqueue(store, **messages.failure(job.report, slot.name, error, when, params=job.params))
+            enqueue(store, **messages.failure_message(job.report, slot.name, error, when, params=job.params))
 
     def wake(self) -> list[Done]:
         "Run whatever is due."
-        done = wake(
+        done = run_due(
             self.schedule, self.book, self.clock, self.run, failed=self.failed, stop=self._stop.is_set
         )  # fmt: skip
         if done:
@@ -198,7 +198,7 @@ class Keeper:
             f"ExecStart={self._command('run')}\nRestart=on-failure\nRestartSec=30\nTimeoutStopSec=300\n"
             "KillMode=mixed\n\n[Install]\nWantedBy=default.target\n"
         )
-        wake = (
+        once = (
             f"[Unit]\nDescription=smcdesk timetable ({env}), one look\n\n[Service]\nType=oneshot\n{work}"
             f"ExecStart={self._command('wake')}\n"
         )
@@ -208,7 +208,7 @@ class Keeper:
             + "".join(f"OnCalendar={m}\n" for m in moments)
             + "AccuracySec=1s\nPersistent=true\n\n[Install]\nWantedBy=timers.target\n"
         )
-        return {f"{name}.service": stay, f"{name}-wake.service": wake, f"{name}-wake.timer": timer}
+        return {f"{name}.service": stay, f"{name}-wake.service": once, f"{name}-wake.timer": timer}
 
 
 def when(job: Job) -> str:
@@ -219,7 +219,7 @@ def when(job: Job) -> str:
     return f"{job.cron} {job.zone}"
 
 
-def said(entry: dict[str, Any]) -> str:
+def status_text(entry: dict[str, Any]) -> str:
     "What became of a slot, in words."
     tries = f" after {entry['tries']} tries" if entry["tries"] > 1 else ""
     return f"{entry['status']}{tries}" + (f": {entry['reason']}" if entry["reason"] else "")

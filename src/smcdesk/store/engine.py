@@ -108,7 +108,7 @@ def engine(url: URL) -> Engine:
 
 
 @contextmanager
-def plainly(url: URL) -> Iterator[None]:
+def translate_errors(url: URL) -> Iterator[None]:
     "Database errors in the words of this house."
     try:
         yield
@@ -130,14 +130,14 @@ def plainly(url: URL) -> Iterator[None]:
 def reading(made: Engine) -> Iterator[Connection]:
     "A transaction that sees one moment and writes nothing."
     level = {} if is_sqlite(made.url) else {"isolation_level": "REPEATABLE READ"}
-    with plainly(made.url), made.connect().execution_options(**level) as connection, connection.begin():
+    with translate_errors(made.url), made.connect().execution_options(**level) as connection, connection.begin():
         yield connection
 
 
 @contextmanager
 def writing(made: Engine) -> Iterator[Connection]:
     "A transaction that writes all or nothing; other writers wait for its end."
-    with plainly(made.url), made.connect().execution_options(writes=True) as connection, connection.begin():
+    with translate_errors(made.url), made.connect().execution_options(writes=True) as connection, connection.begin():
         if not is_sqlite(made.url):
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{WAIT_S}s'")
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})")

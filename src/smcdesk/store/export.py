@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from smcdesk.project.files import whole_folder
+from smcdesk.project.files import atomic_folder
 from smcdesk.store.models import canonical
 from smcdesk.store.rows import DAY_NS
 from smclab.candles import BadConfig, nearest
@@ -40,7 +40,7 @@ def write(folder: Path, frames: dict[str, pd.DataFrame], formats: tuple[str, ...
     for word in formats:
         if word not in FORMATS:
             raise BadConfig(f"an export has no format {word!r}{nearest(word, FORMATS)} (known: {', '.join(FORMATS)})")
-    with whole_folder(folder) as part:
+    with atomic_folder(folder) as part:
         for name, table in frames.items():
             flat = table.apply(_flat)
             if "parquet" in formats:

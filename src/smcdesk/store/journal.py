@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS scans (
 LOOK = ("series", "policy", "bar_ns", "world", "slot", "now_ns", "seen_ns", "spread_price", "decided", "digest")
 
 
-class Journal:
+class ScanJournal:
     "One line per bar that was looked at, also when nothing happened: by which clock, in which world."
 
     def __init__(self, path: Path):
@@ -118,7 +118,7 @@ class Journal:
         return json.loads(text)
 
 
-def digest(decisions: Iterable[Decision]) -> str:  # 16 hex digits
+def decisions_hash(decisions: Iterable[Decision]) -> str:  # 16 hex digits
     "A fingerprint of a bar's decisions."
     return hashlib.sha256("".join(d.hash() for d in decisions).encode()).hexdigest()[:16]
 

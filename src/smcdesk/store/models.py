@@ -223,7 +223,14 @@ class LabelRow(Base):
     time_in_trade_bars: Mapped[int | None]
 
 
-LATER = ("outcome", "outcome_known_at", "actual_rr", "mae_r", "mfe_r", "time_in_trade_bars")  # what fill_outcomes fills
+OUTCOME_COLUMNS = (
+    "outcome",
+    "outcome_known_at",
+    "actual_rr",
+    "mae_r",
+    "mfe_r",
+    "time_in_trade_bars",
+)  # what fill_outcomes fills
 
 
 class BaselineRow(Base):

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import BigInteger, Boolean, Column, Double, Table
 
-from smcdesk.store.models import LATER, Json, Nanoseconds
+from smcdesk.store.models import OUTCOME_COLUMNS, Json, Nanoseconds
 from smclab.candles import BadConfig, nearest
 
 DAY_NS = 86_400_000_000_000
@@ -42,9 +42,9 @@ def _checked_row(table: str, n: int, row: Mapping[str, Any], columns: Mapping[st
     "One row, every column present."
     where = f"{table}, row {n}"
     for name in row:
-        if name not in columns and name in LATER and not is_missing(row[name]):
+        if name not in columns and name in OUTCOME_COLUMNS and not is_missing(row[name]):
             raise BadConfig(f"{where}: {name} is a later fact, write it by fill_outcomes")
-        if name not in columns and name not in (*LATER, "recorded_at"):
+        if name not in columns and name not in (*OUTCOME_COLUMNS, "recorded_at"):
             raise BadConfig(f"{where}: {table} has no column {name!r}{nearest(name, columns)}")
     return {name: value(column, row.get(name), where) for name, column in columns.items()}
 

@@ -19,7 +19,7 @@ from smcdesk.store import engine as engines
 from smcdesk.store import export, revisions
 from smcdesk.store.decisions import ASKED_AGAIN, contradicted, each_once, from_rows, to_rows
 from smcdesk.store.models import (
-    LATER,
+    OUTCOME_COLUMNS,
     BaselineRow,
     DecisionRow,
     InstrumentRow,
@@ -115,7 +115,7 @@ class Store:
         except OSError as error:
             raise BadConfig(f"the store {file} cannot be made there: {error}") from error
         try:
-            with engines.plainly(self.url), closing(self._engine.raw_connection()) as raw:
+            with engines.translate_errors(self.url), closing(self._engine.raw_connection()) as raw:
                 raw.execute("PRAGMA journal_mode = WAL")  # readers do not wait for the writer
             yield
         finally:
@@ -199,7 +199,7 @@ class Store:
 
     def record_labels(self, rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> int:  # how many were new
         "Keep evaluated setups as they were known at decision time; outcomes come later, by `fill_outcomes`."
-        return self._record(LABELS, rows, ASKED_AGAIN, hidden=("recorded_at", *LATER))
+        return self._record(LABELS, rows, ASKED_AGAIN, hidden=("recorded_at", *OUTCOME_COLUMNS))
 
     def record_signals(self, rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> int:  # how many were new
         "Keep what was told about setups; a changed signal is a row with the next version."
@@ -216,11 +216,11 @@ class Store:
         filled = 0
         with self._write() as connection:
             for some in _chunks(given):
-                stored = self._stored(connection, LABELS, some, (*key, "time", *LATER))
+                stored = self._stored(connection, LABELS, some, (*key, "time", *OUTCOME_COLUMNS))
                 new = [row for row in some if _is_new_outcome(row, stored.get((row["setup_id"], row["policy_hash"])))]
                 if new:
                     which = and_(*(LABELS.c[k] == bindparam(f"the_{k}") for k in key), LABELS.c.outcome.is_(None))
-                    change = update(LABELS).where(which).values({c: bindparam(f"its_{c}") for c in LATER})
+                    change = update(LABELS).where(which).values({c: bindparam(f"its_{c}") for c in OUTCOME_COLUMNS})
                     connection.execute(
                         change, [{(f"the_{k}" if k in key else f"its_{k}"): v for k, v in row.items()} for row in new]
                     )
@@ -321,7 +321,7 @@ class Store:
         found = self._frame(LABELS, since, until, where, extra)
         if by is not None:
             later = found["outcome_known_at"] > pd.Timestamp(by, tz="UTC")
-            for name in LATER:
+            for name in OUTCOME_COLUMNS:
                 found[name] = found[name].mask(later)
         return found
 
@@ -485,7 +485,7 @@ def _conditions(table: Table, since, until, where: Mapping[str, Any], other: Map
 
 def _outcomes(rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     "Rows of outcomes, checked, each once."
-    own = ("setup_id", "policy_hash", *LATER)
+    own = ("setup_id", "policy_hash", *OUTCOME_COLUMNS)
     given = checked_rows(LABELS, rows, hidden=tuple(c.name for c in LABELS.c if c.name not in own))
     for n, row in enumerate(given):
         needed = ("outcome", "outcome_known_at", *(() if row["outcome"] == "never_filled" else ("actual_rr",)))
@@ -507,8 +507,8 @@ def _is_new_outcome(row: Mapping[str, Any], stored: Mapping[str, Any] | None) ->
         )
     if stored["outcome"] is None:
         return True
-    known = {k: stored[k] for k in LATER}
-    told = {k: row[k] for k in LATER}
+    known = {k: stored[k] for k in OUTCOME_COLUMNS}
+    told = {k: row[k] for k in OUTCOME_COLUMNS}
     if known != told:
         raise contradiction(f"the outcome of {which}", known, told, "Find out which is true; a known outcome stays.")
     return False
