@@ -33,10 +33,10 @@ notebooks: .venv/dev
 alone: .venv/dev ## the library with nothing else installed
 	$(PYTHON) -m venv --clear .venv/alone
 	.venv/alone/bin/python -m pip install -q -c requirements.lock .
-	.venv/alone/bin/python -I tests/alone.py
+	.venv/alone/bin/python -I tests/house/alone.py
 
 parity: .venv/dev ## a hundred thousand random trades through backtrader, each identical
-	PARITY_TRADES=100000 $(BIN)/pytest -s tests/test_parity.py
+	PARITY_TRADES=100000 $(BIN)/pytest -s tests/lab/test_parity.py
 
 sync: .venv/dev ## format, clean and export the notebooks: the diff should be only yours
 	$(BIN)/ruff format .

@@ -46,19 +46,11 @@ def server():
         yield url
 
 
-def new_schema(url: str) -> str:
-    "The server's database, seen through an empty schema of its own: cheaper than a database for each test."
-    name = f"store_{next(numbers)}"
-    with engine.writing(engine.engine(engine.checked(url))) as c:
-        c.exec_driver_sql(f"CREATE SCHEMA {name}")
-    return f"{url}?options=-csearch_path%3D{name}"
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request, tmp_path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'deep' / 'store.db'}"
-    return new_schema(request.getfixturevalue("server"))
+    return postgres.new_schema(request.getfixturevalue("server"))
 
 
 @pytest.fixture

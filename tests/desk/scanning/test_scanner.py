@@ -275,7 +275,9 @@ def test_scan_with_a_champion_goes_by_what_it_said_when_the_setup_was_new(bars, 
         workspace = desks.workspace() if n == k + 9 else workspace
         look(desks, workspace, n)
     assert set(asked) == {("smclab-MADEUP-15m", "3")}
-    told = pd.DataFrame([(d.setup_id, d.confidence, d.confidence_kind) for d in workspace.store.decisions() if d.setup_id])
+    told = pd.DataFrame(
+        [(d.setup_id, d.confidence, d.confidence_kind) for d in workspace.store.decisions() if d.setup_id]
+    )
     told.columns = ["setup", "confidence", "kind"]
     assert set(told["kind"]) == {"model"} and told["setup"].duplicated().any()
     assert (told.groupby("setup")["confidence"].nunique() == 1).all() and told["confidence"].nunique() > 1
@@ -314,7 +316,9 @@ def test_run_over_what_scans_decided_is_refused_and_nothing_is_forgotten(bars, t
     look(desks, workspace, k - 1), look(desks, workspace, k)
     monkeypatch.setattr("smcdesk.store.journal.journal_of", lambda env: workspace.journal.path)
     made = tuple(d for d in workspace.store.decisions() if d.setup_id)
-    again = EvaluatedTape(workspace.configs[SYMBOL].instrument, workspace.policy_hash, made, pd.DataFrame(), pd.DataFrame())
+    again = EvaluatedTape(
+        workspace.configs[SYMBOL].instrument, workspace.policy_hash, made, pd.DataFrame(), pd.DataFrame()
+    )
     with pytest.raises(DatasetError, match="MADEUP 15m is decided by scans in environment test"):
         DecisionStore(SYMBOL, "test").save(again)
     assert not (house / "data" / "07_model_output" / "store_test.db").exists()
@@ -334,7 +338,9 @@ def test_digest_of_a_stretch_counts_what_was_told_in_it(played, house):
     since, until = found[0].now.floor("h"), found[-1].now.ceil("h")
     told = daily_digest.span(workspace, "test", ("15m", "1h"), since, until)
     new = pd.concat([s.new for s in found])
-    assert len(told.signals) == len(new) and len(told.outcomes) == int(workspace.store.labels()["outcome"].notna().sum())
+    assert len(told.signals) == len(new) and len(told.outcomes) == int(
+        workspace.store.labels()["outcome"].notna().sum()
+    )
     assert f"{int((new['status'] == 'new').sum())} signals" in daily_digest.verdict(told)
     week = daily_digest.week_verdict(
         daily_digest.WeeklyReview(told, None, review(workspace, since.value, until.value), daily_digest.missed(told))

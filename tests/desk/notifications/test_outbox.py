@@ -14,7 +14,6 @@ import postgres
 import pytest
 import wire
 from sqlalchemy import select
-from test_store import new_schema
 from typer.testing import CliRunner
 
 from smcdesk.notifications import messages, outbox
@@ -86,7 +85,11 @@ def clock():
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store(request, tmp_path, clock):
     kind = request.param
-    url = f"sqlite:///{tmp_path / 'store.db'}" if kind == "sqlite" else new_schema(request.getfixturevalue("server"))
+    url = (
+        f"sqlite:///{tmp_path / 'store.db'}"
+        if kind == "sqlite"
+        else postgres.new_schema(request.getfixturevalue("server"))
+    )
     with Store(url, clock=clock) as s:
         s.upgrade()
         yield s

@@ -11,8 +11,8 @@ from smcdesk.providers.clocks import weekly_clock
 from smcdesk.providers.files import BadFile, read_file, symbol_from
 from smclab.candles import BadBars, BadConfig, fingerprint, infer_timeframe, quality, timeframe_ns
 
-ROOT = Path(__file__).parents[1]
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+ROOT = Path(__file__).resolve().parents[3]
+SHARED = ROOT.parent / "shared"
 OHLCV = ["open", "high", "low", "close", "volume"]
 
 # Three hours from 2024-01-30 22:00 UTC, over a day's end and past the twelfth, written in every dialect.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
 import pwd
 import shutil
@@ -13,7 +14,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from smcdesk.store import engine
+
 USER = "smclab"
+_numbers = itertools.count()
 SETTINGS = """
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
@@ -95,3 +99,11 @@ def server() -> Iterator[str]:  # URL of its database `postgres`
             run("pg_ctl", "-w", "-m", "immediate", "stop")
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def new_schema(url: str) -> str:
+    "The server's database, seen through an empty schema of its own: cheaper than a database for each test."
+    name = f"store_{next(_numbers)}"
+    with engine.writing(engine.engine(engine.checked(url))) as c:
+        c.exec_driver_sql(f"CREATE SCHEMA {name}")
+    return f"{url}?options=-csearch_path%3D{name}"
