@@ -84,12 +84,9 @@ def clock():
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store(request, tmp_path, clock):
-    kind = request.param
-    url = (
-        f"sqlite:///{tmp_path / 'store.db'}"
-        if kind == "sqlite"
-        else postgres.new_schema(request.getfixturevalue("server"))
-    )
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    if request.param == "postgresql":
+        url = postgres.new_schema(request.getfixturevalue("server"))
     with Store(url, clock=clock) as s:
         s.upgrade()
         yield s
