@@ -75,9 +75,9 @@ class House:
         store.upgrade()
         parts = {
             "provider": self.provider, "provider_name": "recorded", "history": CandleHistory(self.folder / "raw"),
-            "store": store,
-            "configs": self.configs, "account": self.account, "calendar": self.calendar, "champions": self.champions, "rules": self.rules,
-            "clock": self.clock, "states": self.folder / "readers", "first_bars": 1500,
+            "store": store, "configs": self.configs, "account": self.account, "calendar": self.calendar,
+            "champions": self.champions, "rules": self.rules, "clock": self.clock,
+            "states": self.folder / "readers", "first_bars": 1500,
         }  # fmt: skip
         return Workspace(**(parts | changes))
 
