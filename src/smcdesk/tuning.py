@@ -13,7 +13,7 @@ import pandas as pd
 from smcdesk import studies
 from smcdesk.studies import Chosen, Combination, Tape
 from smclab.candles import BadConfig, fingerprint, nearest
-from smclab.config import Settings, setting
+from smclab.settings import setting, Settings
 from smclab.reading import Config, read
 from smclab.scorecard import deflated_sharpe, figure, moments, probabilistic_sharpe, sharpes, trading_days
 from smclab.setups import SetupConfig, candidates, warmup_bars

@@ -9,8 +9,8 @@ __all__ = ['plot']
 import numpy as np
 import pandas as pd
 
-from .canvas import PAPER, Style, caption, decimals, finish, font_face
-from .canvas import need, place, sheet, short_name, sides, tick_of
+from .axes import caption, decimals, finish, font_face, PAPER, Style
+from .axes import need, place, sheet, short_name, sides, tick_of
 from .marks import CROWDED_BARS, FIRST_LAYERS, KILLZONES, LINE_BARS, PLOT_BARS, ZONES_SHOWN, Marks, marks
 
 # %% ../../nbs/92_candle_chart.ipynb #09df40e6

@@ -12,7 +12,7 @@ import numpy as np
 
 from .candles import BadConfig
 from .candle_chart import plot
-from .canvas import NIGHT, PAPER, Style, decimals, finish, font_face, sheet
+from .axes import decimals, finish, font_face, NIGHT, PAPER, sheet, Style
 from .marks import BREAK_LABELS, CROWDED_BARS, EXPLORE_BARS, FIRST_LAYERS, KILLZONES
 from .marks import LAYERS, LINE_BARS, PLOT_BARS, ZONES_SHOWN, Marks, marks
 from .page import NEARBY, explore

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from .candles import timeframe_ns
-from .canvas import PAPER, Style, caption, need, tick_of
+from .axes import caption, need, PAPER, Style, tick_of
 from .marks import EXPLORE_BARS, FIRST_LAYERS, KILLZONES, marks
 from .traces import FIRST_VIEW_BARS, MOST_CANDLES, Board, bar_traces, clock_traces
 from .traces import structure_traces, trade_traces, zone_traces

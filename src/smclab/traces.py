@@ -10,7 +10,7 @@ __all__ = ['GAP_LIFE', 'BLOCK_LIFE', 'MOST_CANDLES', 'FIRST_VIEW_BARS', 'Board',
 import numpy as np
 import pandas as pd
 
-from .canvas import Style, decimals, need, short_name, sides
+from .axes import decimals, need, short_name, sides, Style
 from .marks import BREAK_LABELS, CROWDED_BARS, Marks
 
 # %% ../../nbs/93_traces.ipynb #63e779c3
