@@ -79,7 +79,7 @@ class Settings:
         types = {f.name: f.type for f in fields(cls)}
         for name in values or {}:
             if name not in types:
-                raise BadConfig(f"{cls.__name__} has no setting {name!r}{nearest(name, known)}")
+                raise BadConfig(f"{cls.__name__} has no setting {name!r}{nearest(name, types)}")
         nested = {n: isinstance(t, type) and issubclass(t, Settings) for n, t in types.items()}
         return cls(**{n: types[n].from_dict(v) if nested[n] else v for n, v in (values or {}).items()})
 
