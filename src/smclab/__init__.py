@@ -27,7 +27,7 @@ __all__ = sorted(_PUBLIC)
 
 
 def __getattr__(name: str):
-    "Rooms open when they are first asked for, so that importing the package stays light."
+    "A room is imported when a name of it is first used, so that importing the package stays light."
     if name in _PUBLIC:
         return getattr(import_module(f"smclab.{_PUBLIC[name]}"), name)
     raise AttributeError(f"module 'smclab' has no attribute {name!r}")

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from .candles import BadConfig, nearest, timeframe_ns
-from .config import Settings, setting
+from .settings import setting, Settings
 from .instruments import Instrument
 from .instruments import instrument as profile
 from .news import MINUTE_NS, NewsCalendar

@@ -19,7 +19,7 @@ import pandas as pd
 from numba import njit
 
 from .candles import BadConfig, nearest
-from .config import Settings, setting
+from .settings import setting, Settings
 from .model import auc, log_loss
 from .splits import combinatorial, walk_forward
 

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from .candles import COLUMNS, BadBars, BadConfig, check, infer_timeframe, nearest, timeframe_ns
-from .config import Settings, setting
+from .settings import setting, Settings
 from .events import F_ATTR, F_BOTTOM, F_TOP, FAMILIES, I_KIND, I_KNOWN, I_SIDE, KINDS
 from .events import grown, kernel, known_by, merge
 from .instruments import Instrument

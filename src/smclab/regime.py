@@ -14,7 +14,7 @@ import pandas as pd
 from numba import njit
 
 from .candles import BadBars, BadConfig
-from .config import Settings, setting
+from .settings import setting, Settings
 from .risk import REGIMES
 
 # %% ../../nbs/64_regime.ipynb #dba773c7

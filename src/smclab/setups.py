@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from .candles import BadConfig, nearest, timeframe_ns
-from .config import Settings, setting
+from .settings import setting, Settings
 from .grammar import BREAKS, GRAMMAR, N_POOLS, ZONE_KINDS, Looks, Stages, Terms, decimals
 from .grammar import grammar_advance, grammar_forget, grammar_looks, grammar_stages, grammar_state
 from .grammar import standing, untouched

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from .candles import BadConfig
-from .config import Settings, setting
+from .settings import setting, Settings
 from smclab.scorecard import (
     Overfit, days_per_year, deflated_sharpe, figure, intervals, moments, overfit, probabilistic_sharpe, sharpes,
 )  # fmt: skip

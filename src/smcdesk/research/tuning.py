@@ -14,7 +14,7 @@ from smcdesk.research import sweep, tape, workers
 from smcdesk.research.sweep import SelectedRun
 from smcdesk.research.tape import Combination, ResearchTape
 from smclab.candles import BadConfig, fingerprint, nearest
-from smclab.config import Settings, setting
+from smclab.settings import setting, Settings
 from smclab.reading import Config, read
 from smclab.scorecard import deflated_sharpe, figure, moments, probabilistic_sharpe, sharpes, trading_days
 from smclab.setups import SetupConfig, candidates, warmup_bars
