@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from smcdesk.registry import Champion, scorer
+from smclab.classifier import KINDS, Model
 from smclab.features import features
 from smclab.instruments import instrument
-from smclab.learner import KINDS, Model, ModelConfig, _fitted, fit
+from smclab.learner import ModelConfig, _fitted, fit
 from smclab.reading import read
 from smclab.regime import regimes
 from smclab.setups import candidates

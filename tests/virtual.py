@@ -16,7 +16,7 @@ from smcdesk.providers.recorded import Recorded
 from smcdesk.store import Store
 from smcdesk.world import World, rules, worlds
 from smclab import tapes
-from smclab.learner import Model
+from smclab.classifier import Model
 
 SYMBOL = "MADEUP"
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from .candles import BadConfig
 from .learner import ModelConfig, folds, shortage
-from .model import auc
+from .score_test import auc
 
 # %% ../../nbs/68_audit.ipynb #9c669087
 MAX_AUC = 0.75  # of one column alone, out of fold
