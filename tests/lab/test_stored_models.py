@@ -1,8 +1,8 @@
 """Models that were registered before the rooms moved still load and give the same numbers.
 
 The pickles in `stored_models` were written at commit 9118f9c as the registry wrote them then: cloudpickle of a served
-model, one of each kind. They name the classes at their old addresses, Served in the Desk's `served` and Model in the Lab's `learner`.
-`answers.json` holds what they answered there. Digits beyond the twelfth belong to the processor.
+model, one of each kind. They name the classes at their old addresses, Served in the Desk's `served` and Model in the
+Lab's `learner`. `answers.json` holds what they answered. Digits beyond the twelfth belong to the processor.
 """
 
 import importlib
