@@ -204,7 +204,7 @@ def _draws(n: int, config: ModelConfig) -> np.ndarray:  # (n_boot, n) positions
     "Resamples of rows in order, in circular runs of neighbours."
     rng, run = np.random.Generator(np.random.PCG64(config.seed)), min(config.boot_block, n)
     first = rng.integers(0, n, (config.n_boot, math.ceil(n / run)))
-    return ((first[:, :, None] + np.arange(run)) % n).reshape(config.n_boot, -1)[:, :n]
+    return ((first[:, :, None] + np.arange(run)) % n).reshape(config.n_boot, first.shape[1] * run)[:, :n]
 
 
 def _ends(values: np.ndarray) -> tuple[float, float]:
