@@ -16,7 +16,7 @@ import pandas as pd
 from smcdesk.modelling.registry import Champion, scorer
 from smclab.features import features
 from smclab.instruments import instrument
-from smclab.learner import KINDS, Model, ModelConfig, _fitted, fit
+from smclab.learner import ModelConfig, _fitted, fit
 from smclab.reading import read
 from smclab.regime import regimes
 from smclab.setups import candidates

@@ -23,8 +23,9 @@ from smclab.execution import Costs, Rules
 from smclab.features import features
 from smclab.gates import Context
 from smclab.instruments import instrument
-from smclab.learner import ModelConfig, fit, promotion
+from smclab.learner import ModelConfig, fit
 from smclab.news import NewsCalendar
+from smclab.promotion import promotion
 from smclab.reading import read
 from smclab.regime import RegimeConfig
 from smclab.risk import Account, preset

@@ -16,7 +16,7 @@ from smcdesk.scanning.workspace import Workspace
 from smcdesk.schedule.slot_log import SlotLog
 from smcdesk.store import Store
 from smclab import tapes
-from smclab.learner import Model
+from smclab.classifier import Model
 
 SYMBOL = "MADEUP"
 
