@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from smcdesk.modelling.registry import Champion, scorer
+from smclab.classifier import KINDS, Model
 from smclab.features import features
 from smclab.instruments import instrument
 from smclab.learner import ModelConfig, _fitted, fit
