@@ -20,7 +20,7 @@ from pathlib import Path
 
 from smclab import tapes
 from smclab.charts import FIRST_LAYERS, LAYERS, explore
-from smclab.reading import read
+from smclab.reader import read
 
 BARS, MOVES, WAIT_S = 20_000, 20, 120
 FLAGS = [

@@ -16,7 +16,7 @@ import talib
 from smclab.features import _BARS, FeatureConfig, _of_bars, _window, features
 from smclab.instruments import instrument
 from smclab.news import NewsCalendar
-from smclab.reading import read
+from smclab.reader import read
 from smclab.sentiment import Sentiment
 from smclab.setups import candidates, candidates_at
 from smclab.tapes import market

@@ -17,7 +17,7 @@ from smcdesk.registry import Champion, scorer
 from smclab.features import features
 from smclab.instruments import instrument
 from smclab.learner import KINDS, Model, ModelConfig, _fitted, fit
-from smclab.reading import read
+from smclab.reader import read
 from smclab.regime import regimes
 from smclab.setups import candidates
 from smclab.tapes import market

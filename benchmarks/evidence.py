@@ -21,9 +21,10 @@ from smclab.gates import GATES, Context, gate_table
 from smclab.instruments import instrument
 from smclab.labels import barrier_outcomes
 from smclab.news import NewsCalendar
-from smclab.reading import Config, read
+from smclab.reader import read
 from smclab.risk import Account, Policy, preset
 from smclab.setups import SetupConfig, candidates, warmup_bars
+from smclab.timeframes import Config
 from smclab.walkforward import study
 
 HERE = Path(__file__).resolve().parent

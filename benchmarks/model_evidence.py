@@ -24,7 +24,7 @@ from smclab.gates import Context
 from smclab.instruments import instrument
 from smclab.learner import ModelConfig, fit, promotion
 from smclab.news import NewsCalendar
-from smclab.reading import read
+from smclab.reader import read
 from smclab.regime import RegimeConfig
 from smclab.risk import Account, preset
 from smclab.setups import candidates

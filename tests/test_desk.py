@@ -159,9 +159,9 @@ def test_a_stray_parameter_and_a_stray_entry_are_noticed(house):
 def test_conf_values_build_what_they_configure(house, env):
     from smcdesk.pipelines.decide import trading_costs, trading_rules
     from smclab.instruments import instrument
-    from smclab.reading import Config
     from smclab.risk import Account, Policy
     from smclab.setups import SetupConfig
+    from smclab.timeframes import Config
 
     p = project.parameters(env)
     Config.from_dict(p["reading"]), SetupConfig.from_dict(p["setups"]), Account.from_dict(p["account"])

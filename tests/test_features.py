@@ -17,7 +17,7 @@ from smclab.candles import BadConfig
 from smclab.features import DICTIONARY, FeatureConfig, features
 from smclab.instruments import instrument
 from smclab.news import NewsCalendar
-from smclab.reading import read
+from smclab.reader import read
 from smclab.sentiment import Sentiment
 from smclab.setups import candidates, candidates_at
 

@@ -15,7 +15,7 @@ from smclab.features import features
 from smclab.gates import Context
 from smclab.instruments import instrument
 from smclab.learner import KINDS, SELECTED, ModelConfig, Promotion, fit, promotion
-from smclab.reading import read
+from smclab.reader import read
 from smclab.regime import RegimeConfig, hmm_regimes, regimes
 from smclab.risk import REGIMES, Account, Policy, preset
 from smclab.setups import SetupConfig, candidates

@@ -12,7 +12,7 @@ from smclab.decision import decide_all
 from smclab.execution import Costs, intent_table, intents
 from smclab.gates import Context
 from smclab.instruments import instrument
-from smclab.reading import read
+from smclab.reader import read
 from smclab.replay import replay
 from smclab.risk import Account, Policy
 

@@ -21,7 +21,7 @@ from smcdesk.world import World, worlds
 from smclab.candles import BadConfig
 from smclab.features import features
 from smclab.news import NewsCalendar
-from smclab.reading import Reader, read
+from smclab.reader import Reader, read
 from smclab.setups import candidates, evaluations_at
 
 FOREVER = (0, 2**62)

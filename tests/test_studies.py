@@ -31,7 +31,7 @@ from smclab.decision import decide_all
 from smclab.execution import Costs, Rules, intents
 from smclab.gates import Context
 from smclab.instruments import instrument
-from smclab.reading import read
+from smclab.reader import read
 from smclab.replay import replay
 from smclab.risk import Account, Policy
 from smclab.setups import candidates, warmup_bars

@@ -181,8 +181,8 @@ def read(
     from smcdesk.providers.files import read_file, symbol_from
     from smclab.candles import check, resample, timeframe_ns
     from smclab.instruments import instrument as profile
-    from smclab.reading import Config
-    from smclab.reading import read as read_market
+    from smclab.reader import read as read_market
+    from smclab.timeframes import Config
 
     if timeframe:
         timeframe_ns(timeframe)

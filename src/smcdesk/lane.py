@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from smcdesk import registry
+from smcdesk.disk import whole_file
 from smcdesk.pipelines.decide import (
     regime_by_close,
     round_trip,
@@ -18,7 +19,8 @@ from smcdesk.world import World
 from smclab.candles import timeframe_ns
 from smclab.decision import Decision, decide
 from smclab.gates import Context
-from smclab.reading import Reader, Reading, ReadingNow
+from smclab.reader import Reader, ReadingNow
+from smclab.reading import Reading
 from smclab.sentiment import Sentiment
 from smclab.setups import candidates, evaluations_at
 
@@ -47,7 +49,7 @@ class Lane:
         if self.file is None or not self.file.exists():
             return None
         try:
-            return Reader.load(str(self.file))
+            return Reader.from_bytes(self.file.read_bytes())
         except Exception:  # a state is a shortcut: whatever is wrong with it, the candles are read again
             return None
 
@@ -111,8 +113,8 @@ class Lane:
     def save(self, every: int = SAVE_BARS) -> None:
         "Put the reader away when enough was read since the last time."
         if self.file is not None and self.n - self._saved_n >= every:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            self._reader.save(str(self.file))
+            with whole_file(self.file) as part:
+                part.write_bytes(self._reader.to_bytes())
             self._saved_n = self.n
 
 

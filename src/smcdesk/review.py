@@ -19,7 +19,8 @@ from smcdesk.store.rows import differences, plain
 from smcdesk.world import World
 from smclab.decision import Decision, decide
 from smclab.gates import Context
-from smclab.reading import Reading, read
+from smclab.reader import read
+from smclab.reading import Reading
 from smclab.setups import candidates_at
 
 FOUND = ["series", "bar", "what"]

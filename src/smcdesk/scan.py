@@ -23,7 +23,7 @@ from smcdesk.store import Store
 from smclab.candles import BadConfig, timeframe_ns
 from smclab.decision import Decision
 from smclab.gates import Context
-from smclab.reading import ReadingNow
+from smclab.reader import ReadingNow
 
 
 def _moment_ns(t: datetime) -> int:

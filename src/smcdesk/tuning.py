@@ -14,9 +14,10 @@ from smcdesk import studies
 from smcdesk.studies import Chosen, Combination, Tape
 from smclab.candles import BadConfig, fingerprint, nearest
 from smclab.config import Settings, setting
-from smclab.reading import Config, read
+from smclab.reader import read
 from smclab.scorecard import deflated_sharpe, figure, moments, probabilistic_sharpe, sharpes, trading_days
 from smclab.setups import SetupConfig, candidates, warmup_bars
+from smclab.timeframes import Config
 
 KINDS = ("reading", "setups")  # what a structural path begins with
 SAMPLERS = ("tpe", "random")

@@ -21,9 +21,9 @@ from smcdesk.pipelines.decide import (
 from smclab.execution import Costs, Rules
 from smclab.instruments import Instrument
 from smclab.news import NewsCalendar
-from smclab.reading import Config
 from smclab.risk import Account, Policy
 from smclab.setups import SetupConfig
+from smclab.timeframes import Config
 
 
 @dataclass(frozen=True)

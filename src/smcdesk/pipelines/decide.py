@@ -20,11 +20,13 @@ from smclab.execution import Costs, Rules
 from smclab.gates import Context
 from smclab.instruments import Instrument
 from smclab.news import NewsCalendar
-from smclab.reading import Config, Reading, read
+from smclab.reader import read
+from smclab.reading import Reading
 from smclab.regime import HmmConfig, RegimeConfig, hmm_regimes, regimes
 from smclab.risk import Account, Policy
 from smclab.sentiment import Sentiment
 from smclab.setups import SetupConfig, candidates
+from smclab.timeframes import Config
 
 TICKET = ("side", "entry_type", "entry_price", "stop_price", "target_price", "rr_net", "expiry_bars")
 

@@ -7,7 +7,9 @@ from kedro.pipeline import Pipeline, node
 
 from smcdesk.pipelines import stage
 from smcdesk.pipelines.decide import found, higher_timeframes
-from smclab.reading import Config, Reading, read
+from smclab.reader import read
+from smclab.reading import Reading
+from smclab.timeframes import Config
 
 
 def by_timeframe(reading: Reading) -> dict[str, pd.DataFrame]:
