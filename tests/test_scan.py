@@ -202,7 +202,7 @@ def test_lane_put_away_and_taken_up_decides_what_one_that_stayed_decides(bars, d
     look(desks, desk, 0)
     lane = desk.lane(SYMBOL, "15m")
     lane.save(every=1)
-    assert lane.file.exists()
+    assert list(lane.file.parent.iterdir()) == [lane.file]
     fresh = desks.desk()
     taken = fresh.lane(SYMBOL, "15m")
     assert taken.n == lane.n == 1500

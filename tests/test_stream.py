@@ -199,7 +199,7 @@ def test_history_too_short_is_refused_live_and_on_the_tape():
     assert warmup_bars(read(bars, instrument="EURUSD")) == 12 * 96
     assert warmup_bars(read(bars, instrument="EURUSD", timeframes=("1h",))) == 500
     for n in range(1, 160):
-        said = stream.push(bars.iloc[n]).said
+        said = stream.push(bars.iloc[n]).records
         assert said == decide(reading.at(bars.index[n]), context, V1, setups=ANY)
         if n + 1 < 100:
             assert {(d.outcome, d.why) for d in said} == {("none", f"only {n + 1} bars are known; 100 are needed")}

@@ -97,9 +97,9 @@ def _bar_of(row) -> tuple:  # ns, open, high, low, close, volume
         )
     return name.as_unit("ns").value, *(float(getattr(row, c)) for c in COLUMNS)
 
-# %% ../../nbs/31_reader.ipynb #b0cc02d1
+# %% ../../nbs/31_reader.ipynb #4ee8eee7
 class Reader:
-    "Reads a market bar by bar or in bulk, remembering exactly what it has seen."
+    "Reads a market bar by bar or in bulk, and goes on from any bar exactly where it stopped."
 
     def __init__(
         self,
