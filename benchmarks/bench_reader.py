@@ -154,9 +154,9 @@ def pushed(bars: pd.DataFrame, look: bool) -> float:
         reader.push(*row)
     start = time.perf_counter()
     for row in rows[1000:]:
-        told = reader.push(*row)
+        events = reader.push(*row)
         if look:
-            list(told)
+            list(events)
     return (time.perf_counter() - start) / (len(rows) - 1000)
 
 
