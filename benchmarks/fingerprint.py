@@ -14,6 +14,7 @@ import argparse
 import hashlib
 import io
 import json
+import os
 import subprocess
 import sys
 import time
@@ -59,12 +60,12 @@ def read_tape(bars: pd.DataFrame, profile: Instrument) -> tuple[Reader, Reading]
     return reader, reader.reading
 
 
-def tape_things(t: Tape, reader: Reader, reading: Reading) -> dict[str, Any]:
+def tape_things(t: BarTape, reader: Reader, reading: Reading) -> dict[str, Any]:
     "What is made of a whole tape, by name."
     again = reader_from_bytes(reader_to_bytes(reader))
     return {
         "bars": reading.bars, "quality": quality_known(t.bars, week=t.profile.week),
-        "events": reading.events, "columns": reading.columns, "reader": Saved(reader_to_bytes(reader)),
+        "events": reading.events, "columns": reading.columns, "reader": FileBytes(reader_to_bytes(reader)),
         "reader loaded": again.reading.columns.tail(500), "candidates": candidates(reading, t.profile),
         "evaluations": candidates(reading, t.profile, pending=True), "regime": regimes(t.bars),
     }  # fmt: skip
@@ -76,7 +77,7 @@ def policies() -> dict[str, Policy]:
     return {name: preset(name) for name in POLICIES} | {"default": Policy(), "often": Policy.from_dict(often)}
 
 
-def surroundings(t: Tape) -> Context:
+def surroundings(t: BarTape) -> Context:
     "The context all decisions of a tape are made in."
     words = regimes(t.bars)["regime"]
     words = words.set_axis(words.index + t.step)
@@ -88,7 +89,7 @@ def surroundings(t: Tape) -> Context:
     )  # fmt: skip
 
 
-def decision_things(t: Tape, reader: Reader, reading: Reading) -> tuple[dict[str, Any], tuple[Decision, ...]]:
+def decision_things(t: BarTape, reader: Reader, reading: Reading) -> tuple[dict[str, Any], tuple[Decision, ...]]:
     "What is decided on a tape, by name; the decisions of the policy that trades much."
     context, found, out = surroundings(t), candidates(reading, t.profile), {}
     at = None if t.spread is None else t.spread.iloc[found["known_bar"]].to_numpy()
@@ -114,14 +115,14 @@ def decision_things(t: Tape, reader: Reader, reading: Reading) -> tuple[dict[str
     return out, traded
 
 
-def pushed(t: Tape, context: Context) -> list[Decision]:
+def pushed(t: BarTape, context: Context) -> list[Decision]:
     "The decisions of the last bars of a tape, read one by one."
     stream = Stream(Reader(instrument=t.profile), context, preset("v1"))
     stream.extend(t.bars.iloc[: -t.bars_single])
     return [d for bar in t.bars.iloc[-t.bars_single :].itertuples() for d in stream.push(*ns_and_prices(bar))[0]]
 
 
-def labels(t: Tape, found: pd.DataFrame, decisions: tuple[Decision, ...]) -> pd.DataFrame:
+def labels(t: BarTape, found: pd.DataFrame, decisions: tuple[Decision, ...]) -> pd.DataFrame:
     "What became of every plan."
     plans = {d.setup_id: d.ticket for d in decisions if d.ticket is not None}
     rows = found[found["setup_id"].isin(plans)].reset_index(drop=True)
@@ -141,7 +142,7 @@ def costs_of(profile: Instrument) -> Costs:
     return Costs(profile.typical_spread, profile.typical_spread / 4, commission_pct=commission)
 
 
-def trade_things(t: Tape, reading: Reading, traded: tuple[Decision, ...]) -> tuple[dict[str, Any], pd.DataFrame]:
+def trade_things(t: BarTape, reading: Reading, traded: tuple[Decision, ...]) -> tuple[dict[str, Any], pd.DataFrame]:
     "What trading a tape comes to, by name, and the intents behind it."
     policy, profile = policies()["often"], t.profile
     later = decide_all(reading, surroundings(t), policy, spread_price=t.spread, pending=True)
@@ -188,7 +189,7 @@ def ledger_tables(ledger: Ledger) -> dict[str, pd.DataFrame]:
     return {name: getattr(ledger, name) for name in ("trades", "orders", "fills", "journal", "equity")}
 
 
-def portfolio_things(pairs: list[tuple[Tape, pd.DataFrame]], digits: int | None) -> dict[str, Any]:
+def portfolio_things(pairs: list[tuple[BarTape, pd.DataFrame]], digits: int | None) -> dict[str, Any]:
     "What several tapes come to in one account, by name."
     markets = {t.profile.symbol: Market(t.bars, sent, t.profile, costs_of(t.profile)) for t, sent in pairs}
     gated = Policy.from_dict({"preset": "v1", "portfolio_gate": {"enabled": True}})
@@ -206,7 +207,7 @@ def setting_things() -> dict[str, Any]:
     return {name: [one.hash(), json.dumps(one.to_dict(), sort_keys=True)] for name, one in named.items()}
 
 
-def small_tapes() -> dict[str, Tape]:
+def small_tapes() -> dict[str, BarTape]:
     "The repo's own sample and two made-up markets."
     sample = table_of(pd.read_parquet(ROOT / "data/01_raw/sample/EURUSD_1h.parquet")).iloc[-4_000:]
     fx = tapes.market(3_000, seed=6)
@@ -221,9 +222,9 @@ def small_tapes() -> dict[str, Tape]:
     }
 
 
-def tape_of(bars: pd.DataFrame, profile: Instrument, **more) -> Tape:
+def tape_of(bars: pd.DataFrame, profile: Instrument, **more) -> BarTape:
     "A tape of checked bars."
-    return Tape(check(bars), profile, **more)
+    return BarTape(check(bars), profile, **more)
 
 
 def profile_of(symbol: str) -> Instrument:
@@ -241,7 +242,7 @@ def calendar(folder: Path) -> NewsCalendar:
 
 
 @dataclass(frozen=True)
-class Saved:
+class FileBytes:
     "The bytes of an npz file."
 
     content: bytes
@@ -266,7 +267,7 @@ def _plain(values: pd.Series | pd.Index, digits: int | None) -> bytes:
 def digest(value: Any, digits: int | None = None) -> str:  # 16 hex digits
     "The fingerprint of a table, a file's bytes, or plain values."
     h = hashlib.sha256()
-    if isinstance(value, Saved):  # what is in the file, whatever compressed it
+    if isinstance(value, FileBytes):  # what is in the file, whatever compressed it
         with zipfile.ZipFile(io.BytesIO(value.content)) as archive:
             for name in archive.namelist():
                 h.update(name.encode() + archive.read(name))
@@ -286,7 +287,7 @@ def digest(value: Any, digits: int | None = None) -> str:  # 16 hex digits
 
 
 ROOT = Path(__file__).resolve().parents[1]
-SHARED = ROOT.parent / "shared" / "data"
+SHARED = Path(os.environ.get("SMCLAB_SHARED", ROOT.parent / "shared")) / "data"
 CLIP = 20_000  # bars from which on only the newest are decided and traded: enough of them, soon enough
 KINDS = {  # the file's stem: its symbol
     "crypto": {"BTCUSDT_15m": "BTCUSDT", "SOLUSDT_15m": "SOLUSDT", "BTCUSDT_5m_2024": "BTCUSDT",
@@ -308,7 +309,7 @@ EVERY = 30  # of the daily shares
 
 
 @dataclass(frozen=True)
-class Tape:
+class BarTape:
     "Checked bars, whose they are, and what stands beside them."
 
     bars: pd.DataFrame
@@ -322,7 +323,7 @@ class Tape:
     def step(self) -> pd.Timedelta:
         return pd.Series(self.bars.index).diff().mode()[0]
 
-    def newest(self, n: int) -> Tape:
+    def newest(self, n: int) -> BarTape:
         "The last bars."
         spread = None if self.spread is None else self.spread.iloc[-n:]
         return replace(self, bars=self.bars.iloc[-n:], spread=spread)
@@ -334,7 +335,7 @@ def table_of(raw: pd.DataFrame) -> pd.DataFrame:
     return raw[["open", "high", "low", "close", "volume"]].astype("float64")
 
 
-def shared_tapes(folder: Path, kind: str, stem: str, news: NewsCalendar | None = None) -> dict[str, Tape]:
+def shared_tapes(folder: Path, kind: str, stem: str, news: NewsCalendar | None = None) -> dict[str, BarTape]:
     "The tapes of one file."
     raw, symbol = pd.read_parquet(folder / kind / f"{stem}.parquet"), KINDS[kind][stem]
     if not symbol:
@@ -362,7 +363,7 @@ def ns_and_prices(bar: Any) -> tuple:
 # --- fingerprints ---
 
 
-def of_tape(t: Tape) -> tuple[dict[str, str], tuple[Tape, pd.DataFrame]]:
+def of_tape(t: BarTape) -> tuple[dict[str, str], tuple[BarTape, pd.DataFrame]]:
     "Every fingerprint of a tape; the bars that were traded and their intents."
     reader, reading = read_tape(t.bars, t.profile)
     out = {"n": str(len(t.bars))}
@@ -398,7 +399,7 @@ def of_shared(folder: Path) -> dict[str, dict[str, str]]:
     return out
 
 
-def of_sample(small: dict[str, Tape] | None = None) -> dict[str, dict[str, str]]:
+def of_sample(small: dict[str, BarTape] | None = None) -> dict[str, dict[str, str]]:
     "Every fingerprint of the small tapes."
     small = small or small_tapes()
     out, played = {}, []

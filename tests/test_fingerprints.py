@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -36,8 +35,8 @@ def test_one_changed_price_changes_the_fingerprints(stored):
     assert found["n"] == stored["sample"][name]["n"]
 
 
-def test_one_shared_tape_has_the_stored_fingerprints(root, stored):
-    folder = Path(os.environ.get("SMCLAB_SHARED", root.parent / "shared")) / "data"
+def test_one_shared_tape_has_the_stored_fingerprints(stored):
+    folder = fingerprint.SHARED
     if not (folder / "crypto").exists():
         pytest.skip(f"there are no tapes at {folder}; set SMCLAB_SHARED to the folder that holds them")
     assert fingerprint.differences(stored["quick"], fingerprint.of_quick(folder)) == []
