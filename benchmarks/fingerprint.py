@@ -39,7 +39,9 @@ from smclab.instruments import SYMBOLS, Instrument, instrument
 from smclab.labels import barrier_outcomes
 from smclab.news import NewsCalendar
 from smclab.portfolio import Market, replay_portfolio
-from smclab.reading import Config, Reader, Reading
+from smclab.reader import Reader
+from smclab.reading import Reading
+from smclab.timeframes import Config
 from smclab.reading import from_bytes as reader_from_bytes
 from smclab.reading import to_bytes as reader_to_bytes
 from smclab.regime import HmmConfig, hmm_regimes, regimes
