@@ -22,13 +22,14 @@ import numpy as np
 import pandas as pd
 
 from smcdesk.studies import Tape, live_tickets
+from smclab.account import Account
 from smclab.execution import BACKTRADER_OCO, Costs, intent_table, intents
 from smclab.gates import Context
 from smclab.instruments import instrument
 from smclab.parity import verify
+from smclab.policy import preset
 from smclab.reading import read
 from smclab.replay import reel, replay, sweep
-from smclab.risk import Account, preset
 from smclab.setups import candidates, warmup_bars
 from smclab.tapes import market
 

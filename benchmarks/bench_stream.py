@@ -13,11 +13,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from smclab.account import Account
 from smclab.decision import decide
 from smclab.gates import Context
 from smclab.instruments import instrument
+from smclab.policy import Policy
 from smclab.reading import Reader
-from smclab.risk import Account, Policy
 from smclab.stream import Stream, from_bytes, to_bytes
 from smclab.tapes import market
 

@@ -14,6 +14,7 @@ from smcdesk import project, studies
 from smcdesk.pipelines.decide import conditions, spread_by_bar, trading_costs
 from smcdesk.pipelines.sweep import waiting
 from smcdesk.quality import verdicts
+from smclab.account import Account
 from smclab.candles import BadConfig, check
 from smclab.decision import decide_all
 from smclab.execution import Costs
@@ -21,8 +22,8 @@ from smclab.gates import GATES, Context, gate_table
 from smclab.instruments import instrument
 from smclab.labels import barrier_outcomes
 from smclab.news import NewsCalendar
+from smclab.policy import Policy, preset
 from smclab.reading import Config, read
-from smclab.risk import Account, Policy, preset
 from smclab.setups import SetupConfig, candidates, warmup_bars
 from smclab.walkforward import study
 

@@ -15,6 +15,7 @@ from smcdesk.acting import Trial, acting
 from smcdesk.pipelines.decide import decision_log, regime_by_close, round_trip
 from smcdesk.pipelines.model import setup_labels
 from smcdesk.quality import verdicts
+from smclab.account import Account
 from smclab.audit import audit, changed_by_cut
 from smclab.candles import check
 from smclab.decision import decide_all
@@ -24,9 +25,9 @@ from smclab.gates import Context
 from smclab.instruments import instrument
 from smclab.learner import ModelConfig, fit, promotion
 from smclab.news import NewsCalendar
+from smclab.policy import preset
 from smclab.reading import read
 from smclab.regime import RegimeConfig
-from smclab.risk import Account, preset
 from smclab.setups import candidates
 
 HERE = Path(__file__).resolve().parent

@@ -21,8 +21,8 @@ from smcdesk.store.store import LABELS
 from smclab.candles import BadBars, BadConfig
 from smclab.execution import Costs, Rules
 from smclab.instruments import instrument
+from smclab.policy import Policy
 from smclab.reading import Config
-from smclab.risk import Policy
 from smclab.tapes import market
 
 # Calendars

@@ -158,9 +158,10 @@ def test_a_stray_parameter_and_a_stray_entry_are_noticed(house):
 @pytest.mark.parametrize("env", ENVS)
 def test_conf_values_build_what_they_configure(house, env):
     from smcdesk.pipelines.decide import trading_costs, trading_rules
+    from smclab.account import Account
     from smclab.instruments import instrument
+    from smclab.policy import Policy
     from smclab.reading import Config
-    from smclab.risk import Account, Policy
     from smclab.setups import SetupConfig
 
     p = project.parameters(env)

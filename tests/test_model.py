@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from virtual import made_up_model
 
+from smclab.account import Account
 from smclab.audit import audit, changed_by_cut
 from smclab.candles import BadConfig
 from smclab.decision import decide, decide_all
@@ -15,9 +16,9 @@ from smclab.features import features
 from smclab.gates import Context
 from smclab.instruments import instrument
 from smclab.learner import KINDS, SELECTED, ModelConfig, Promotion, fit, promotion
+from smclab.policy import REGIMES, Policy, preset
 from smclab.reading import read
 from smclab.regime import RegimeConfig, hmm_regimes, regimes
-from smclab.risk import REGIMES, Account, Policy, preset
 from smclab.setups import SetupConfig, candidates
 from smclab.tapes import market
 

@@ -25,7 +25,7 @@ from smcdesk.outbox import Pace, deliver, enqueue, listing, retry
 from smcdesk.store import Contradiction, Store
 from smclab.candles import BadConfig
 from smclab.decision import Decision
-from smclab.risk import Ticket
+from smclab.ticket import Ticket
 
 T0 = 1_700_000_000_000_000_000
 S = 1_000_000_000

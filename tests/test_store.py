@@ -25,8 +25,10 @@ from sqlalchemy import event, inspect, text
 from smcdesk import project
 from smcdesk.store import Contradiction, Store, StoreDown, decision_id, engine, store_url
 from smcdesk.store.models import LATER, Base
-from smclab import decision, gates, instruments, reading, risk, tapes
+from smclab import decision, gates, instruments, reading, tapes
+from smclab.account import Account
 from smclab.candles import BadConfig
+from smclab.policy import Policy
 
 T0 = 1_700_000_000_123_456_789  # ns: a digit in every place
 BAR = 900_000_000_000
@@ -74,9 +76,9 @@ def store(url):
 def decided():
     "Real decisions, of every outcome."
     bars = tapes.market(3000, seed=1, timeframe="15m", week="fx")
-    context = gates.Context(instruments.instrument("EURUSD"), risk.Account(equity=10_000.0), 0.00008)
+    context = gates.Context(instruments.instrument("EURUSD"), Account(equity=10_000.0), 0.00008)
     read = reading.read(bars)
-    policy = risk.Policy.from_dict({"preset": "v1", "stop_cap": {"instrument_cap": False}})
+    policy = Policy.from_dict({"preset": "v1", "stop_cap": {"instrument_cap": False}})
     some = decision.decide_all(read, context, policy)
     nothing = decision.decide(read.at(bars.index[100]), context, policy)
     assert {d.outcome for d in some} >= {"live", "shadow"} and nothing[0].setup_id == ""

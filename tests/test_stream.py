@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from smclab.account import Account
 from smclab.candles import BadConfig, check
 from smclab.decision import decide, decide_all
 from smclab.execution import Costs, intents
@@ -19,9 +20,9 @@ from smclab.gates import Context
 from smclab.instruments import instrument
 from smclab.liquidity import LiquidityConfig
 from smclab.news import NewsCalendar
+from smclab.policy import Policy, preset
 from smclab.reading import Config, Reader, read
 from smclab.replay import replay
-from smclab.risk import Account, Policy, preset
 from smclab.setups import SetupConfig, candidates, candidates_at, stages_at, warmup_bars
 from smclab.stream import Stream, from_bytes, to_bytes
 from smclab.structure import StructureConfig

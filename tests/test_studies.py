@@ -26,14 +26,15 @@ from smcdesk import (
 )
 from smcdesk.__main__ import _pairs, app
 from smcdesk.pipelines.sweep import waiting
+from smclab.account import Account
 from smclab.candles import BadConfig
 from smclab.decision import decide_all
 from smclab.execution import Costs, Rules, intents
 from smclab.gates import Context
 from smclab.instruments import instrument
+from smclab.policy import Policy
 from smclab.reading import read
 from smclab.replay import replay
-from smclab.risk import Account, Policy
 from smclab.setups import candidates, warmup_bars
 from smclab.tapes import market
 

@@ -222,8 +222,8 @@ def warmup():
         from smclab import Account, Context, Reader, decide_all, instrument, intents
         from smclab.execution import Costs
         from smclab.labels import barrier_outcomes
+        from smclab.policy import preset
         from smclab.replay import replay
-        from smclab.risk import preset
         from smclab.tapes import market
 
         eurusd, bars = instrument("EURUSD"), market(3000, seed=0)

@@ -15,7 +15,7 @@ from smclab.execution import Costs, Rules
 from smclab.gates import Context, regime_at
 from smclab.instruments import Instrument
 from smclab.labels import barrier_outcomes
-from smclab.risk import Policy
+from smclab.policy import Policy
 
 PLAN = ("entry_type", "entry_price", "stop_price", "target_price", "expiry_bars", "time_limit_bars")
 OUTCOMES = {

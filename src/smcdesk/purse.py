@@ -11,7 +11,7 @@ import pandas as pd
 from smcdesk import project, session, story
 from smclab.candles import BadConfig
 from smclab.portfolio import Portfolio
-from smclab.risk import REASONS
+from smclab.risk import ADMISSION_REASONS
 from smclab.scorecard import by, scorecard
 
 NAME = "portfolio"  # of the namespace, and of the folders its results are in
@@ -115,7 +115,7 @@ def refusals(t: Told) -> pd.DataFrame:
     "Refusals as a reader wants them."
     if t.refused.empty:
         return pd.DataFrame({"": ["n = 0"]}, index=["nothing was refused"])
-    return t.refused.assign(meaning=t.refused["reason"].map(REASONS)).set_index("symbol").rename_axis(None)
+    return t.refused.assign(meaning=t.refused["reason"].map(ADMISSION_REASONS)).set_index("symbol").rename_axis(None)
 
 
 def summary(t: Told) -> dict[str, Any]:

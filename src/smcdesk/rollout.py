@@ -16,7 +16,7 @@ from smcdesk.store import Store
 from smcdesk.store import engine as engines
 from smcdesk.store.models import GRADES, OUTCOME_CLASSES
 from smclab.candles import BadConfig, nearest
-from smclab.risk import Policy
+from smclab.policy import Policy
 
 FEW = 30  # closed setups under which nothing is concluded
 CLOSED = ("target", "stop", "time")  # outcomes that have a result in R

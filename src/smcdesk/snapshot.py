@@ -13,7 +13,7 @@ import pandas as pd
 from smcdesk import project, session, story, tracking
 from smcdesk.store import Store
 from smclab.candles import BadConfig, fingerprint
-from smclab.risk import Policy
+from smclab.policy import Policy
 
 KIND = "ledgers"  # tells these figures from a rollout's
 CARD = ("trades_n", "win_rate_pct", "expectancy_r", "total_return_pct", "sharpe_annual", "max_drawdown_pct", "costs")

@@ -13,13 +13,17 @@ import numpy as np
 import pandas as pd
 
 from smcdesk import crew
+from smclab.account import rate
 from smclab.candles import BadConfig, nearest
 from smclab.execution import Costs, Rules, intents
 from smclab.gates import GATES, Context, Question, enforced, gate_table, quality_at, regime_at, spread_at, stop_atr_at
+from smclab.instruments import units_of
+from smclab.policy import GRADES, Policy
 from smclab.replay import GRID, Ledger, replay, shaped
 from smclab.replay import sweep as play_all
-from smclab.risk import GRADES, SIZELESS, Policy, afford, occupied, plan_all, rate, tickets, units_of
+from smclab.risk import SIZELESS, afford, occupied
 from smclab.scorecard import daily_returns, days_per_year, scorecard, trading_days
+from smclab.ticket import plan_all, tickets
 from smclab.walkforward import Study
 
 ENGINES = ("joblib", "serial", "dask")

@@ -18,11 +18,12 @@ from smcdesk.pipelines.decide import (
     trading_costs,
     trading_rules,
 )
+from smclab.account import Account
 from smclab.execution import Costs, Rules
 from smclab.instruments import Instrument
 from smclab.news import NewsCalendar
+from smclab.policy import Policy
 from smclab.reading import Config
-from smclab.risk import Account, Policy
 from smclab.setups import SetupConfig
 
 

@@ -21,7 +21,9 @@ from .gates import Context, Rating, Verdict, ask_admit, judge
 from .gates import price_words, quality_at, rated, regime_at, spread_at, stop_atr_at
 from .instruments import Instrument
 from .reading import Reading, ReadingAt, ReadingNow
-from .risk import GRADES, SIZELESS, Policy, Ticket, plan_all, tickets
+from .policy import GRADES, Policy
+from .risk import SIZELESS
+from .ticket import plan_all, Ticket, tickets
 from .setups import SetupConfig, evaluations, evaluations_at, stages_at, warmup_bars
 
 # %% ../../nbs/46_decision.ipynb #2aac0a88

@@ -16,7 +16,9 @@ import pandas as pd
 
 from .candles import BadConfig, nearest
 from .config import Settings, setting
-from .risk import Policy, Ticket, fraction_of
+from .policy import Policy
+from .risk import fraction_of
+from .ticket import Ticket
 
 # %% ../../nbs/50_execution.ipynb #3de7b22a
 @dataclass(frozen=True)

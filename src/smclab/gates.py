@@ -23,20 +23,10 @@ import pandas as pd
 from .candles import BadConfig, nearest, timeframe_ns
 from .instruments import Instrument
 from .news import MINUTE_NS, NewsCalendar
-from smclab.risk import (
-    GRADES,
-    RR_DUST,
-    Account,
-    Policy,
-    Ticket,
-    afford,
-    grade_code,
-    min_rr,
-    occupied,
-    plan_all,
-    regime_adds,
-    stop_caps,
-)
+from .account import Account
+from .policy import grade_code, GRADES, min_rr, Policy, regime_adds
+from .risk import afford, occupied
+from .ticket import plan_all, RR_DUST, stop_caps, Ticket
 
 # %% ../../nbs/44_gates.ipynb #f5e5e7f2
 @dataclass(frozen=True)

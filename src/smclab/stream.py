@@ -18,7 +18,7 @@ from .gates import Context
 from .reading import Reader, put_away
 from .reading import from_bytes as reader_from_bytes
 from .reading import to_bytes as reader_to_bytes
-from .risk import Policy
+from .policy import Policy
 from .setups import SetupConfig, evaluations_at, walk_from_arrays, walk_to_arrays, warmup_bars
 
 # %% ../../nbs/48_stream.ipynb #7a68e290

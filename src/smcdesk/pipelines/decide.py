@@ -14,15 +14,16 @@ from smcdesk.pipelines import stage
 from smcdesk.pipelines.data import profile
 from smcdesk.quality import verdicts
 from smcdesk.registry import with_scorer
+from smclab.account import Account
 from smclab.candles import BadConfig, infer_timeframe, nearest, resample, timeframe_ns
 from smclab.decision import Decision, decide_all
 from smclab.execution import Costs, Rules
 from smclab.gates import Context
 from smclab.instruments import Instrument
 from smclab.news import NewsCalendar
+from smclab.policy import Policy
 from smclab.reading import Config, Reading, read
 from smclab.regime import HmmConfig, RegimeConfig, hmm_regimes, regimes
-from smclab.risk import Account, Policy
 from smclab.sentiment import Sentiment
 from smclab.setups import SetupConfig, candidates
 

@@ -21,8 +21,8 @@ from smclab.gates import Context
 from smclab.instruments import Instrument
 from smclab.labels import barrier_outcomes
 from smclab.model import Result, score_vs_base_rate
+from smclab.policy import Policy
 from smclab.reading import Reading
-from smclab.risk import Policy
 from smclab.sentiment import Sentiment
 from smclab.setups import SetupConfig
 

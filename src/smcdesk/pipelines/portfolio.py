@@ -12,10 +12,11 @@ from smcdesk import pictures, purse
 from smcdesk.pipelines import stage
 from smcdesk.pipelines.decide import trading_rules
 from smcdesk.pipelines.replay import metrics, ordered
+from smclab.account import Account
 from smclab.execution import Costs
 from smclab.instruments import Instrument
+from smclab.policy import Policy
 from smclab.portfolio import Market, Portfolio, replay_portfolio
-from smclab.risk import Account, Policy
 
 
 def market(bars: pd.DataFrame, intents: pd.DataFrame, instrument: Instrument, costs: Costs) -> Market:

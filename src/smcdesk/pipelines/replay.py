@@ -12,14 +12,15 @@ from kedro.pipeline import Pipeline, node
 from smcdesk import pictures
 from smcdesk.pipelines import stage
 from smcdesk.pipelines.decide import decided
+from smclab.account import Account
 from smclab.decision import Decision, decide_all
 from smclab.execution import Costs, Rules, intents
 from smclab.gates import Context
 from smclab.instruments import Instrument
 from smclab.parity import verify
+from smclab.policy import Policy
 from smclab.reading import Reading
 from smclab.replay import Ledger, honesty, replay
-from smclab.risk import Account, Policy
 from smclab.scorecard import daily_returns, scorecard
 from smclab.setups import SetupConfig
 
