@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from .candles import timeframe_ns
-from .gates import Context, Rating, Verdict, ask_admit, judge
+from .gates import Context, Rating, Verdict, portfolio_verdict, judge
 from .gates import price_words, quality_at, rated, regime_at, spread_at, stop_atr_at
 from .instruments import Instrument
 from .reading import Reading, ReadingAt, ReadingNow
@@ -201,7 +201,7 @@ def judge_candidate(
     rating = rated(candidate, ticket, context, policy)
     first, *rest = judge(candidate, ticket, context, policy, rating)
     first = _with_history(first, int(candidate["known_bar"]) + 1, origin)
-    verdicts = (first, *rest, ask_admit(ticket, context, policy))
+    verdicts = (first, *rest, portfolio_verdict(ticket, context, policy))
     outcome, no = _read_answers(ticket, rating, verdicts, policy)
     grade = GRADES[rating.code] if policy.enabled else None
     why, then = _headline(candidate, ticket, outcome, no, grade, context)
