@@ -184,16 +184,15 @@ def distance_words(
         return f"{price_distance / instrument.pip:.1f} pips"
     return price_words(instrument, price_distance)
 
-# %% ../../nbs/44_gates.ipynb #4bfc71f0
+# %% ../../nbs/44_gates.ipynb #66e8646e
 def _bars_late(x: GateInputs) -> float:
-    "Bars that should have closed since the newest one; 0 where there is no clock."
-    if x.context.now_ns is None:
+    "Bars that should have closed since the newest one; 0 where there is no clock, or no candidate."
+    names = np.atleast_1d(np.asarray(x.candidate["timeframe"], dtype=object))
+    if x.context.now_ns is None or not len(names):
         return 0.0
     if x.context.last_bar_ns is None:
         return math.inf  # a clock without a newest bar: how old the data is cannot be said
-    timeframe = x.candidate["timeframe"]
-    step = timeframe_ns(str(timeframe if isinstance(timeframe, str) else np.asarray(timeframe)[0]))
-    return (x.context.now_ns - x.context.last_bar_ns) / step - 1
+    return (x.context.now_ns - x.context.last_bar_ns) / timeframe_ns(str(names[0])) - 1
 
 
 def _pre_filters(x: GateInputs):
