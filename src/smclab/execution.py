@@ -176,14 +176,14 @@ _ENTRY_OF = {"candle_close": "market", "limit": "limit"}
 
 
 def intents(
-    decisions: Iterable,  # Decisions: outcome, setup_id, time (ns, open of the deciding bar), ticket
+    decisions: Iterable,  # decision.Decision or decision.LiveTicket: outcome, setup_id, time, ticket
     bars: pd.DataFrame,  # (n, OHLCV) the bars they were decided on, UTC open-time index
     *,
     modes: Iterable[str] = ("candle_close",),  # candle_close enters at the next open, limit waits in the zone
     legs: bool = False,  # half out at the ticket's first target, the rest trailed; False: all of it at stop or target
     zone_exit: bool = False,  # a close beyond the zone closes the position too
-    looks: Iterable | None = None,  # every later look at waiting limits too: decide_all(pending=True)
-    policy: Policy | None = None,  # whose capital fractions a ticket sized by `capital_fraction` asks for
+    looks: Iterable | None = None,  # decide_all(pending=True) or decision.LimitReview: later looks at waiting limits
+    policy: Policy | None = None,  # whose capital fractions size a ticket of `capital_fraction`
 ) -> pd.DataFrame:  # (n, INTENT_DTYPES), in order of decision_bar
     "The live decisions of some modes as a tape of intents; with `looks`, a limit ends when a gate turns or its wait."
     for mode in modes:
@@ -211,10 +211,10 @@ def _ends(looks: Iterable, bars: pd.DataFrame) -> dict[str, int]:
             seen.setdefault(d.setup_id, []).append((d.time, d.outcome == "live"))
     at = dict(zip(bars.index.as_unit("ns").asi8.tolist(), range(len(bars)), strict=True))
     last = {}
-    for setup, told in seen.items():
-        told.sort()
-        turned = next((time for time, live in told if not live), None)
-        last[setup] = at[told[-1][0]] + 1 if turned is None else at[turned]
+    for setup, reviews in seen.items():
+        reviews.sort()
+        turned = next((time for time, live in reviews if not live), None)
+        last[setup] = at[reviews[-1][0]] + 1 if turned is None else at[turned]
     return last
 
 
