@@ -185,7 +185,7 @@ def test_walk_of_another_version_is_walked_again(monkeypatch):
         assert bool(taken.reader.shelf) == (setups is None)
         at = read(bars, instrument="EURUSD").at(bars.index[-1])
         assert taken.decide().said == decide(at, context, V1, setups=setups)
-    monkeypatch.setattr("smclab.setups.GRAMMAR", 0)
+    monkeypatch.setattr("smclab.setups.SEQUENCE_VERSION", 0)
     assert not from_bytes(kept, context, V1).reader.shelf
 
 

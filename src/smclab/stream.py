@@ -19,7 +19,7 @@ from .reading import Reader, put_away
 from .reading import from_bytes as reader_from_bytes
 from .reading import to_bytes as reader_to_bytes
 from .risk import Policy
-from .setups import SetupConfig, evaluations_at, walk_from_arrays, walk_to_arrays, warmup_bars
+from .setups import evaluations_at, progress_from_arrays, progress_to_arrays, SetupConfig, warmup_bars
 
 # %% ../../nbs/48_stream.ipynb #7a68e290
 class Answers(NamedTuple):
@@ -94,7 +94,7 @@ def to_bytes(
     stream: Stream,
 ) -> bytes:  # what it has read and how far its setups have come
     "A stream as bytes; `from_bytes` gives the same stream back."
-    walk = walk_to_arrays(stream.reader.now(), stream.context.instrument, stream.setups)
+    walk = progress_to_arrays(stream.reader.now(), stream.context.instrument, stream.setups)
     out, reader = io.BytesIO(), np.frombuffer(reader_to_bytes(stream.reader), np.uint8)
     np.savez_compressed(out, reader=reader, **{f"walk/{name}": array for name, array in walk.items()})
     return out.getvalue()
@@ -111,7 +111,7 @@ def from_bytes(
         arrays = {name: saved[name] for name in saved.files}
     stream = Stream(reader_from_bytes(arrays.pop("reader").tobytes()), context, policy, setups)
     walk = {name.removeprefix("walk/"): array for name, array in arrays.items()}
-    walk_from_arrays(stream.reader.now(), walk, context.instrument, setups)
+    progress_from_arrays(stream.reader.now(), walk, context.instrument, setups)
     return stream
 
 
