@@ -141,7 +141,7 @@ def _htf(reading: Reading | ReadingNow, config: SetupConfig) -> str | None:
     fit = [tf for tf in reading.above if timeframe_ns(tf) >= timeframe_ns(config.htf)]
     return fit[0] if fit else None
 
-# %% ../../nbs/40_setups.ipynb #6216f8a7
+# %% ../../nbs/40_setups.ipynb #e993215b
 def _points_of_interest(reading: Reading | ReadingNow, t, side, entry, band: np.ndarray) -> np.ndarray:
     "What point of interest each planned entry lies in, as words; empty for none."
     out = np.full(len(t), "", "U32")
@@ -157,7 +157,7 @@ def _points_of_interest(reading: Reading | ReadingNow, t, side, entry, band: np.
                 out[inside & (side == way)] = f"{tf} {zone}"
     return out
 
-# %% ../../nbs/40_setups.ipynb #601ca99d
+# %% ../../nbs/40_setups.ipynb #efa6e44d
 def _right_side(reading: Reading | ReadingNow, timeframe: str | None, t, side, entry) -> np.ndarray:
     "Whether each entry lies in the cheaper half of a timeframe's dealing range (for shorts: the dearer)."
     if timeframe is None:
@@ -240,7 +240,7 @@ def _market_facts(
         "session": session_at(closes, reading.config.sessions),
     }
 
-# %% ../../nbs/40_setups.ipynb #ac264602
+# %% ../../nbs/40_setups.ipynb #a6f16ab4
 def _source_names(config: ReaderConfig) -> np.ndarray:
     "By code, where a pool comes from."
     names = np.full(64, "", "U32")
@@ -299,6 +299,7 @@ def _columns(
 
 # %% ../../nbs/40_setups.ipynb #fd937516
 _PLAIN = {"str": object, "datetime64[ns, UTC]": "int64"} | {k: k for k in ("int8", "int64", "float64", "bool")}
+_NOTHING = {name: np.zeros(0, _PLAIN[kind]) for name, kind in TYPES.items()}
 
 
 def _table(columns: dict[str, np.ndarray]) -> pd.DataFrame:
@@ -336,10 +337,7 @@ def evaluations(
     sequence_advance(state, _sequence_params(config, reading.config, profile.tick), reading, pending)
     return _columns(reading, profile, config, sequence_tables(state), _source_names(reading.config))
 
-# %% ../../nbs/40_setups.ipynb #dc685e2c
-_NOTHING = {name: np.zeros(0, _PLAIN[kind]) for name, kind in TYPES.items()}
-
-
+# %% ../../nbs/40_setups.ipynb #bcf814ab
 class _Progress:
     "How far the sequence has come on one market, and the evaluations of its last stretch."
 
@@ -366,7 +364,7 @@ class _Progress:
         if not live:
             self.first = np.searchsorted(self.columns["known_bar"], np.arange(reading.n + 1))
 
-# %% ../../nbs/40_setups.ipynb #bcf814ab
+# %% ../../nbs/40_setups.ipynb #cfa2ed2a
 def _progress(at: ReadingAt | ReadingNow, instrument: Instrument | str, config: SetupConfig | None) -> _Progress:
     "The progress of a market for an instrument and a config, up to the last bar read."
     reading = at.source
@@ -379,7 +377,7 @@ def _progress(at: ReadingAt | ReadingNow, instrument: Instrument | str, config: 
         progress.advance(reading)
     return progress
 
-# %% ../../nbs/40_setups.ipynb #cfa2ed2a
+# %% ../../nbs/40_setups.ipynb #f6746266
 def evaluations_at(
     at: ReadingAt | ReadingNow,
     instrument: Instrument | str,
@@ -392,7 +390,7 @@ def evaluations_at(
     of_bar = slice(progress.first[at.bar], progress.first[at.bar + 1])
     return {name: values[of_bar] for name, values in progress.columns.items()}
 
-# %% ../../nbs/40_setups.ipynb #87d538ef
+# %% ../../nbs/40_setups.ipynb #acf1fffc
 def candidates_at(
     at: ReadingAt | ReadingNow,
     instrument: Instrument | str,
@@ -417,7 +415,7 @@ def warmup_bars(
     swing = -(-(structure.left + structure.right + 2) * highest // base)
     return max((config or SetupConfig()).volatility_bars, structure.tolerance_atr_bars, swing)
 
-# %% ../../nbs/40_setups.ipynb #1e7b95c5
+# %% ../../nbs/40_setups.ipynb #a165fbd6
 def _mark(progress: _Progress, reading: ReadingNow) -> str:
     "What a saved progress must be of: versions, configs, instrument."
     facts = (
@@ -430,7 +428,7 @@ def _mark(progress: _Progress, reading: ReadingNow) -> str:
     )
     return "|".join(map(str, facts))
 
-# %% ../../nbs/40_setups.ipynb #a165fbd6
+# %% ../../nbs/40_setups.ipynb #1cc64195
 def progress_to_arrays(
     at: ReadingNow,
     instrument: Instrument | str,
@@ -440,7 +438,7 @@ def progress_to_arrays(
     progress = _progress(at, instrument, config)
     return progress.state | {"mark": np.array(_mark(progress, at))}
 
-# %% ../../nbs/40_setups.ipynb #1cc64195
+# %% ../../nbs/40_setups.ipynb #5f1cd7c3
 def progress_from_arrays(
     at: ReadingNow,
     arrays: dict[str, np.ndarray],  # from `progress_to_arrays`, of a reader that stood at this bar
