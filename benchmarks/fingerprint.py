@@ -44,8 +44,6 @@ from smclab.news import NewsCalendar
 from smclab.portfolio import Market, replay_portfolio
 from smclab.reader import Reader
 from smclab.reading import Reading
-from smclab.reading import from_bytes as reader_from_bytes
-from smclab.reading import to_bytes as reader_to_bytes
 from smclab.regime import HmmConfig, hmm_regimes, regimes
 from smclab.replay import Ledger, honesty, replay, sweep
 from smclab.scorecard import by, scorecard
@@ -65,10 +63,10 @@ def read_tape(bars: pd.DataFrame, profile: Instrument) -> tuple[Reader, Reading]
 
 def tape_things(t: BarTape, reader: Reader, reading: Reading) -> dict[str, Any]:
     "What is made of a whole tape, by name."
-    again = reader_from_bytes(reader_to_bytes(reader))
+    again = Reader.from_bytes(reader.to_bytes())
     return {
         "bars": reading.bars, "quality": quality_known(t.bars, week=t.profile.week),
-        "events": reading.events, "columns": reading.columns, "reader": FileBytes(reader_to_bytes(reader)),
+        "events": reading.events, "columns": reading.columns, "reader": FileBytes(reader.to_bytes()),
         "reader loaded": again.reading.columns.tail(500), "candidates": candidates(reading, t.profile),
         "evaluations": candidates(reading, t.profile, pending=True), "regime": regimes(t.bars),
     }  # fmt: skip
