@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FAMILIES', 'KINDS', 'ATTRS', 'DTYPES', 'kernel', 'inlined', 'I_KIND', 'I_SIDE', 'I_ANCHOR', 'I_KNOWN', 'I_PARENT',
-           'I_SAME', 'F_LEVEL', 'F_TOP', 'F_BOTTOM', 'F_ATTR', 'buffers', 'grown', 'PriceArrays', 'frame',
+           'I_SAME', 'F_LEVEL', 'F_TOP', 'F_BOTTOM', 'F_ATTR', 'buffers', 'grown', 'PriceArrays', 'EventRows', 'frame',
            'FamilyLayout', 'counts_of', 'frames_of', 'room_for_bars', 'double', 'merge', 'empty', 'known_by']
 
 # %% ../../nbs/16_events.ipynb #fe00c9de
@@ -133,6 +133,13 @@ class PriceArrays(NamedTuple):
     high: np.ndarray
     low: np.ndarray
     close: np.ndarray
+
+
+class EventRows(NamedTuple):
+    "The rows of one family, as `buffers` makes them."
+
+    ints: np.ndarray  # (rows, 6) int32
+    floats: np.ndarray  # (rows, 3 + attributes) float64
 
 # %% ../../nbs/16_events.ipynb #37391418
 def frame(

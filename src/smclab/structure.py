@@ -20,8 +20,19 @@ import pandas as pd
 
 from .candles import BadConfig, check, infer_timeframe
 from .config import Settings, setting
-from .events import F_ATTR, F_LEVEL, I_ANCHOR, I_KIND, I_KNOWN, I_PARENT, I_SAME, I_SIDE, FamilyLayout
-from .events import PriceArrays, buffers, counts_of, double, frames_of, inlined, kernel, merge, room_for_bars
+from .events import F_ATTR, F_LEVEL, I_ANCHOR, I_KIND, I_KNOWN, I_PARENT, I_SAME, I_SIDE, EventRows
+from smclab.events import (
+    FamilyLayout,
+    PriceArrays,
+    buffers,
+    counts_of,
+    double,
+    frames_of,
+    inlined,
+    kernel,
+    merge,
+    room_for_bars,
+)
 
 # %% ../../nbs/20_structure.ipynb #88619769
 @dataclass(frozen=True)
@@ -124,15 +135,15 @@ _arrays = itemgetter(*StructureArrays._fields)
 
 # %% ../../nbs/20_structure.ipynb #d1f47e23
 @inlined
-def _emit_nb(ints, floats, n, kind, side, anchor, known_bar, parent, same, level):
-    "Write row `n` of an event buffer; the caller fills in its attributes. Returns n + 1."
-    ints[n, I_KIND] = kind
-    ints[n, I_SIDE] = side
-    ints[n, I_ANCHOR] = anchor
-    ints[n, I_KNOWN] = known_bar
-    ints[n, I_PARENT] = parent
-    ints[n, I_SAME] = same
-    floats[n, F_LEVEL] = level
+def _emit_nb(rows, n, kind, side, anchor, known_bar, parent, same, level):
+    "Write row `n` of a family; the caller fills in its attributes. Returns n + 1."
+    rows.ints[n, I_KIND] = kind
+    rows.ints[n, I_SIDE] = side
+    rows.ints[n, I_ANCHOR] = anchor
+    rows.ints[n, I_KNOWN] = known_bar
+    rows.ints[n, I_PARENT] = parent
+    rows.ints[n, I_SAME] = same
+    rows.floats[n, F_LEVEL] = level
     return n + 1
 
 # %% ../../nbs/20_structure.ipynb #71c2a90f
@@ -208,28 +219,27 @@ def _zigzag_nb(high, low, close, t, back, i):
 
 # %% ../../nbs/20_structure.ipynb #ce0c2569
 @inlined
-def _break_nb(far, price, t, side, same, b, scale, rules, arrays):
+def _break_nb(far, price, t, side, same, b, scale, rules, i, disp, swings, breaks):
     "One side's reference is broken by `price` at bar t: write it, turn the trend. Returns the leg's start and the row."
-    i, swing_f, out_i, out_f, disp = arrays.i, arrays.swing_f, arrays.break_i, arrays.break_f, arrays.cols_i[C_DISP]
     ref = b + (_REF_HIGH if side > 0 else _REF_LOW)
     swing = i[ref]
-    since = arrays.swing_i[swing, I_ANCHOR]
+    since = swings.ints[swing, I_ANCHOR]
     m = _extreme_nb(far, since, t + 1, -side)
     displaced = 0
     for j in range(m, t + 1):
         displaced += disp[j] == side
     kind = _CHOCH if i[b + _TREND] == -side else _BOS
     if kind == _CHOCH and rules.choch_ref == 1:
-        protected = out_f[i[b + _LAST_BREAK], F_ATTR + 1]
+        protected = breaks.floats[i[b + _LAST_BREAK], F_ATTR + 1]
         kind = _CHOCH if side * price > side * (protected + side * rules.buffer) else _MINOR
-    first = i[_N_BREAK]
+    first, floats = i[_N_BREAK], breaks.floats
     n_rows = 2 if kind == _CHOCH and displaced > 0 else 1
     for k in range(n_rows):
         n = i[_N_BREAK]
         row_kind, parent = (kind, swing) if k == 0 else (_MSS, first)
-        i[_N_BREAK] = _emit_nb(out_i, out_f, n, row_kind, side, since, t, parent, same, swing_f[swing, F_LEVEL])
-        out_f[n, F_ATTR], out_f[n, F_ATTR + 1], out_f[n, F_ATTR + 2] = m, far[m], displaced
-        out_f[n, F_ATTR + 3] = scale
+        i[_N_BREAK] = _emit_nb(breaks, n, row_kind, side, since, t, parent, same, swings.floats[swing, F_LEVEL])
+        floats[n, F_ATTR], floats[n, F_ATTR + 1], floats[n, F_ATTR + 2] = m, far[m], displaced
+        floats[n, F_ATTR + 3] = scale
     if kind != _MINOR:
         i[b + _TREND] = side
         i[b + _LAST_BREAK] = first
@@ -238,9 +248,9 @@ def _break_nb(far, price, t, side, same, b, scale, rules, arrays):
 
 # %% ../../nbs/20_structure.ipynb #ec7b4aa6
 @inlined
-def _breaks_nb(bars, t, b, scale, rules, arrays):
+def _breaks_nb(bars, t, b, scale, rules, i, cols_i, swings, breaks):
     "Both sides' breaks of one scale at bar t, against the references of t - 1."
-    i, cols_i, swing_f = arrays.i, arrays.cols_i, arrays.swing_f
+    swing_f = swings.floats
     up, down = (bars.high[t], bars.low[t]) if rules.by_wick else (bars.close[t], bars.close[t])
     broke_up = i[b + _REF_HIGH] >= 0 and up > swing_f[i[b + _REF_HIGH], F_LEVEL] + rules.buffer
     broke_down = i[b + _REF_LOW] >= 0 and down < swing_f[i[b + _REF_LOW], F_LEVEL] - rules.buffer
@@ -253,28 +263,26 @@ def _breaks_nb(bars, t, b, scale, rules, arrays):
         side = -lean if k == 0 else lean
         if broke_up if side > 0 else broke_down:
             far, price = (bars.low, up) if side > 0 else (bars.high, down)
-            m, row = _break_nb(far, price, t, side, same, b, scale, rules, arrays)
+            m, row = _break_nb(far, price, t, side, same, b, scale, rules, i, cols_i[C_DISP], swings, breaks)
             if b == _PRIMARY:
                 cols_i[C_LEG_UP if side > 0 else C_LEG_DOWN, t] = m
                 cols_i[C_BREAK_UP if side > 0 else C_BREAK_DOWN, t] = row
 
 # %% ../../nbs/20_structure.ipynb #05f7d0e0
 @inlined
-def _swing_nb(price, p, t, side, equal_tol, b, scale, arrays):
+def _swing_nb(price, p, t, side, equal_tol, b, scale, i, swings):
     "Confirm the swing at p, knowable at t: label it against the last of its side and make it the reference."
-    i, swing_i, swing_f = arrays.i, arrays.swing_i, arrays.swing_f
+    swing_f = swings.floats
     last, ref = (b + _LAST_HIGH, b + _REF_HIGH) if side > 0 else (b + _LAST_LOW, b + _REF_LOW)
     n = i[_N_SWING]
-    i[_N_SWING] = _emit_nb(swing_i, swing_f, n, 0 if side > 0 else 1, side, p, t, -1, 0, price[p])
+    i[_N_SWING] = _emit_nb(swings, n, 0 if side > 0 else 1, side, p, t, -1, 0, price[p])
     swing_f[n, F_ATTR + 1] = scale
     if i[last] >= 0:
         step = price[p] - swing_f[i[last], F_LEVEL]
         swing_f[n, F_ATTR] = 0.0 if abs(step) <= equal_tol else np.sign(step)
     if i[ref] >= 0:
         old = i[ref]
-        i[_N_SWING] = _emit_nb(
-            swing_i, swing_f, n + 1, 2, side, swing_i[old, I_ANCHOR], t, old, 0, swing_f[old, F_LEVEL]
-        )
+        i[_N_SWING] = _emit_nb(swings, n + 1, 2, side, swings.ints[old, I_ANCHOR], t, old, 0, swing_f[old, F_LEVEL])
         swing_f[n + 1, F_ATTR + 1] = scale
     i[last] = n
     i[ref] = n
@@ -282,9 +290,9 @@ def _swing_nb(price, p, t, side, equal_tol, b, scale, arrays):
 
 # %% ../../nbs/20_structure.ipynb #d3ad1121
 @inlined
-def _swings_nb(bars, t, back, tol, rules, arrays):
+def _swings_nb(bars, t, back, tol, rules, i, cols_i, swings):
     "The swings of the primary scale that bar t confirms."
-    i, cols_i, left, right = arrays.i, arrays.cols_i, rules.left, rules.right
+    left, right = rules.left, rules.right
     p, side = t - right, 0
     if rules.method == _ZIGZAG:
         side, p = _zigzag_nb(bars.high, bars.low, bars.close, t, back, i)
@@ -293,24 +301,24 @@ def _swings_nb(bars, t, back, tol, rules, arrays):
     by_window = rules.method == _FRACTAL and p >= left
     cols_i[C_NEW_HIGH, t] = cols_i[C_NEW_LOW, t] = -1
     if side > 0 or (by_window and _is_swing_nb(bars.high, p, left, right, 1)):
-        cols_i[C_NEW_HIGH, t] = _swing_nb(bars.high, p, t, 1, tol, _PRIMARY, right, arrays)
+        cols_i[C_NEW_HIGH, t] = _swing_nb(bars.high, p, t, 1, tol, _PRIMARY, right, i, swings)
     if side < 0 or (by_window and _is_swing_nb(bars.low, p, left, right, -1)):
-        cols_i[C_NEW_LOW, t] = _swing_nb(bars.low, p, t, -1, tol, _PRIMARY, right, arrays)
+        cols_i[C_NEW_LOW, t] = _swing_nb(bars.low, p, t, -1, tol, _PRIMARY, right, i, swings)
 
 
 @inlined
-def _major_swings_nb(bars, t, tol, rules, arrays):
+def _major_swings_nb(bars, t, tol, rules, i, cols_i, swings):
     "The swings of the major scale that bar t confirms."
-    left, right, cols_i = rules.major_left, rules.major_right, arrays.cols_i
+    left, right = rules.major_left, rules.major_right
     p = t - right
     if p < left:
         return
     # A swing of a wide window is one of every narrower window in it: only the primary swings need a look.
     small, nested = rules.right, rules.method == _FRACTAL
     if (not nested or cols_i[C_NEW_HIGH, p + small] >= 0) and _is_swing_nb(bars.high, p, left, right, 1):
-        _swing_nb(bars.high, p, t, 1, tol, _MAJOR, right, arrays)
+        _swing_nb(bars.high, p, t, 1, tol, _MAJOR, right, i, swings)
     if (not nested or cols_i[C_NEW_LOW, p + small] >= 0) and _is_swing_nb(bars.low, p, left, right, -1):
-        _swing_nb(bars.low, p, t, -1, tol, _MAJOR, right, arrays)
+        _swing_nb(bars.low, p, t, -1, tol, _MAJOR, right, i, swings)
 
 # %% ../../nbs/20_structure.ipynb #aa6265c6
 @inlined
@@ -320,29 +328,26 @@ def _level_nb(row, swing_f):
 
 
 @inlined
-def _columns_nb(t, arrays):
+def _columns_nb(t, i, cols_i, cols_f, swing_f, break_f):
     "The columns known at the close of bar t."
-    i, cols_i, cols_f, swing_f = arrays.i, arrays.cols_i, arrays.cols_f, arrays.swing_f
     cols_i[C_TREND, t], cols_i[C_MAJOR_TREND, t] = i[_PRIMARY + _TREND], i[_MAJOR + _TREND]
     cols_f[C_SWING_HIGH, t] = _level_nb(i[_PRIMARY + _REF_HIGH], swing_f)
     cols_f[C_SWING_LOW, t] = _level_nb(i[_PRIMARY + _REF_LOW], swing_f)
     cols_f[C_MAJOR_HIGH, t] = _level_nb(i[_MAJOR + _REF_HIGH], swing_f)
     cols_f[C_MAJOR_LOW, t] = _level_nb(i[_MAJOR + _REF_LOW], swing_f)
     last = i[_PRIMARY + _LAST_BREAK]
-    cols_f[C_PROTECTED, t] = arrays.break_f[last, F_ATTR + 1] if last >= 0 else np.nan
+    cols_f[C_PROTECTED, t] = break_f[last, F_ATTR + 1] if last >= 0 else np.nan
 
 
 @inlined
-def _displacement_nb(bars, t, displacement_atr, arrays, known_atr):
+def _displacement_nb(bars, t, displacement_atr, known_atr, i, rows):
     "Side of bar t when its body is a displacement of the ATR known one bar before, else 0; writes its row."
     body, side = bars.close[t] - bars.open[t], 0
     if known_atr > 0.0 and abs(body) >= displacement_atr * known_atr:
         side = 1 if body > 0 else -1
-        n = arrays.i[_N_DISP]
-        arrays.i[_N_DISP] = _emit_nb(
-            arrays.disp_i, arrays.disp_f, n, 0 if side > 0 else 1, side, t, t, -1, 0, bars.close[t]
-        )
-        arrays.disp_f[n, F_ATTR] = abs(body) / known_atr
+        n = i[_N_DISP]
+        i[_N_DISP] = _emit_nb(rows, n, 0 if side > 0 else 1, side, t, t, -1, 0, bars.close[t])
+        rows.floats[n, F_ATTR] = abs(body) / known_atr
     return side
 
 # %% ../../nbs/20_structure.ipynb #6d3a1b12
@@ -351,6 +356,8 @@ def _structure_nb(bars, start, stop, rules, arrays):
     "Read structure over bars [start, stop); returns the bar reached."
     bars, rules, arrays = PriceArrays(*bars), StructureRules(*rules), StructureArrays(*arrays)
     high, low, close, i, cols_i, cols_f = bars.high, bars.low, bars.close, arrays.i, arrays.cols_i, arrays.cols_f
+    swings, breaks = EventRows(arrays.swing_i, arrays.swing_f), EventRows(arrays.break_i, arrays.break_f)
+    displacements = EventRows(arrays.disp_i, arrays.disp_f)
     for t in range(start, stop):
         if i[_N_SWING] + 8 > len(arrays.swing_i) or i[_N_BREAK] + 8 > len(arrays.break_i):
             return t
@@ -361,15 +368,17 @@ def _structure_nb(bars, start, stop, rules, arrays):
         atr = _atr_nb(high, low, close, t, known_atr, rules.atr_bars)
         cols_f[C_ATR, t] = atr
         cols_f[C_TOL_ATR, t] = _atr_nb(high, low, close, t, known_wide, rules.tolerance_atr_bars)
-        cols_i[C_DISP, t] = _displacement_nb(bars, t, rules.displacement_atr, arrays, known_atr)
+        cols_i[C_DISP, t] = _displacement_nb(bars, t, rules.displacement_atr, known_atr, i, displacements)
         cols_i[C_LEG_UP, t] = cols_i[C_LEG_DOWN, t] = cols_i[C_BREAK_UP, t] = cols_i[C_BREAK_DOWN, t] = -1
         for b in (_PRIMARY, _MAJOR):
-            _breaks_nb(bars, t, b, rules.right if b == _PRIMARY else rules.major_right, rules, arrays)
+            _breaks_nb(
+                bars, t, b, rules.right if b == _PRIMARY else rules.major_right, rules, i, cols_i, swings, breaks
+            )
         tol = rules.equal_tol_atr * cols_f[C_TOL_ATR, t]
-        _swings_nb(bars, t, rules.zigzag_atr * atr, tol, rules, arrays)
+        _swings_nb(bars, t, rules.zigzag_atr * atr, tol, rules, i, cols_i, swings)
         if rules.major_right > 0:
-            _major_swings_nb(bars, t, tol, rules, arrays)
-        _columns_nb(t, arrays)
+            _major_swings_nb(bars, t, tol, rules, i, cols_i, swings)
+        _columns_nb(t, i, cols_i, cols_f, swings.floats, breaks.floats)
     return stop
 
 # %% ../../nbs/20_structure.ipynb #aa97022c
