@@ -18,12 +18,13 @@ import numpy as np
 import pandas as pd
 
 from smclab import tapes
+from smclab.dealing_range import RangeConfig
 from smclab.instruments import instrument
 from smclab.liquidity import LiquidityConfig, liquidity_advance, liquidity_state
 from smclab.reading import Config, Reader, _Track
 from smclab.sessions import SessionConfig, sessions_advance, sessions_state
 from smclab.structure import StructureConfig, structure_advance, structure_state
-from smclab.zones import GapConfig, OrderBlockConfig, RangeConfig, gaps_advance, zones_advance, zones_state
+from smclab.zones import GapConfig, OrderBlockConfig, gaps_advance, zones_advance, zones_state
 
 EURUSD = instrument("EURUSD")
 FIRST_CALL = """

@@ -8,12 +8,13 @@ import pytest
 
 from smclab import tapes
 from smclab.candles import COLUMNS, BadBars, resample
+from smclab.dealing_range import RangeConfig, range_events
 from smclab.liquidity import LiquidityConfig, liquidity_events
 from smclab.reading import Config, Reader, from_bytes, read, to_bytes
 from smclab.sessions import sessions_events
 from smclab.setups import SetupConfig, candidates
 from smclab.structure import StructureConfig, structure_events
-from smclab.zones import GapConfig, OrderBlockConfig, RangeConfig, gap_events, order_block_events, range_events
+from smclab.zones import GapConfig, OrderBlockConfig, gap_events, order_block_events
 
 NEW_YORK = {"zone": "America/New_York", "roll_hour": 17}
 SMALL = StructureConfig(left=2, right=2, major_left=8, major_right=8)

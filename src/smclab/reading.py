@@ -58,26 +58,9 @@ from smclab.structure import (
     structure_frames,
     structure_state,
 )
-from smclab.zones import (
-    BLOCK_ATTRS,
-    BLOCK_KINDS,
-    GAP_ATTRS,
-    GAP_KINDS,
-    RANGE_ATTRS,
-    RANGE_KINDS,
-    ZONE_COLUMNS,
-    GapConfig,
-    OrderBlockConfig,
-    RangeConfig,
-    in_ote,
-    premium_discount,
-    range_columns,
-    zones_advance,
-    zones_columns,
-    zones_counts,
-    zones_frames,
-    zones_state,
-)
+from .dealing_range import in_ote, premium_discount, RANGE_ATTRS, range_columns, RANGE_KINDS, RangeConfig
+from .zones import BLOCK_ATTRS, BLOCK_KINDS, GAP_ATTRS, GAP_KINDS, GapConfig, OrderBlockConfig, ZONE_COLUMNS
+from .zones import zones_advance, zones_columns, zones_counts, zones_frames, zones_state
 
 # %% ../../nbs/30_reading.ipynb #7c5754f0
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from .instruments import instrument as profile
 from .reading import Config as ReaderConfig
 from .reading import Reading, ReadingAt, ReadingNow
 from .sessions import PERIODS, session_at
-from .zones import in_ote
+from .dealing_range import in_ote
 
 # %% ../../nbs/40_setups.ipynb #e07fd12c
 _CHOICES = {
