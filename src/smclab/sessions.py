@@ -475,7 +475,7 @@ def roll_table(
 # %% ../../nbs/22_sessions.ipynb #6f56f805
 @kernel
 def _running_nb(open_, high, low, bit, cols_i, out):
-    "Open, high and low so far of the occurrence each bar lies in, NaN outside and in one not seen from its start."
+    "Open, high and low so far of the occurrence each bar lies in, NaN outside and in one that began before the tape."
     out[0, 0] = out[1, 0] = out[2, 0] = np.nan
     for t in range(out.shape[1]):
         if cols_i[C_OPENED, t] & bit:
