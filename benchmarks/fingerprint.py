@@ -27,11 +27,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from smclab.account import Account
-from smclab.policy import PRESETS as POLICIES
-from smclab.policy import Policy, preset
 
 from smclab import tapes
+from smclab.account import Account
 from smclab.candles import BadConfig, check, quality_known, resample
 from smclab.decision import Decision, decide, decide_all, from_dict
 from smclab.execution import PRESETS as FILL_RULES
@@ -41,6 +39,8 @@ from smclab.gates import Context, gate_table
 from smclab.instruments import SYMBOLS, Instrument, instrument
 from smclab.labels import barrier_outcomes
 from smclab.news import NewsCalendar
+from smclab.policy import PRESETS as POLICIES
+from smclab.policy import Policy, preset
 from smclab.portfolio import Market, replay_portfolio
 from smclab.reader import Reader
 from smclab.reading import Reading

@@ -32,7 +32,7 @@ from smclab.setup_sequence import (
 )
 from .setup_sequence import drop_evaluations, n_evaluations, newest_steps, sequence_advance, sequence_state
 from .setup_sequence import sequence_tables, untouched_zones
-from .zones import in_ote
+from .dealing_range import in_ote
 
 # %% ../../nbs/40_setups.ipynb #e07fd12c
 _CHOICES = {
