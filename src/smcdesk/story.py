@@ -13,7 +13,8 @@ from smclab.candles import BadConfig, Quality, fingerprint, nearest
 from smclab.execution import Costs
 from smclab.model import Result
 from smclab.reading import Reading
-from smclab.replay import REASONS, Ledger
+from smclab.matching import FILL_REASONS
+from smclab.replay import Ledger
 from smclab.scorecard import positions
 
 FEW = 30  # closed trades under which nothing is concluded
@@ -204,7 +205,7 @@ def refusals(s: Story) -> pd.DataFrame:
     ]
     orders = s.ledger.orders[s.ledger.orders["status"] != "filled"]
     rows += [
-        {"asked by": "order", "refused": len(part), "for example": REASONS[reason]}
+        {"asked by": "order", "refused": len(part), "for example": FILL_REASONS[reason]}
         for reason, part in orders.groupby("reason", sort=False)
     ]
     table = pd.DataFrame(rows, columns=["asked by", "refused", "for example"])

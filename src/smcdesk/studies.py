@@ -16,8 +16,10 @@ from smcdesk import crew
 from smclab.candles import BadConfig, nearest
 from smclab.execution import Costs, Rules, intents
 from smclab.gates import GATES, Context, Question, enforced, gate_table, quality_at, regime_at, spread_at, stop_atr_at
-from smclab.replay import GRID, Ledger, replay, shaped
-from smclab.replay import sweep as play_all
+from smclab.matching import GRID
+from smclab.replay import Ledger, replay
+from smclab.sweep import with_exits
+from smclab.sweep import sweep as play_all
 from smclab.risk import GRADES, SIZELESS, Policy, afford, occupied, plan_all, rate, tickets, units_of
 from smclab.scorecard import daily_returns, days_per_year, scorecard, trading_days
 from smclab.walkforward import Study
@@ -229,7 +231,7 @@ def play(
     "The tape replayed by one combination, from flat."
     policy, rules, exits = settings(tape, combination)
     sent = orders(tape, policy)
-    return replay(tape.bars, shaped(sent, exits) if exits else sent, **_game(tape, policy, rules))
+    return replay(tape.bars, with_exits(sent, exits) if exits else sent, **_game(tape, policy, rules))
 
 
 def _game(tape: Tape, policy: Policy, rules: Rules) -> dict[str, Any]:

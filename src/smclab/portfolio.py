@@ -180,7 +180,7 @@ class SharedAccount:
 
     def settle(self, now: int):
         "Play every bar that has closed by now to its end, the earliest first."
-        over = [own for own in self.accounts if own.opened > (n := own.simulator.n_bars) and own.closes[n] <= now]
+        over = [o for o in self.accounts if o.opened > o.simulator.n_bars and o.closes[o.simulator.n_bars] <= now]
         for own in sorted(over, key=lambda own: own.closes[own.simulator.n_bars]):
             n, state = own.simulator.n_bars, own.simulator.state
             state[_CASH] = before = self.cash / own.worth

@@ -9,6 +9,7 @@ import pandas as pd
 from kedro.pipeline import Pipeline, node
 
 from smcdesk import pictures, purse
+from smclab import portfolio
 from smcdesk.pipelines import stage
 from smcdesk.pipelines.decide import trading_rules
 from smcdesk.pipelines.replay import metrics, ordered
@@ -47,9 +48,9 @@ def create_pipeline(symbols: Iterable[str]) -> Pipeline:
         node(Policy.from_dict, "params:policy", "policy", name="policy"),
         node(shared, asked, "shared", name="replay"),
         node(tables, "shared", ["trades", "orders", "equity", "refusals"], name="tables"),
-        node(purse.card, counted, "scorecard", name="scorecard"),
-        node(purse.by_symbol, counted, "by_symbol", name="by_symbol"),
-        node(purse.refused, "shared", "refused", name="refused"),
+        node(portfolio.portfolio_scorecard, counted, "scorecard", name="scorecard"),
+        node(portfolio.by_symbol, counted, "by_symbol", name="by_symbol"),
+        node(portfolio.refusal_counts, "shared", "refused", name="refused"),
         node(metrics, "scorecard", "metrics", name="metrics"),
         node(pictures.purse, "shared", "equity_chart", name="equity_chart"),
     ]

@@ -18,7 +18,8 @@ from smclab.gates import Context
 from smclab.instruments import Instrument
 from smclab.parity import verify
 from smclab.reading import Reading
-from smclab.replay import Ledger, honesty, replay
+from smclab.replay import Ledger, replay
+from smclab.sweep import ambiguity_bounds
 from smclab.risk import Account, Policy
 from smclab.scorecard import daily_returns, scorecard
 from smclab.setups import SetupConfig
@@ -127,7 +128,7 @@ def create_pipeline(symbol: str) -> Pipeline:
         *ordered(symbol),
         node(max_risk, "policy", "max_risk_pct", name="max_risk"),
         node(replay, game, "ledger", name="replay"),
-        node(honesty, game, "honesty", name="honesty"),
+        node(ambiguity_bounds, game, "honesty", name="honesty"),
         node(ways_in, [*SENT, *played, *tuned], "ways_in", name="ways_in"),
         node(proof, ["ledger", "entry_bars", "intents", "instrument", "costs"], "proof", name="verify"),
         node(card, counted, "scorecard", name="scorecard"),
