@@ -11,9 +11,9 @@ import pandas as pd
 from smcdesk import project, session
 from smclab.candles import BadConfig, Quality, fingerprint, nearest
 from smclab.execution import Costs
+from smclab.matching import FILL_REASONS
 from smclab.model import Result
 from smclab.reading import Reading
-from smclab.matching import FILL_REASONS
 from smclab.replay import Ledger
 from smclab.scorecard import positions
 

@@ -18,10 +18,10 @@ from smclab.execution import Costs, Rules, intents
 from smclab.gates import GATES, Context, Question, enforced, gate_table, quality_at, regime_at, spread_at, stop_atr_at
 from smclab.matching import GRID
 from smclab.replay import Ledger, replay
-from smclab.sweep import with_exits
-from smclab.sweep import sweep as play_all
 from smclab.risk import GRADES, SIZELESS, Policy, afford, occupied, plan_all, rate, tickets, units_of
 from smclab.scorecard import daily_returns, days_per_year, scorecard, trading_days
+from smclab.sweep import sweep as play_all
+from smclab.sweep import with_exits
 from smclab.walkforward import Study
 
 ENGINES = ("joblib", "serial", "dask")

@@ -291,7 +291,11 @@ def _leg_nb(state, k, units, exits, fill, seen, params):
     "Open one leg; returns its commission."
     o = _LEG0 + k * _N_LEG
     commission = units * (params[_PER_UNIT] + fill * params[_PCT])
-    state[o + _UNITS], state[o + _STOP], state[o + _TARGET] = units, exits.stop, _to_tick_nb(exits.target, params[_TICK])
+    state[o + _UNITS], state[o + _STOP], state[o + _TARGET] = (
+        units,
+        exits.stop,
+        _to_tick_nb(exits.target, params[_TICK]),
+    )
     state[o + _TRAIL_TYPE], state[o + _TRAIL], state[o + _ACTIVATE] = exits.trail_type, exits.trail, exits.activate
     state[o + _MAE], state[o + _MFE], state[o + _COMMISSION], state[o + _DOUBT] = 0.0, 0.0, commission, 0.0
     state[o + _COST] = commission + units * (abs(fill - seen))

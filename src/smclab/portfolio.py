@@ -19,9 +19,42 @@ import pandas as pd
 from .candles import BadBars, BadConfig, infer_timeframe, timeframe_ns
 from .execution import STRICT, Costs, Rules, check_intents
 from .instruments import Instrument
-from .matching import _ASK, _BID, _CASH, _E_FILL, _E_STATUS, _ENTRY, _ENTRY_BAR, _FILLED, _HELD, _I_BAR, _I_CAPITAL
-from .matching import _I_ENTRY, _I_FRACTION, _I_LEVERAGE, _I_RISK, _I_SIDE, _I_STOP, _I_TARGET, _I_TARGET2, _N_EVENT
-from .matching import _NEXT, _OK, _REFUSED, _SIDE, _SIZE, _W_UNITS, Candle, _admit_nb, _entry_event_nb, _to_tick_nb
+from smclab.matching import (
+    _ASK,
+    _BID,
+    _CASH,
+    _E_FILL,
+    _E_STATUS,
+    _ENTRY,
+    _ENTRY_BAR,
+    _FILLED,
+    _HELD,
+    _I_BAR,
+    _I_CAPITAL,
+)
+from smclab.matching import (
+    _I_ENTRY,
+    _I_FRACTION,
+    _I_LEVERAGE,
+    _I_RISK,
+    _I_SIDE,
+    _I_STOP,
+    _I_TARGET,
+    _I_TARGET2,
+    _N_EVENT,
+)
+from smclab.matching import (
+    _NEXT,
+    _OK,
+    _REFUSED,
+    _SIDE,
+    _SIZE,
+    _W_UNITS,
+    Candle,
+    _admit_nb,
+    _entry_event_nb,
+    _to_tick_nb,
+)
 from .replay import _NO_SUBS, Ledger, Simulator, _day_numbers, _prices, _queue_of
 from .risk import Account, Policy, Position, Ticket, admit, notional, rate
 from .scorecard import by, scorecard
@@ -109,7 +142,9 @@ class ReturnHistory:
         return self._last[1]
 
 
-def _daily_returns(own: SymbolAccount, clock: pd.DatetimeIndex) -> tuple[pd.Series, pd.Series]:  # (return, known ns) by day
+def _daily_returns(
+    own: SymbolAccount, clock: pd.DatetimeIndex
+) -> tuple[pd.Series, pd.Series]:  # (return, known ns) by day
     "One symbol's daily returns from its own bars."
     number, days = _day_numbers(pd.DatetimeIndex(own.opens, tz="UTC"), own.instrument)
     last = np.flatnonzero(np.diff(number, append=len(days)))
@@ -167,9 +202,7 @@ def _with_capital(row: np.ndarray, policy: Policy) -> Policy:
 class SharedAccount:
     "Every symbol's account, the cash they share, and what has been refused."
 
-    def __init__(
-        self, accounts: list[SymbolAccount], account: Account, policy: Policy, returns: pd.DataFrame | None
-    ):
+    def __init__(self, accounts: list[SymbolAccount], account: Account, policy: Policy, returns: pd.DataFrame | None):
         self.accounts, self.account, self.policy, self.cash = accounts, account, policy, account.equity
         self.clock = np.unique(np.concatenate([own.opens for own in accounts]))
         index = pd.DatetimeIndex(self.clock, tz="UTC", name="time")

@@ -9,10 +9,10 @@ import pandas as pd
 from kedro.pipeline import Pipeline, node
 
 from smcdesk import pictures, purse
-from smclab import portfolio
 from smcdesk.pipelines import stage
 from smcdesk.pipelines.decide import trading_rules
 from smcdesk.pipelines.replay import metrics, ordered
+from smclab import portfolio
 from smclab.execution import Costs
 from smclab.instruments import Instrument
 from smclab.portfolio import Market, Portfolio, replay_portfolio

@@ -19,10 +19,10 @@ from smclab.instruments import Instrument
 from smclab.parity import verify
 from smclab.reading import Reading
 from smclab.replay import Ledger, replay
-from smclab.sweep import ambiguity_bounds
 from smclab.risk import Account, Policy
 from smclab.scorecard import daily_returns, scorecard
 from smclab.setups import SetupConfig
+from smclab.sweep import ambiguity_bounds
 
 
 def max_risk(policy: Policy) -> float:  # % of equity
