@@ -155,7 +155,7 @@ def test_returns_of_days_to_come_are_caught(monkeypatch):
     play = partial(replay_portfolio, account=PURSE, policy=HISTORY)
     assert {"var", "correlated_risk"} <= set(play(desk(1500)).refusals["reason"])
     assert sees_the_future(desk(1500), play) == ""
-    monkeypatch.setattr(portfolio._Past, "at", lambda self, now: self.table)
+    monkeypatch.setattr(portfolio.ReturnHistory, "at", lambda self, now: self.table)
     assert sees_the_future(desk(1500), play) != ""
 
 

@@ -206,7 +206,7 @@ def _wish_nb(equity, planned, row, params):
 
 @_kernel
 def _size_nb(equity, held, wish, real, fill, params):
-    "(units, reason code): what is wanted, cut to every cap, floored to the lot; `held` stands in other symbols already."
+    "(units, reason code): what is wanted, cut to every cap, floored to the lot; `held`: in other symbols."
     if equity <= 0:
         return 0.0, _NO_EQUITY
     reason, units = _OK, wish
@@ -430,7 +430,7 @@ def _stop_first_nb(side, stop, target, bar, params):
 # %% ../../nbs/51_matching.ipynb #bb95b2a6
 @_kernel
 def _exit_nb(state, o, fresh, inside, over, broken, bar, params):
-    "(reason code or -1, level of the fill, ambiguous): whether and why a leg closes on this bar, or on a bar inside it."
+    "(reason code or -1, level of the fill, ambiguous): why a leg closes on this bar, or on a bar inside it."
     side, stop, target = state[_SIDE], state[o + _STOP], state[o + _TARGET]
     dust = params[_TICK] * 1e-6
     through = params[_THROUGH] * params[_TICK] - dust
