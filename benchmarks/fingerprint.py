@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from smclab.sweep import ambiguity_bounds, sweep
 
 from smclab import tapes
 from smclab.account import Account
@@ -45,7 +46,7 @@ from smclab.portfolio import Market, replay_portfolio
 from smclab.reader import Reader
 from smclab.reading import Reading
 from smclab.regime import HmmConfig, hmm_regimes, regimes
-from smclab.replay import Ledger, honesty, replay, sweep
+from smclab.replay import Ledger, replay
 from smclab.scorecard import by, scorecard
 from smclab.setups import SetupConfig, candidates
 from smclab.stream import Stream
@@ -162,7 +163,7 @@ def trade_things(t: BarTape, reading: Reading, traded: tuple[Decision, ...]) -> 
     out |= {f"ledger {name}": ledger.hash() for name, ledger in ledgers.items()}
     whole = ledgers["intents legs"]
     out |= {f"ledger {name}": table for name, table in ledger_tables(whole).items()}
-    out["honesty"] = honesty(t.bars, sent["both"], **game(profile))
+    out["honesty"] = ambiguity_bounds(t.bars, sent["both"], **game(profile))
     day = {"zone": profile.zone, "roll_hour": profile.roll_hour}
     out["scorecard"] = scorecard(whole, t.bars, n_boot=200, seed=3, **day)
     out["scorecard by side"] = by(whole, "side", n_boot=200, seed=3)

@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from smclab.policy import Policy
+from smclab.sweep import with_exits
 
 from smclab import decision
 from smclab.candles import BadConfig
 from smclab.decision import LimitReview, LiveTicket
 from smclab.execution import Costs, Rules, intents
 from smclab.gates import Context
-from smclab.replay import Ledger, replay, shaped
+from smclab.policy import Policy
+from smclab.replay import Ledger, replay
 from smclab.scorecard import daily_returns, days_per_year, scorecard
 
 KINDS = ("policy", "rules", "exits")  # what a path begins with; exits are columns of the replay's own grid
@@ -115,7 +116,7 @@ def play(
     "The tape replayed by one combination, from flat."
     policy, rules, exits = settings(tape, combination)
     sent = orders(tape, policy)
-    return replay(tape.bars, shaped(sent, exits) if exits else sent, **_replay_args(tape, policy, rules))
+    return replay(tape.bars, with_exits(sent, exits) if exits else sent, **_replay_args(tape, policy, rules))
 
 
 def _replay_args(tape: ResearchTape, policy: Policy, rules: Rules) -> dict[str, Any]:
