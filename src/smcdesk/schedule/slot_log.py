@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from smcdesk.schedule.timetable import Settled, Slot, Timetable, _moment, _ns
 from smcdesk.store import Store
 from smcdesk.store.models import JobRow, SlotRow
-from smcdesk.store.store import insert_new
+from smcdesk.store.recording import insert_new
 
 SLOTS, JOBS = SlotRow.__table__, JobRow.__table__
 NAMES = ("job", "time", "status", "reason", "tries", "started", "ended")

@@ -11,7 +11,7 @@ import pandas as pd
 from smcdesk.store.rows import Contradiction, contradiction, plain
 from smclab.decision import Decision, from_dict
 
-ASKED_AGAIN = "If it was decided anew on purpose, Store.forget the old rows first, or use another store."
+DECIDED_AGAIN = "If it was decided anew on purpose, Store.forget the old rows first, or use another store."
 _SAME = ("setup_id", "instrument", "timeframe", "time", "outcome", "why", "next", "policy_hash")
 _GRADED = ("grade", "score", "confidence", "confidence_kind")  # None where the decision does not say
 
@@ -29,12 +29,12 @@ def each_once(
     decisions: Iterable[Decision],
 ) -> dict[str, Decision]:  # by decision_id, in its order
     "The decisions of one batch by name; the same name with other content is a `Contradiction`."
-    kept: dict[str, Decision] = {}
+    unique: dict[str, Decision] = {}
     for d in decisions:
-        first = kept.setdefault(decision_id(d), d)
+        first = unique.setdefault(decision_id(d), d)
         if first is not d and first.hash() != d.hash():
             raise contradicted(first, d)
-    return dict(sorted(kept.items()))
+    return dict(sorted(unique.items()))
 
 
 def to_rows(
@@ -66,4 +66,4 @@ def contradicted(stored: Decision, offered: Decision) -> Contradiction:
         f"decision {decision_id(offered)} (setup {offered.setup_id or 'none'}, {offered.instrument}, {when}; "
         f"stored {stored.hash()}, offered {offered.hash()})"
     )
-    return contradiction(what, plain(stored.to_dict()), plain(offered.to_dict()), ASKED_AGAIN)
+    return contradiction(what, plain(stored.to_dict()), plain(offered.to_dict()), DECIDED_AGAIN)

@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import and_, bindparam, delete, func, select, tuple_, update
 
 from smcdesk.store.models import AccountRow, CalendarRow, DecisionConfigRow, ScanEntryRow, ScanProblemRow
-from smcdesk.store.store import Store, insert_new
+from smcdesk.store.recording import insert_new
+from smcdesk.store.store import Store
 from smclab.decision import Decision
 
 ENTRIES, PROBLEMS = ScanEntryRow.__table__, ScanProblemRow.__table__

@@ -186,13 +186,13 @@ def without_repeats(
     table: str,
 ) -> list[dict[str, Any]]:  # in order of key
     "Rows of one batch, each once; the same key with other content is a contradiction."
-    kept: dict[tuple, dict[str, Any]] = {}
+    unique: dict[tuple, dict[str, Any]] = {}
     for row in rows:
         name = tuple(row[k] for k in key)
-        first = kept.setdefault(name, row)
+        first = unique.setdefault(name, row)
         if first is not row and first != row:
             raise contradiction(f"{table} {named(row, key)}, twice in one batch,", first, row, "Give it once.")
-    return [kept[name] for name in sorted(kept)]
+    return [unique[name] for name in sorted(unique)]
 
 
 def named(row: Mapping[str, Any], key: tuple[str, ...]) -> str:
