@@ -69,8 +69,8 @@ class SoakedDesk:
             outcomes.fill_outcomes(self.workspace, [SYMBOL], ["15m"])
         else:
             since = pd.Timestamp(slot.time) - pd.Timedelta(days=1)
-            told = daily_digest.span(self.workspace, "test", ("15m",), since, pd.Timestamp(slot.time))
-            (daily_digest.data if name == "data_quality" else lambda t: daily_digest.send(t, True))(told)
+            period = daily_digest.span(self.workspace, "test", ("15m",), since, pd.Timestamp(slot.time))
+            (daily_digest.data if name == "data_quality" else lambda t: daily_digest.send(t, True))(period)
         self.ran[name, slot.time] += 1
 
     def wake(self):
@@ -147,8 +147,8 @@ def test_soak_ends_with_every_slot_run_once_or_explained(soaked):
 def test_soak_met_every_fault(soaked):
     reasons = " | ".join(e["reason"] for e in soaked.book.entries())
     assert "No space left" in reasons and "interrupted" in reasons and "caught up by" in reasons
-    said = [soaked.workspace.journal.problems(f"{FIRST:%Y%m%d}T{h:02d}15Z_live_scan") for h in (1, 2, 3, 4)]
-    assert [bool(x) for x in said] == [False, True, True, False]
+    problems = [soaked.workspace.journal.problems(f"{FIRST:%Y%m%d}T{h:02d}15Z_live_scan") for h in (1, 2, 3, 4)]
+    assert [bool(x) for x in problems] == [False, True, True, False]
     stale = [d for d in soaked.workspace.store.decisions() if d.verdicts[0].evidence["bars_late"] > 3]
     assert all(d.outcome != "live" for d in stale)
 
@@ -183,6 +183,6 @@ def test_slot_through_papermill_runs_once_and_tells_the_same(house, monkeypatch)
     common = {"provider": name, "timeframes": "15m", "until": "2024-03-21T13:00:00Z"}
     review_job = Job(report="weekly_review", cron="0 13 * * *", params=common)
     (turn,) = slots_between("week", review_job, moment(2024, 3, 21, 12), moment(2024, 3, 21, 13))
-    told = keeper.run("week", review_job, turn)
-    assert told["defects_n"] == 0 and told["bars_n"] == 3 and "live and replay are equal" in told["sentence"]
+    result = keeper.run("week", review_job, turn)
+    assert result["defects_n"] == 0 and result["bars_n"] == 3 and "live and replay are equal" in result["sentence"]
     assert paths.root() == house

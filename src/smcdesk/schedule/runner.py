@@ -52,10 +52,10 @@ def run_one(job: Job, slot: Slot, book: SlotLog, clock, run, failed) -> Done:
     try:
         run(slot.job, job, slot)
     except Exception as error:  # a report may raise anything; the timetable goes on
-        said = f"{type(error).__name__}: {error}".splitlines()[0]
-        book.close(slot, "failed", said, clock())
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        book.close(slot, "failed", reason, clock())
         if job.on_failure == "alert":
-            failed(slot, job, said)
-        return Done(slot, "failed", said)
+            failed(slot, job, reason)
+        return Done(slot, "failed", reason)
     book.close(slot, "ok", "", clock())
     return Done(slot, "ok")

@@ -43,24 +43,24 @@ class Job(BaseModel):
 
     @field_validator("cron")
     @classmethod
-    def _readable(cls, said: str | None) -> str | None:
-        if said is not None:
-            _cron_trigger(said)
-        return said
+    def _valid_cron(cls, cron: str | None) -> str | None:
+        if cron is not None:
+            _cron_trigger(cron)
+        return cron
 
     @field_validator("zone")
     @classmethod
-    def _somewhere(cls, said: str) -> str:
-        if said not in available_timezones():
-            raise ValueError(f"unknown zone {said!r}{nearest(said, sorted(available_timezones()))}")
-        return said
+    def _valid_zone(cls, zone: str) -> str:
+        if zone not in available_timezones():
+            raise ValueError(f"unknown zone {zone!r}{nearest(zone, sorted(available_timezones()))}")
+        return zone
 
     @field_validator("at_close")
     @classmethod
-    def _timeframe(cls, said: str | None) -> str | None:
-        if said is not None:
-            timeframe_ns(said)
-        return said
+    def _valid_timeframe(cls, timeframe: str | None) -> str | None:
+        if timeframe is not None:
+            timeframe_ns(timeframe)
+        return timeframe
 
     @model_validator(mode="after")
     def _one_clock(self) -> Job:
@@ -80,8 +80,8 @@ class Timetable(BaseModel):
 
     @field_validator("zone")
     @classmethod
-    def _somewhere(cls, said: str) -> str:
-        return Job._somewhere(said)
+    def _valid_zone(cls, zone: str) -> str:
+        return Job._valid_zone(zone)
 
 
 def timetable(
@@ -95,10 +95,10 @@ def timetable(
             error.errors(), key=lambda e: e["type"] != "extra_forbidden"
         )  # a misspelt key, before what it leaves
         where = [str(x) for x in first["loc"]]
-        known = Job.model_fields if where[0] == "jobs" and len(where) > 2 else Timetable.model_fields
-        hint = nearest(where[-1], list(known)) if first["type"] == "extra_forbidden" else ""
-        said = first["msg"].removeprefix("Value error, ")
-        raise BadConfig(f"schedule.{'.'.join(where)}: {said[0].lower()}{said[1:]}{hint}") from None
+        fields = Job.model_fields if where[0] == "jobs" and len(where) > 2 else Timetable.model_fields
+        hint = nearest(where[-1], list(fields)) if first["type"] == "extra_forbidden" else ""
+        message = first["msg"].removeprefix("Value error, ")
+        raise BadConfig(f"schedule.{'.'.join(where)}: {message[0].lower()}{message[1:]}{hint}") from None
 
 
 def load(env: str | None = None) -> Timetable:
@@ -202,11 +202,11 @@ def due_slots(
     for name, job in schedule.jobs.items():
         if name not in last or not job.enabled:
             continue
-        known = last[name]
-        since = max(min(known.until, now), now - LOOK_BACK["cron" if job.cron else "at_close"])
-        fresh = [s for s in slots_between(name, job, since, now) if s.time not in known.ran]
+        settled = last[name]
+        since = max(min(settled.until, now), now - LOOK_BACK["cron" if job.cron else "at_close"])
+        fresh = [s for s in slots_between(name, job, since, now) if s.time not in settled.ran]
         wait = timedelta(seconds=job.after_s if job.at_close else 0)
-        again = [Slot(t + wait, t, name) for t in sorted(known.again) if t + wait <= now]
+        again = [Slot(t + wait, t, name) for t in sorted(settled.again) if t + wait <= now]
         open_ = sorted({*again, *fresh})
         due += [replace(s, why_not=f"caught up by {open_[-1].time:%Y-%m-%d %H:%M} UTC") for s in open_[:-1]]
         due += open_[-1:]

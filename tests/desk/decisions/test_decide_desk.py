@@ -7,7 +7,6 @@ from contextlib import contextmanager
 import numpy as np
 import pandas as pd
 import pytest
-from smclab.policy import Policy
 from typer.testing import CliRunner
 
 from smcdesk import figures
@@ -28,10 +27,11 @@ from smcdesk.providers.files import read_spread
 from smcdesk.research import rollout
 from smcdesk.runs import session
 from smcdesk.store import Store
-from smcdesk.store.store import LABELS
+from smcdesk.store.tables import LABELS
 from smclab.candles import BadBars, BadConfig
 from smclab.execution import Costs, Rules
 from smclab.instruments import instrument
+from smclab.policy import Policy
 from smclab.tapes import market
 from smclab.timeframes import Config
 
@@ -81,7 +81,7 @@ def test_week_of_forexfactory_covers_its_week_in_new_york_across_a_clock_change(
 
 
 @pytest.mark.parametrize(
-    ("name", "table", "said"),
+    ("name", "table", "message"),
     [
         ("a.csv", EVENTS.rename(columns={"impact": "impct"}), "a.csv: a calendar needs a column impact, .*'impct'"),
         ("a.csv", EVENTS.assign(ts=["2024-03-08T13:30Z", "soon", ""]), r"a.csv, row 1: expected a date .*'soon'"),
@@ -95,8 +95,8 @@ def test_week_of_forexfactory_covers_its_week_in_new_york_across_a_clock_change(
         ("a.json", [{"title": "x", "contry": "EUR", "date": "", "impact": "low"}], "currency or country.*'contry'"),
     ],
 )  # fmt: skip
-def test_calendar_that_cannot_be_trusted_is_refused_in_one_sentence(tmp_path, name, table, said):
-    with pytest.raises(BadConfig, match=said):
+def test_calendar_that_cannot_be_trusted_is_refused_in_one_sentence(tmp_path, name, table, message):
+    with pytest.raises(BadConfig, match=message):
         economic_calendar.read_calendar(written(tmp_path, name, table))
 
 
@@ -121,7 +121,7 @@ SURE = {"A+": 45.0, "A": 60.0}
 GATES = ("pre_filters", "killzone", "rr", "grade")
 
 
-def label(n, refused=(), grade="A", r=None, **said):
+def label(n, refused=(), grade="A", r=None, **values):
     """A label by hand: which gates refuse it, and what became of it in R."""
     answers = [
         {"gate": g, "passed": g not in refused, "enforced": True, "reason": f"{g} says", "evidence": {}, "next": ""}
@@ -136,7 +136,7 @@ def label(n, refused=(), grade="A", r=None, **said):
     if r is not None:
         row |= {"outcome": "target" if r > 0 else "stop", "outcome_known_at": T0 + (n + 5) * BAR, "actual_rr": r}
         row |= {"mae_r": 0.5, "mfe_r": max(r, 0.0), "time_in_trade_bars": 4}
-    return row | said
+    return row | values
 
 
 def table(rows):
@@ -184,7 +184,7 @@ def test_stages_are_the_setups_that_only_their_grade_kept_from_being_live():
 
 
 @pytest.mark.parametrize(
-    ("a_plus", "a", "said"),
+    ("a_plus", "a", "message"),
     [
         ((1.1, -1.0), (1.1, -1.0), r"^\*\*Stay\*\*.*A\+: not proven, A: not proven"),
         ((2.0, 1.0), (2.0, 1.0), r"^\*\*Go\*\*"),
@@ -192,11 +192,11 @@ def test_stages_are_the_setups_that_only_their_grade_kept_from_being_live():
         ((-1.0, -0.5), (2.0, 1.0), r"^\*\*No go\*\*: A\+ lost"),
     ],
 )
-def test_the_step_to_more_grades_needs_figures_that_carry_it(a_plus, a, said):
+def test_the_step_to_more_grades_needs_figures_that_carry_it(a_plus, a, message):
     rows = [label(n, grade="A+", r=a_plus[n % 2]) for n in range(40)]
     rows += [label(n, grade="A", r=a[n % 2]) for n in range(40, 80)]
     step = rollout.next_step(rollout.rollout_stages(table(rows), SURE))
-    assert re.search(said, step), step
+    assert re.search(message, step), step
 
 
 def test_shares_and_means_have_known_intervals():
@@ -212,9 +212,9 @@ def test_shares_and_means_have_known_intervals():
 @pytest.mark.parametrize("rows", [[], SOME[:1], [label(0, grade=None, score=None, confidence=None)]])
 def test_rollout_of_nothing_or_little_says_n_0_instead_of_failing(rows):
     labels = table(rows)
-    told = rollout.figures(labels, SURE)
-    json.dumps(told, allow_nan=False)
-    assert len(rollout.compare(told, told)) and not rollout.compare(told, told)["apart"].any()
+    summary = rollout.figures(labels, SURE)
+    json.dumps(summary, allow_nan=False)
+    assert len(rollout.compare(summary, summary)) and not rollout.compare(summary, summary)["apart"].any()
     for one in (
         rollout.outcome_counts(labels),
         rollout.gates(labels),
@@ -247,7 +247,7 @@ def smcdesk(*words, text=None):
     return done.exit_code, done.stdout, done.stderr
 
 
-def kept(store, rows, policy_hash):
+def record_labelled(store, rows, policy_hash):
     """Hand-made labels in the store, with what became of them."""
     rows = [row | {"policy_hash": policy_hash} for row in rows]
     own = (
@@ -274,7 +274,7 @@ def test_store_command_makes_the_tables_once(tmp_path, monkeypatch):
 
 
 def test_store_command_exports_forgets_and_freezes(store, tmp_path):
-    kept(store, SOME, CONF)
+    record_labelled(store, SOME, CONF)
     assert smcdesk("store", "export", "--out", tmp_path / "days")[0] == 0
     assert len(pd.read_parquet(tmp_path / "days/2024-03-04/setup_labels.parquet")) == len(SOME)
     assert "6 setups" in smcdesk("store", "baseline", "before", "--note", "by hand")[1]
@@ -289,7 +289,7 @@ def test_store_command_exports_forgets_and_freezes(store, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("store", "forget", CONF[:6], "EURUDS", "--yes"), "did you mean 'EURUSD'"),
         (("store", "forget", "0123", "EURUSD", "--yes"), "no policy '0123'"),
@@ -300,12 +300,12 @@ def test_store_command_exports_forgets_and_freezes(store, tmp_path):
         (("store", "baseline", "x", "--instrument", "GBPUSD"), "no setups of 'GBPUSD'"),
     ],
 )
-def test_store_command_with_wrong_input_says_one_sentence_and_exits_2(store, words, said, monkeypatch):
-    kept(store, SOME, CONF)
+def test_store_command_with_wrong_input_says_one_sentence_and_exits_2(store, words, message, monkeypatch):
+    record_labelled(store, SOME, CONF)
     if "--env" in words:
         monkeypatch.delenv("SMCDESK_STORE_URL")
     code, out, err = smcdesk(*words)
-    assert code == 2 and out == "" and said in err and len(err.strip().splitlines()) == 1, err
+    assert code == 2 and out == "" and message in err and len(err.strip().splitlines()) == 1, err
     assert len(store.labels()) == len(SOME)
 
 
@@ -334,8 +334,8 @@ def test_rollout_says_which_setups_have_no_plan():
             *row["verdicts"],
             {**row["verdicts"][0], "gate": "stop_cap", "evidence": {"stop_distance_price": far}},
         ]
-    said = rollout.planless(table(rows))
-    assert "2 of 3 setups have no plan (1 no stop, 1 no opposing pool" in said
+    text = rollout.planless(table(rows))
+    assert "2 of 3 setups have no plan (1 no stop, 1 no opposing pool" in text
     assert "Every setup has a plan" in rollout.planless(table(rows[:1]))
 
 
@@ -345,14 +345,16 @@ def test_rollout_says_which_setups_have_no_plan():
 def test_rollout_report_runs_on_hand_made_labels_and_on_none(house, store, monkeypatch):
     code, out, err = smcdesk("report", "rollout_report")
     assert code == 0 and "n = 0" in out, err
-    kept(store, SOME, CONF)
+    record_labelled(store, SOME, CONF)
     smcdesk("store", "baseline", "before")
-    kept(store, [label(n, ["killzone"] if n % 3 else [], r=2.5 if n % 2 else -1.0) for n in range(6, 90)], CONF)
+    record_labelled(
+        store, [label(n, ["killzone"] if n % 3 else [], r=2.5 if n % 2 else -1.0) for n in range(6, 90)], CONF
+    )
     code, out, err = smcdesk("report", "rollout_report", "-p", "baseline=before")
     assert code == 0 and "90 setups" in out.replace("\n", " "), err
     page = next((house / "notebooks_out/rollout_report").rglob("baseline-before.html")).read_text()
-    for said in ("Stay", "killzone says", "EURUSD", "Baseline <strong>before</strong>", "<img", "NO_TRADE"):
-        assert said in page, said
+    for text in ("Stay", "killzone says", "EURUSD", "Baseline <strong>before</strong>", "<img", "NO_TRADE"):
+        assert text in page, text
     assert "did you mean" in smcdesk("report", "rollout_report", "-p", "baslien=x")[2]
 
 
@@ -422,7 +424,7 @@ def test_deciding_the_same_again_writes_nothing(decided):
 
 
 @contextmanager
-def said_otherwise(path, text, instead=""):
+def replaced_text(path, text, instead=""):
     """A file of conf with something replaced, or added, for as long as the block lasts."""
     before = path.read_text()
     path.write_text(before.replace(instead, text) if instead else before + text)
@@ -437,8 +439,8 @@ def test_deciding_again_where_history_stays_adds_only_what_is_newer_and_says_so(
 ):
     monkeypatch.setenv("SMCDESK_STORE_URL", f"sqlite:///{tmp_path / 'paper.db'}")
     caplog.set_level("INFO", logger="smcdesk.datasets")
-    with said_otherwise(house / "conf/test/store.yml", "\nrewrite: false\n"), Store(env="test") as store:
-        with said_otherwise(house / "conf/test/catalog.yml", "n_bars: 4000", "n_bars: 6000"):
+    with replaced_text(house / "conf/test/store.yml", "\nrewrite: false\n"), Store(env="test") as store:
+        with replaced_text(house / "conf/test/catalog.yml", "n_bars: 4000", "n_bars: 6000"):
             session.run_pipelines(("data", "feature", "decide"), symbol=SYMBOL, env="test", runtime_params=POLICY)
         before, last = store.labels(), store.newest(Policy.from_dict(POLICY["policy"]).hash(), SYMBOL, "15m")
         assert last == before["time"].max().value and store.newest("f" * 16, SYMBOL, "15m") is None
@@ -447,8 +449,8 @@ def test_deciding_again_where_history_stays_adds_only_what_is_newer_and_says_so(
         session.run_pipelines(("data", "feature", "decide"), symbol=SYMBOL, env="test", runtime_params=other)
         after = store.labels()
         old = after["time"] <= before["time"].max()
-        told = ["verdicts", "time", "setup_id", "outcome_class"]
-        pd.testing.assert_frame_equal(after.loc[old, told].reset_index(drop=True), before[told])
+        columns = ["verdicts", "time", "setup_id", "outcome_class"]
+        pd.testing.assert_frame_equal(after.loc[old, columns].reset_index(drop=True), before[columns])
         assert 0 < len(before) < len(after) and f"{len(before)} decisions of before were left alone" in caplog.text
         assert "calendar reaches" in json.dumps(after["verdicts"].iloc[-1]) and "there is no news" in json.dumps(
             before["verdicts"].iloc[-1]
@@ -487,14 +489,16 @@ def test_longer_entry_timeframe_resamples_the_candles_first(decided, house):
 
 
 def test_real_rollout_of_the_made_up_market_can_be_read(decided):
-    told = rollout.load("test", policy=Policy.from_dict(POLICY["policy"]).hash(), instrument=SYMBOL)
-    assert rollout.gates(told.labels)["n"].nunique() == 1 and list(rollout.gates(told.labels).index) == list(ALL_GATES)
-    assert (
-        len(told.labels)
-        == rollout.outcome_counts(told.labels)["n"].sum()
-        == rollout.groups(told.labels, "grade")["n"].sum()
+    loaded = rollout.load("test", policy=Policy.from_dict(POLICY["policy"]).hash(), instrument=SYMBOL)
+    assert rollout.gates(loaded.labels)["n"].nunique() == 1 and list(rollout.gates(loaded.labels).index) == list(
+        ALL_GATES
     )
-    json.dumps(rollout.figures(told.labels, told.min_confidence), allow_nan=False)
+    assert (
+        len(loaded.labels)
+        == rollout.outcome_counts(loaded.labels)["n"].sum()
+        == rollout.groups(loaded.labels, "grade")["n"].sum()
+    )
+    json.dumps(rollout.figures(loaded.labels, loaded.min_confidence), allow_nan=False)
 
 
 def test_setups_htf_beside_confluence_is_refused(house):
@@ -512,11 +516,11 @@ def test_paper_and_live_decide_by_the_clock_and_tapes_do_not(house):
     assert clocks == {"base": "tape", "test": "tape", "paper": "wall", "live": "wall"}
     assert decision_time_ns("tape", "2024-03-08T10:15Z") is None
     assert decision_time_ns("wall", "2024-03-08T11:15+01:00") == pd.Timestamp("2024-03-08T10:15Z").value
-    for clock, now, said in (
+    for clock, now, message in (
         ("wlal", None, "did you mean 'wall'"), ("wall", None, "nobody said what time it is"),
         ("wall", "2024-03-08 10:15", "a moment with its zone"), ("wall", "noon", "a moment with its zone"),
     ):  # fmt: skip
-        with pytest.raises(BadConfig, match=said):
+        with pytest.raises(BadConfig, match=message):
             decision_time_ns(clock, now)
 
 
@@ -562,22 +566,22 @@ def test_noise_of_a_finer_timeframe_is_known_at_its_own_closes():
         is None
     )
     assert stop_atr_series(quarters, quarters, fx, Config(), "5m") is None  # coarser candles cannot say
-    known = stop_atr_series(bars, quarters, fx, Config(), "5m")
-    assert len(known) == 600 and known.index[0] == bars.index[0] + pd.Timedelta("5min")
-    assert known.iloc[:300].equals(stop_atr_series(bars.iloc[:300], quarters.iloc[:100], fx, Config(), "5m"))
+    atr = stop_atr_series(bars, quarters, fx, Config(), "5m")
+    assert len(atr) == 600 and atr.index[0] == bars.index[0] + pd.Timedelta("5min")
+    assert atr.iloc[:300].equals(stop_atr_series(bars.iloc[:300], quarters.iloc[:100], fx, Config(), "5m"))
 
 
 @pytest.mark.parametrize(
-    ("table", "said"),
+    ("table", "message"),
     [
         ({"ts": ["2024-01-01T00:00Z"], "sprad": [0.1]}, "did you mean 'sprad'|needs columns ts and spread"),
         ({"ts": ["2024-01-01T00:00"], "spread": [0.1]}, "times with their zone"),
         ({"ts": ["2024-01-01T00:00Z", "2024-01-01T00:15Z"], "spread": [0.1, -1]}, r"row 1: .* found -1\.?0? at"),
     ],
 )  # fmt: skip
-def test_spread_file_that_cannot_be_trusted_is_refused(tmp_path, table, said):
+def test_spread_file_that_cannot_be_trusted_is_refused(tmp_path, table, message):
     pd.DataFrame(table).to_csv(tmp_path / "s.csv", index=False)
-    with pytest.raises(BadBars, match=said):
+    with pytest.raises(BadBars, match=message):
         read_spread(tmp_path / "s.csv")
 
 
@@ -587,9 +591,9 @@ def test_outcomes_known_on_a_cut_tape_are_those_of_the_whole(decided, house):
     rest = instrument("EURUSD"), Costs(), Rules()
     whole = outcome_rows(bars, labels, *rest).set_index("setup_id")
     part = outcome_rows(bars.iloc[:3000], labels, *rest).set_index("setup_id")
-    known = whole[whole["outcome_known_at"] <= bars.index[2999]]
+    known_by_cut = whole[whole["outcome_known_at"] <= bars.index[2999]]
     assert 0 < len(part) < len(whole)
-    pd.testing.assert_frame_equal(part.sort_index(), known.sort_index())
+    pd.testing.assert_frame_equal(part.sort_index(), known_by_cut.sort_index())
     assert outcome_rows(bars, labels.iloc[:0], *rest).empty
 
 

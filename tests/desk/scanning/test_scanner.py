@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from kedro.io import DatasetError
-from smclab.reader import Reader, read
 from virtual import SYMBOL, Clock, House, moment, synthetic_model, tape
 
 from smcdesk.decisions.config import (
@@ -32,6 +31,7 @@ from smcdesk.store.journal import ScanJournal
 from smclab.candles import BadConfig
 from smclab.features import features
 from smclab.news import NewsCalendar
+from smclab.reader import Reader, read
 from smclab.setups import candidates, evaluations_at
 
 FOREVER = (0, 2**62)
@@ -94,8 +94,8 @@ def test_scan_labels_each_setup_once_and_signals_hold_until_they_expire(played):
     assert not labels.duplicated(["setup_id", "policy_hash"]).any() and labels["outcome"].notna().any()
     assert set(signals["setup_id"]) <= set(labels["setup_id"])
     for row in signals[signals["status"] == "new"].itertuples():
-        told = next(s for s in found if row.setup_id in set(s.new["setup_id"]))
-        assert row.setup_id in set(told.signals["setup_id"]) or row.expires_at <= told.now
+        scanned = next(s for s in found if row.setup_id in set(s.new["setup_id"]))
+        assert row.setup_id in set(scanned.signals["setup_id"]) or row.expires_at <= scanned.now
         assert row.setup_id not in set(workspace.store.signals(at=row.expires_at)["setup_id"])
 
 
@@ -104,9 +104,9 @@ def test_review_of_a_reader_that_began_later_lists_the_differences(bars, tmp_pat
 
     class Sliding(SeriesReader):  # the offender: forgets the beginning of its tape
         def extend(self, more):
-            kept = pd.concat([self.reading.bars, more]).iloc[-400:] if self.n else more.iloc[-400:]
+            window = pd.concat([self.reading.bars, more]).iloc[-400:] if self.n else more.iloc[-400:]
             self.restart()
-            super().extend(kept)
+            super().extend(window)
 
     workspace = desks.workspace()
     for k in range(16):
@@ -253,8 +253,8 @@ def test_what_a_decision_hangs_on_is_written_down_and_parsed(house):
         assert parsed == calendar and parsed.calendar_hash == calendar.calendar_hash
 
 
-@pytest.mark.parametrize(("age_h", "said"), [(1, "nearest event"), (30, "30.0 h old")])
-def test_scan_with_a_stale_calendar_says_so(bars, tmp_path, age_h, said):
+@pytest.mark.parametrize(("age_h", "message"), [(1, "nearest event"), (30, "30.0 h old")])
+def test_scan_with_a_stale_calendar_says_so(bars, tmp_path, age_h, message):
     k = _first_with_decisions(bars)
     close = bars.index[START + k] + pd.Timedelta(minutes=15)
     fetched = (close - pd.Timedelta(hours=age_h)).value
@@ -266,7 +266,7 @@ def test_scan_with_a_stale_calendar_says_so(bars, tmp_path, age_h, said):
     workspace = desks.workspace()
     look(desks, workspace, k - 1)
     verdict = look(desks, workspace, k, after_s=0).decisions[0].verdicts[3]
-    assert verdict.gate == "news" and said in verdict.reason
+    assert verdict.gate == "news" and message in verdict.reason
     assert review(workspace, *FOREVER).defects.empty
 
 
@@ -277,27 +277,27 @@ def champion(bars, monkeypatch):
     reading = read(bars, instrument=owner)
     found = candidates(reading, owner)
     model = synthetic_model(found, features(reading, found, instrument=owner), bars.index[START - 200])
-    asked = []
-    monkeypatch.setattr(registry, "loaded", lambda name, version: asked.append((name, version)) or models[version])
+    requested = []
+    monkeypatch.setattr(registry, "loaded", lambda name, version: requested.append((name, version)) or models[version])
     models = {"3": registry.Champion("smclab-MADEUP-15m", "3", model)}
-    return models, asked
+    return models, requested
 
 
 def test_scan_with_a_champion_goes_by_what_it_said_when_the_setup_was_new(bars, tmp_path, champion):
-    models, asked = champion
+    models, requested = champion
     desks = House(tmp_path, bars, Clock(moment(2024, 1, 1)), model_use="champion")
     desks.champions = {SYMBOL: {"15m": "3"}}
     workspace, k = desks.workspace(), _first_with_decisions(bars)
     for n in range(k - 1, k + 25):
         workspace = desks.workspace() if n == k + 9 else workspace
         look(desks, workspace, n)
-    assert set(asked) == {("smclab-MADEUP-15m", "3")}
-    told = pd.DataFrame(
+    assert set(requested) == {("smclab-MADEUP-15m", "3")}
+    scores = pd.DataFrame(
         [(d.setup_id, d.confidence, d.confidence_kind) for d in workspace.store.decisions() if d.setup_id]
     )
-    told.columns = ["setup", "confidence", "kind"]
-    assert set(told["kind"]) == {"model"} and told["setup"].duplicated().any()
-    assert (told.groupby("setup")["confidence"].nunique() == 1).all() and told["confidence"].nunique() > 1
+    scores.columns = ["setup", "confidence", "kind"]
+    assert set(scores["kind"]) == {"model"} and scores["setup"].duplicated().any()
+    assert (scores.groupby("setup")["confidence"].nunique() == 1).all() and scores["confidence"].nunique() > 1
     assert review(workspace, *FOREVER).defects.empty
     flat = models["3"].model.flat | {"bias": 9.0}
     models["3"] = replace(models["3"], model=replace(models["3"].model, flat=flat))
@@ -344,9 +344,9 @@ def test_run_over_what_scans_decided_is_refused_and_nothing_is_forgotten(bars, t
 
 def test_alert_twice_puts_one_message_into_the_outbox(played):
     _, workspace, found = played
-    told = next(s for s in found if len(s.new))
-    n = alerts.enqueue_alerts(workspace, told)
-    assert n >= 1 and alerts.enqueue_alerts(workspace, told) == 0
+    scanned = next(s for s in found if len(s.new))
+    n = alerts.enqueue_alerts(workspace, scanned)
+    assert n >= 1 and alerts.enqueue_alerts(workspace, scanned) == 0
     text = outbox.listing(workspace.store, kind="signal")
     assert len(text) == n and SYMBOL in text["subject"].iloc[0]
 
@@ -354,15 +354,17 @@ def test_alert_twice_puts_one_message_into_the_outbox(played):
 def test_digest_of_a_stretch_counts_what_was_told_in_it(played, house):
     _, workspace, found = played
     since, until = found[0].now.floor("h"), found[-1].now.ceil("h")
-    told = daily_digest.span(workspace, "test", ("15m", "1h"), since, until)
+    period = daily_digest.span(workspace, "test", ("15m", "1h"), since, until)
     new = pd.concat([s.new for s in found])
-    assert len(told.signals) == len(new) and len(told.outcomes) == int(
+    assert len(period.signals) == len(new) and len(period.outcomes) == int(
         workspace.store.labels()["outcome"].notna().sum()
     )
-    assert f"{int((new['status'] == 'new').sum())} signals" in daily_digest.verdict(told)
+    assert f"{int((new['status'] == 'new').sum())} signals" in daily_digest.verdict(period)
     week = daily_digest.week_verdict(
-        daily_digest.WeeklyReview(told, None, review(workspace, since.value, until.value), daily_digest.missed(told))
+        daily_digest.WeeklyReview(
+            period, None, review(workspace, since.value, until.value), daily_digest.missed(period)
+        )
     )
     assert "live and replay are equal" in week
-    assert set(daily_digest.data(told)["verdict"]) <= {"ok", "degraded"}
-    assert "put into the outbox" in daily_digest.send(told, True) and "already" in daily_digest.send(told, True)
+    assert set(daily_digest.data(period)["verdict"]) <= {"ok", "degraded"}
+    assert "put into the outbox" in daily_digest.send(period, True) and "already" in daily_digest.send(period, True)

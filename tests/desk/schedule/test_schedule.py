@@ -99,13 +99,13 @@ def test_due_slots_under_any_clock_run_no_slot_twice_and_explain_the_rest(steps)
             (skipped.add if slot.why_not else ran.append)(slot.time)
             until = max(until, slot.time)
     assert len(ran) == len(set(ran))
-    known = {*ran, *skipped}
+    explained = {*ran, *skipped}
     low = min(begin, now)
-    assert {s.time for s in slots_between("a", CLOSE, low, now) if s.time > begin} <= known
+    assert {s.time for s in slots_between("a", CLOSE, low, now) if s.time > begin} <= explained
 
 
 @pytest.mark.parametrize(
-    ("said", "message"),
+    ("values", "message"),
     [
         ({"jobs": {"a": {"report": "x", "crom": "1"}}}, "schedule.jobs.a.crom.*did you mean 'cron'"),
         ({"job": {}}, "schedule.job: .*did you mean 'jobs'"),
@@ -120,9 +120,9 @@ def test_due_slots_under_any_clock_run_no_slot_twice_and_explain_the_rest(steps)
         ({"jobs": {"a": {"report": "x", "at_close": "1h", "keep_days": 0}}}, "greater than or equal to 1"),
     ],
 )
-def test_timetable_that_is_wrong_names_the_key_and_the_nearest_right_one(said, message):
+def test_timetable_that_is_wrong_names_the_key_and_the_nearest_right_one(values, message):
     with pytest.raises(BadConfig, match=message):
-        timetable(said)
+        timetable(values)
 
 
 # --- what became of it ---
@@ -132,7 +132,7 @@ class Runs:
     "What was run; fails or dies where it is told to."
 
     def __init__(self):
-        self.ran, self.error, self.told = [], None, []
+        self.ran, self.error, self.failures = [], None, []
 
     def __call__(self, name, job, slot):
         if self.error:
@@ -140,7 +140,7 @@ class Runs:
         self.ran.append(slot.time)
 
     def failed(self, slot, job, why):
-        self.told.append((slot.time, why))
+        self.failures.append((slot.time, why))
 
 
 @pytest.fixture
@@ -180,7 +180,7 @@ def test_wake_after_a_failure_tries_again_and_then_gives_up_and_tells(at):
     assert [d.status for d in (*at(10), *at(10, 1), *at(10, 2))] == ["failed", "failed"]
     entry = at.book()["10:00"]
     assert (entry["status"], entry["tries"]) == ("failed", 2) and "No space left" in entry["reason"]
-    assert len(at.runs.told) == 2
+    assert len(at.runs.failures) == 2
     at.runs.error = None
     assert at(10, 3) == [] and [d.status for d in at(10, 15)] == ["ok"]
 
@@ -224,20 +224,20 @@ def test_wake_told_to_stop_leaves_the_rest_for_later(at):
 
 
 @pytest.fixture
-def keep(house, tmp_path_factory, monkeypatch):
+def new_scheduler(house, tmp_path_factory, monkeypatch):
     "A scheduler whose clock stands still, with a store of its own."
     monkeypatch.setenv("SMCDESK_STORE_URL", f"sqlite:///{tmp_path_factory.mktemp('store') / 'store.db'}")
     return lambda env="test": scheduler.Scheduler(env, clock=lambda: moment(2024, 3, 8, 10, 0, 30))
 
 
 @pytest.mark.parametrize("env", ["base", "test", "paper", "live"])
-def test_timetable_of_every_environment_can_run(house, keep, env):
-    lines = list(keep(env=env).listing())
+def test_timetable_of_every_environment_can_run(house, new_scheduler, env):
+    lines = list(new_scheduler(env=env).listing())
     assert {name for name, *_ in lines} == {"live_scan", "daily_digest", "weekly_review", "data_quality"}
     assert all(slot is not None and not job.params.get("send") for _, job, slot, _ in lines)
 
 
-def test_keeper_refuses_a_line_that_cannot_run(house, keep):
+def test_keeper_refuses_a_line_that_cannot_run(house, new_scheduler):
     page = house / "conf" / "test" / "schedule.yml"
     for change, message in (
         ({"report": "live_scn"}, "did you mean 'live_scan'"), ({"params": {"symbls": ""}}, "did you mean 'symbols'"),
@@ -245,7 +245,7 @@ def test_keeper_refuses_a_line_that_cannot_run(house, keep):
     ):  # fmt: skip
         page.write_text(yaml.safe_dump({"jobs": {"live_scan": change}}))
         with pytest.raises(BadConfig, match=message):
-            keep()
+            new_scheduler()
     page.unlink()
 
 
@@ -258,14 +258,17 @@ def test_schedule_list_shows_both_zones_and_once_refuses_an_unknown_line(house):
     assert wrong.exit_code == 2 and "did you mean 'live_scan'" in wrong.output
 
 
-def test_keeper_once_runs_the_newest_slot_once(keep, monkeypatch):
+def test_keeper_once_runs_the_newest_slot_once(new_scheduler, monkeypatch):
     ran = []
     monkeypatch.setattr(scheduler.Scheduler, "run", lambda self, name, job, slot: ran.append(slot.name))
-    assert keep().once("live_scan").status == "ok" and keep().once("live_scan").reason == "it ran already"
+    assert (
+        new_scheduler().once("live_scan").status == "ok"
+        and new_scheduler().once("live_scan").reason == "it ran already"
+    )
     assert ran == ["20240308T1000Z_live_scan"]
 
 
-def test_keeper_prunes_only_its_own_old_results(house, keep):
+def test_keeper_prunes_only_its_own_old_results(house, new_scheduler):
     folder = house / "notebooks_out" / "live_scan"
     names = {
         "2024/01/01/20240101T1000Z_live_scan.html": False, "2024/01/01/20240101T1000Z_other.html": True,
@@ -274,37 +277,37 @@ def test_keeper_prunes_only_its_own_old_results(house, keep):
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("x")
-    keeper = keep()
-    keeper.prune("live_scan", keeper.schedule.jobs["live_scan"])
+    service = new_scheduler()
+    service.prune("live_scan", service.schedule.jobs["live_scan"])
     assert {name: (folder / name).exists() for name in names} == names
     shutil.rmtree(folder)
 
 
-def test_keeper_stays_until_it_is_told_to_end_and_finishes_what_it_began(house, keep, monkeypatch):
+def test_keeper_stays_until_it_is_told_to_end_and_finishes_what_it_began(house, new_scheduler, monkeypatch):
     (house / "conf" / "test" / "schedule.yml").write_text("jobs: {live_scan: {at_close: 1h}}\n")
-    keeper, done = keep(), []
-    keeper.book.last(keeper.schedule, moment(2024, 3, 8, 9, 30))  # it was there half an hour ago
+    service, finished = new_scheduler(), []
+    service.book.last(service.schedule, moment(2024, 3, 8, 9, 30))  # it was there half an hour ago
 
     def run(name, job, slot):
         os.kill(os.getpid(), signal.SIGTERM)
-        keeper._stop.wait(30)
-        done.append(slot.name)
+        service._stop.wait(30)
+        finished.append(slot.name)
 
-    monkeypatch.setattr(keeper, "run", run)
-    before, told = signal.getsignal(signal.SIGTERM), []
-    keeper.stay(told.append)
+    monkeypatch.setattr(service, "run", run)
+    before, done_slots = signal.getsignal(signal.SIGTERM), []
+    service.stay(done_slots.append)
     (house / "conf" / "test" / "schedule.yml").unlink()
-    assert done == ["20240308T1000Z_live_scan"] and [d.status for d in told] == ["ok"]
-    assert signal.getsignal(signal.SIGTERM) is before and keeper.book.entries()[-1]["status"] == "ok"
+    assert finished == ["20240308T1000Z_live_scan"] and [d.status for d in done_slots] == ["ok"]
+    assert signal.getsignal(signal.SIGTERM) is before and service.book.entries()[-1]["status"] == "ok"
 
 
-def test_install_writes_files_and_switches_nothing_on(house, keep, tmp_path):
+def test_install_writes_files_and_switches_nothing_on(house, new_scheduler, tmp_path):
     shown = CliRunner().invoke(app, ["schedule", "install", "--cron", "-e", "test"])
     line = shown.output.strip().splitlines()[-1]
     minutes = {int(m) for m in line.split()[0].split(",")}
     due = {
         s.due
-        for n, j in keep().schedule.jobs.items()
+        for n, j in new_scheduler().schedule.jobs.items()
         for s in slots_between(n, j, moment(2024, 3, 8), moment(2024, 3, 9))
     }
     local = {(t.astimezone() + timedelta(seconds=59)).minute for t in due}

@@ -77,7 +77,7 @@ def decided():
     return tuple(sorted((*some, *nothing), key=lambda d: (d.time, decision_id(d))))
 
 
-def label(n: int = 0, **said) -> dict:
+def label(n: int = 0, **values) -> dict:
     "A label's row."
     verdicts = [{"gate": "rr", "passed": True, "enforced": True, "reason": "1 £", "evidence": {"rr": 2.5}, "next": ""}]
     row = {
@@ -87,19 +87,19 @@ def label(n: int = 0, **said) -> dict:
         "fvg_quality": None, "poi_quality": None, "session": "london", "regime": "trend", "entry_spread_price": 0.25,
         "stop_distance_price": 3.21,
     }  # fmt: skip
-    return row | said
+    return row | values
 
 
-def outcome(n: int = 0, **said) -> dict:
+def outcome(n: int = 0, **values) -> dict:
     "What became of a label."
     row = {
         "setup_id": f"{n:016x}", "policy_hash": POLICY, "outcome": "target", "outcome_known_at": T0 + (n + 9) * BAR,
         "actual_rr": 2.4, "mae_r": 0.3, "mfe_r": 2.5, "time_in_trade_bars": 8,
     }  # fmt: skip
-    return row | said
+    return row | values
 
 
-def signal(version: int = 1, **said) -> dict:
+def signal(version: int = 1, **values) -> dict:
     "A signal's row."
     row = {
         "setup_id": "aa", "policy_hash": POLICY, "version": version, "status": "new" if version == 1 else "amended",
@@ -107,7 +107,7 @@ def signal(version: int = 1, **said) -> dict:
         "time": T0 + version * BAR, "expires_at": T0 + (version + 4) * BAR, "entry_price": 2000.0,
         "stop_price": 2004.5 - version, "target_price": 1987.4,
     }  # fmt: skip
-    return row | said
+    return row | values
 
 
 def counts(store: Store) -> dict[str, int]:
@@ -137,12 +137,12 @@ def test_store_tables_are_what_the_models_say(store):
     with store._engine.connect() as c:
         seen = MigrationContext.configure(c, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(seen, Base.metadata) == []
-    there = inspect(store._engine)
+    inspector = inspect(store._engine)
     for table in Base.metadata.sorted_tables:  # alembic does not compare checks and keys
-        assert {c["name"] for c in there.get_check_constraints(table.name)} == {
+        assert {c["name"] for c in inspector.get_check_constraints(table.name)} == {
             c.name for c in table.constraints if c.name.startswith("ck_")
         }
-        assert there.get_pk_constraint(table.name)["constrained_columns"] == [c.name for c in table.primary_key]
+        assert inspector.get_pk_constraint(table.name)["constrained_columns"] == [c.name for c in table.primary_key]
 
 
 def test_store_tables_that_differ_from_the_models_are_noticed(store):
@@ -156,8 +156,8 @@ def test_store_tables_that_differ_from_the_models_are_noticed(store):
 
 @pytest.mark.parametrize("column", ["instrument", "grade", "session", "regime", "time"])
 def test_store_labels_have_the_indexes_of_the_spec(store, column):
-    there = {i["name"]: i["column_names"] for i in inspect(store._engine).get_indexes("setup_labels")}
-    assert there[f"ix_setup_labels_{column}"] == [column]
+    indexes = {i["name"]: i["column_names"] for i in inspect(store._engine).get_indexes("setup_labels")}
+    assert indexes[f"ix_setup_labels_{column}"] == [column]
 
 
 def test_store_of_a_newer_program_is_refused(store):
@@ -255,8 +255,8 @@ def test_instruments_keep_their_former_selves(store):
     gold = instruments.instrument("XAUUSD")
     assert store.record_instruments([gold, gold, instruments.instrument("EURUSD")]) == 2
     assert store.record_instruments([gold, dataclasses.replace(gold, typical_spread=0.3)]) == 1
-    kept = store.instruments(symbol="XAUUSD")
-    assert sorted(p["typical_spread"] for p in kept["profile"]) == [0.25, 0.3]
+    profiles = store.instruments(symbol="XAUUSD")
+    assert sorted(p["typical_spread"] for p in profiles["profile"]) == [0.25, 0.3]
     assert instruments.Instrument.from_dict(store.instruments(symbol="EURUSD")["profile"][0]).symbol == "EURUSD"
 
 
@@ -268,8 +268,8 @@ def test_baseline_is_frozen_under_its_name(store):
         store.snapshot(
             "before rollout", {**figures, "A+": {"n": 13, "pass_rate_pct": 41.7}}, policy_hash=POLICY, time=T0
         )
-    kept = store.baseline("before rollout")
-    assert (kept["figures"], kept["policy_hash"], kept["time"]) == (figures, POLICY, T0)
+    baseline = store.baseline("before rollout")
+    assert (baseline["figures"], baseline["policy_hash"], baseline["time"]) == (figures, POLICY, T0)
     with pytest.raises(BadConfig, match="did you mean 'before rollout'"):
         store.baseline("before rolout")
     with pytest.raises(BadConfig, match="figures must be plain values"):
@@ -297,7 +297,7 @@ def test_outcomes_are_filled_once_and_never_replaced(store):
 
 def test_outcomes_that_cannot_be_are_refused(store):
     store.record_labels([label(0)])
-    for said, why in (
+    for changes, why in (
         ({"outcome_known_at": T0}, "not after the label's time"),
         ({"setup_id": "no such"}, "there is no label with setup_id 'no such'"),
         ({"outcome": "stop_gap"}, "did you mean 'stop'"),
@@ -307,7 +307,7 @@ def test_outcomes_that_cannot_be_are_refused(store):
         ({"grade": "A"}, "setup_labels has no column 'grade'"),
     ):
         with pytest.raises(BadConfig, match=why):
-            store.fill_outcomes([outcome(**said)])
+            store.fill_outcomes([outcome(**changes)])
     with pytest.raises(BadConfig, match="outcome is a later fact, write it by fill_outcomes"):
         store.record_labels([label(1, outcome="target")])
     assert store.labels()["outcome"].isna().all()
@@ -454,20 +454,20 @@ def test_writers_of_the_same_rows_in_many_processes_write_each_once(store):
 
 
 def test_writers_that_disagree_in_many_threads_one_wins_the_others_hear_of_it(store, decided):
-    ready, said = threading.Barrier(4), []
+    ready, results = threading.Barrier(4), []
 
     def write(n: int) -> None:
         mine = [dataclasses.replace(d, why=f"story {n}") for d in decided]
         ready.wait()
         try:
-            said.append(store.record_decisions(mine))
+            results.append(store.record_decisions(mine))
         except Contradiction:
-            said.append("contradiction")
+            results.append("contradiction")
 
     threads = [threading.Thread(target=write, args=(n,)) for n in range(4)]
     [t.start() for t in threads]
     [t.join() for t in threads]
-    assert sorted(said, key=str) == [len(decided), *["contradiction"] * 3]
+    assert sorted(results, key=str) == [len(decided), *["contradiction"] * 3]
     assert len({d.why for d in store.decisions()}) == 1
 
 
@@ -503,8 +503,8 @@ def test_export_of_a_day_round_trips(store, decided, tmp_path):
     assert days == tuple(sorted(days)) and pd.Timestamp(T0, tz="UTC").normalize() in days
     folders = [store.export(tmp_path, day) for day in days]
     assert folders[0] == tmp_path / f"{days[0]:%Y-%m-%d}"
-    kept = {f: f.read_bytes() for folder in folders for f in sorted(folder.iterdir())}
-    assert {f.name for f in kept} == {
+    contents = {f: f.read_bytes() for folder in folders for f in sorted(folder.iterdir())}
+    assert {f.name for f in contents} == {
         f"{t}.{kind}" for t in ("decisions", "verdicts", "setup_labels", "signals") for kind in ("csv", "parquet")
     }
     labels = pd.concat([pd.read_parquet(f / "setup_labels.parquet") for f in folders], ignore_index=True)
@@ -515,7 +515,7 @@ def test_export_of_a_day_round_trips(store, decided, tmp_path):
     assert len(verdicts) == counts(store)["verdicts"]
     for folder in folders:
         store.export(tmp_path, folder.name)
-    assert {f: f.read_bytes() for f in kept} == kept  # twice is once
+    assert {f: f.read_bytes() for f in contents} == contents  # twice is once
 
 
 def test_export_as_csv_keeps_every_digit(store, tmp_path):
