@@ -47,7 +47,7 @@ def store(project, url):
     "The old store, upgraded."
     old_files.copy_store(project, url)
     with Store(url) as s:
-        with pytest.raises(BadConfig, match="is at revision '0003'.*run smcdesk store upgrade"):
+        with pytest.raises(BadConfig, match=r"is at revision '0003'.*run smcdesk store upgrade"):
             legacy.import_files(s, "test")
         assert s.upgrade() == revisions.head()
         yield s
