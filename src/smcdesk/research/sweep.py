@@ -140,7 +140,7 @@ def sweep(
     for asked, _, _ in _group_by_orders(combinations):
         settings(tape, asked)  # a wrong value is refused before anything starts
     blocks = [(tape, combinations[i : i + block]) for i in range(0, len(combinations), block)]
-    done = run_units(f"{tape.symbol} sweep", _block, blocks, **how)
+    done = run_units(f"{tape.symbol} sweep", _block, blocks, large=(ResearchTape,), **how)
     figures, returns = (pd.concat(parts).set_axis(index(combinations)) for parts in zip(*done, strict=True))
     return Sweep(combinations, figures, returns)
 
@@ -193,7 +193,7 @@ def chosen(
     "Conf's own policy and the best of the grid, each with its ledger."
     picked: list[Combination] = [{}, *(sweep.combinations[row] for row in best(sweep, keep_n))]
     units = [(tape, combination, -1, (0, len(tape.bars)), n_boot, seed) for combination in picked]
-    return run_units(f"{tape.symbol} chosen", _chosen, units, **how)
+    return run_units(f"{tape.symbol} chosen", _chosen, units, large=(ResearchTape,), **how)
 
 
 def result_hash(made: Any) -> str:  # 64 hex digits; a policy's own 16

@@ -42,7 +42,7 @@ def folds(
         (tape, sweep.combinations[row], fold, bars, n_boot, seed)
         for fold, (row, bars) in enumerate(zip(at, fold_bars(tape, study.windows), strict=True))
     ]
-    done = run_units(f"{tape.symbol} folds", _chosen, units, **how)
+    done = run_units(f"{tape.symbol} folds", _chosen, units, large=(ResearchTape,), **how)
     told = study.windows[list(_FOLD_METRICS)].astype(float).to_dict("records")
     return [dataclasses.replace(fold, metrics=row) for fold, row in zip(done, told, strict=True)]
 

@@ -182,9 +182,9 @@ def test_engines_and_blocks_give_the_same_grid_and_folds(tape, played):
 
 def test_dask_gives_the_same_grid_and_ledgers_on_two_workers_found_or_started(tape, played, walked):
     here = {"engine": "dask", "jobs": 2}
-    try:
+    with workers.pool() as pool:
         beside = sweep.sweep(tape, sweep.grid(SPACE), block=5, **here)
-        client = workers.connect(None, 2)
+        client = pool.connect(None, 2)
         assert len(client.scheduler_info()["workers"]) == 2 and beside.hash() == played.hash()
         pd.testing.assert_frame_equal(beside.figures, played.figures)
         pd.testing.assert_frame_equal(beside.returns, played.returns)
@@ -195,9 +195,8 @@ def test_dask_gives_the_same_grid_and_ledgers_on_two_workers_found_or_started(ta
         one, two = (tracking.client().get_run(r).data.tags for r in (walked, run_in(out)))
         same = ("config_hash", f"grid_hash.{SYMBOL}", f"folds_hash.{SYMBOL}", f"policy_hash.{SYMBOL}")
         assert code == 0 and [one[t] for t in same] == [two[t] for t in same]
-        assert not workers._hired  # the run let go of all it had
-    finally:
-        workers.close_all()
+        assert pool.connected == ["this machine", client.scheduler.address]  # the command's run had a pool of its own
+    assert not pool.connected
 
 
 def test_dask_that_is_not_there_is_named(tape, played, monkeypatch):
@@ -212,13 +211,11 @@ def test_dask_that_is_not_there_is_named(tape, played, monkeypatch):
 
 
 def test_work_is_counted_aloud():
-    heard = []
-    workers.listen(lambda *said: heard.append(said))
-    try:
+    counts = []
+    with workers.pool(lambda *count: counts.append(count)):
         assert workers.run_units("squares", pow, [(2, 2), (3, 2)], engine="serial") == [4, 9]
-    finally:
-        workers.listen(None)
-    assert heard == [("squares", 1, 2), ("squares", 2, 2)]
+    workers.run_units("cubes", pow, [(2, 3)], engine="serial")  # nobody listens any more
+    assert counts == [("squares", 1, 2), ("squares", 2, 2)]
 
 
 @pytest.mark.parametrize(
@@ -601,7 +598,7 @@ def test_baseline_is_frozen_once_and_held_against_the_present(house):
 def test_run_without_a_ledger_says_there_is_nothing_to_make_again(house):
     from smcdesk.runs import session
 
-    run_id = session.run_pipelines(("data",), symbol=SYMBOL, env="test")
+    run_id = session.run_pipelines(("data",), symbol=SYMBOL, env="test").run_id
     code, _, err = smcdesk("reproduce", run_id)
     assert code == 2 and "left no ledger and no grid" in err
 
