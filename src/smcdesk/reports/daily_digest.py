@@ -64,9 +64,7 @@ def load(
     return span(workspace, env, tfs, since, end)
 
 
-def span(
-    workspace: Workspace, env: str, timeframes: tuple[str, ...], since: pd.Timestamp, until: pd.Timestamp
-) -> Period:
+def span(workspace: Workspace, env: str, timeframes: tuple[str, ...], since: pd.Timestamp, until: pd.Timestamp) -> Period:
     "A stretch of a desk's time."
     names, own = list(workspace.configs), {"policy_hash": workspace.policy_hash}
     fill_outcomes(workspace, names, timeframes)

@@ -18,11 +18,6 @@ def outcomes(workspace: Workspace, symbols: Iterable[str], timeframes: Iterable[
             own = waiting[(waiting["timeframe"] == tf) & waiting["entry_price"].notna()]
             if len(own):
                 before = own["time"].min() - 30 * bar_length(tf)  # enough to tell the timeframe by
-                bars, world = (
-                    workspace.history.bars(workspace.provider_name, symbol, tf, before),
-                    workspace.configs[symbol],
-                )
-                new += workspace.store.fill_outcomes(
-                    outcome_rows(bars, own, world.instrument, world.costs, workspace.rules)
-                )
+                bars, world = workspace.history.bars(workspace.provider_name, symbol, tf, before), workspace.configs[symbol]
+                new += workspace.store.fill_outcomes(outcome_rows(bars, own, world.instrument, world.costs, workspace.rules))
     return new
