@@ -11,7 +11,7 @@ from kedro.pipeline import Pipeline, node
 from smcdesk import figures
 from smcdesk.pipelines.decide import context_nodes
 from smcdesk.pipelines.namespace import namespaced
-from smcdesk.research import sweep
+from smcdesk.research import sweep as sweeping
 from smcdesk.research.sweep import SelectedRun, Sweep
 from smcdesk.research.tape import ResearchTape
 from smclab.instruments import Instrument
@@ -36,7 +36,7 @@ def tape(
 
 def swept(tape: ResearchTape, space: Mapping[str, list], work: Mapping[str, Any]) -> Sweep:
     "The whole grid on the tape."
-    return sweep.sweep(tape, sweep.grid(space), **work)
+    return sweeping.sweep(tape, sweeping.grid(space), **work)
 
 
 def grid_table(sweep: Sweep) -> pd.DataFrame:
@@ -67,7 +67,7 @@ def chosen(
 ) -> list[SelectedRun]:
     "Conf's own policy and the best of the grid."
     how = {k: v for k, v in work.items() if k != "block"}
-    return sweep.chosen(tape, sweep, keep_n=keep_n, n_boot=n_boot, seed=seed, **how)
+    return sweeping.chosen(tape, sweep, keep_n=keep_n, n_boot=n_boot, seed=seed, **how)
 
 
 def tape_nodes(symbol: str) -> list:
