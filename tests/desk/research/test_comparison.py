@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from command import smcdesk
 
-from smcdesk.reports import runner, walkforward_report
+from smcdesk.reports import compare_report, runner, walkforward_report
 from smcdesk.research import comparison
 from smclab.candles import BadConfig
 
@@ -63,9 +63,9 @@ def test_comparison_ranks_and_tests_a_sweeps_choices(swept, walked):
     told = comparison.load(SYMBOL, "test", study=swept, n_boot=300)
     assert list(told.table["label"]) == ["A", "B", "C"] and told.table["sharpe_annual"].is_monotonic_decreasing
     assert len(told.tests) == 3 and len(told.returns) == told.table["days_n"].min()
-    assert "3 runs, 3 pairs" in comparison.verdict(told) and len(comparison.pairs(told)) == 3
+    assert "3 runs, 3 pairs" in compare_report.verdict(told) and len(compare_report.pairs(told)) == 3
     assert comparison.grid(told, swept) is not None and len(comparison.windows(told, swept)) == 4
-    assert "combinations" in comparison.plateau_words(comparison.grid(told, swept))
+    assert "combinations" in compare_report.plateau_words(comparison.grid(told, swept))
     fallen = comparison.load(SYMBOL, "test", study=swept, rank_by="max_drawdown_pct", n_boot=50)
     assert fallen.table["max_drawdown_pct"].is_monotonic_increasing
 
@@ -97,6 +97,6 @@ def test_newest_runs_are_told_apart_by_what_differs(house, walked):
     assert {"replay, equity 5000.0", "replay, equity 10000.0"} <= set(told.table["what"])
     assert told.table["what"].str.startswith("walkforward").sum() == 1
     assert len(told.returns) == len(walkforward_report.load(SYMBOL, "test").returns)
-    assert "Not all runs cover the same days" in comparison.omitted(told)
+    assert "Not all runs cover the same days" in compare_report.omitted(told)
     ends = 100 * ((1 + told.returns).prod() - 1)
     assert np.allclose(told.table["total_return_pct"], ends[told.table["label"]])
