@@ -1,7 +1,7 @@
 """Kedro's hooks at the Desk: which symbols, what a run is tagged with, how far it is.
 
-Kedro registers `settings.HOOKS`, one instance each, with every session of the process: those serve `kedro run`. A run by
-`runs.session.run_pipelines` gets plugins of its own instead, by `use_own_plugins`.
+Kedro registers `settings.HOOKS`, one instance each, with every session of the process: those serve `kedro run`. A run
+by `runs.session.run_pipelines` gets plugins of its own instead, by `use_own_plugins`.
 """
 
 from __future__ import annotations

@@ -109,10 +109,10 @@ def metrics(card: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 def order_nodes(symbol: str) -> list:
     "The nodes from a reading to its orders; the portfolio begins with them."
-    asked = ["reading", "context", "policy", "setup_config", "spread_price"]
+    inputs = ["reading", "context", "policy", "setup_config", "spread_price"]
     return [
         *decision_nodes(symbol),
-        node(pending_reviews, asked, "looks", name="look_again"),
+        node(pending_reviews, inputs, "looks", name="look_again"),
         node(orders, [*SENT], "intents", name="intents"),
     ]
 

@@ -55,11 +55,11 @@ def grid_returns(sweep: Sweep) -> pd.DataFrame:
 def metrics(sweep: Sweep) -> dict[str, dict[str, float]]:
     "The grid in a few figures, as MLflow counts them."
     sharpe = sweep.figures["sharpe_annual"]
-    told = {
+    values = {
         "combinations_n": len(sharpe), "ruined_n": len(sharpe) - len(sweep.whole), "best_sharpe_annual": sharpe.max(),
         "median_sharpe_annual": sharpe.median(), "longest_trade_days": sweep.longest_trade_days,
     }  # fmt: skip
-    return {name: {"value": float(v), "step": 0} for name, v in told.items() if pd.notna(v)}
+    return {name: {"value": float(v), "step": 0} for name, v in values.items() if pd.notna(v)}
 
 
 def chosen(
@@ -95,5 +95,5 @@ def grid_nodes(symbol: str) -> list:
 
 def create_pipeline(symbol: str) -> Pipeline:
     "A reading to a grid and its best combinations."
-    asked = ["tape", "sweep", "params:sweep.keep_n", "params:scorecard.n_boot", "params:seed", "params:work"]
-    return namespaced(symbol, [*grid_nodes(symbol), node(chosen, asked, "sweep_runs", name="chosen")])
+    inputs = ["tape", "sweep", "params:sweep.keep_n", "params:scorecard.n_boot", "params:seed", "params:work"]
+    return namespaced(symbol, [*grid_nodes(symbol), node(chosen, inputs, "sweep_runs", name="chosen")])

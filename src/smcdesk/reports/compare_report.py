@@ -29,11 +29,11 @@ def verdict(c: Comparison) -> str:
     if len(c.returns) < FEW_DAYS:
         return f"The {n} runs share {len(c.returns):,} days; under {FEW_DAYS} nothing is compared."
     larger = c.tests[c.tests["larger"]]
-    told = f"{n} runs, {len(c.tests)} pairs, {len(c.returns):,} common days"
+    counts = f"{n} runs, {len(c.tests)} pairs, {len(c.returns):,} common days"
     if larger.empty:
         least = c.tests["least_pct_year"].median()
         return (
-            f"{told}: no difference is larger than chance, so the first of the ranking is not known to be the best. "
+            f"{counts}: no difference is larger than chance, so the first of the ranking is not known to be the best. "
             f"On so few days a pair must differ by about {least:.1f} % a year to be told apart."
         )
     what = c.table.set_index("label")["what"]
@@ -42,7 +42,7 @@ def verdict(c: Comparison) -> str:
         for r in larger.itertuples()
     )
     which = "one difference is" if len(larger) == 1 else f"{len(larger)} differences are"
-    return f"{told}: {which} larger than chance: {pairs}."
+    return f"{counts}: {which} larger than chance: {pairs}."
 
 
 def method(c: Comparison) -> str:
@@ -112,15 +112,15 @@ def plateau_words(grid: pd.DataFrame) -> str:
     flat = plateau(grid.set_index(parameters(grid))["sharpe_annual"])
     best = flat.loc[flat["score"].idxmax()]
     gains = 100 * float((flat["score"] > 0).mean())
-    told = f"Of {len(flat):,} combinations {gains:.0f} % earned something after costs."
+    counts = f"Of {len(flat):,} combinations {gains:.0f} % earned something after costs."
     around = f"The best has a Sharpe ratio of {best['score']:.2f}"
     if not best["neighbours_n"] or not best["score"] > 0:
-        return f"{told} {around}, which no neighbour could make a plateau."
+        return f"{counts} {around}, which no neighbour could make a plateau."
     flat_top = best["neighbours_mean"] >= best["score"] / 2 and best["neighbours_worst"] > 0
     near = int(best["neighbours_n"])
     keeps = "They keep half of it and none loses: a plateau."
     return (
-        f"{told} {around}; its {near} neighbours have {best['neighbours_mean']:.2f} on average and "
+        f"{counts} {around}; its {near} neighbours have {best['neighbours_mean']:.2f} on average and "
         f"{best['neighbours_worst']:.2f} at worst. "
         + (keeps if flat_top else "A plateau would keep half of it without a loser: this is a needle.")
     )

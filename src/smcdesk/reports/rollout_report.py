@@ -75,8 +75,8 @@ def against(s: Rollout) -> str:
     whose = "the same policy" if b["policy_hash"] == s.policy_hash else f"policy {b['policy_hash']}"
     moment = pd.Timestamp(b["time"], tz="UTC")
     note = f" {b['note']}" if b["note"] else ""
-    n, known = b["figures"]["n"], f"{moment:%Y-%m-%d %H:%M}"
-    return f"Baseline **{b['name']}**: {n:,} setups by {whose}, as known by {known} UTC.{note}"
+    n, as_of = b["figures"]["n"], f"{moment:%Y-%m-%d %H:%M}"
+    return f"Baseline **{b['name']}**: {n:,} setups by {whose}, as known by {as_of} UTC.{note}"
 
 
 def _day(moment: pd.Timestamp) -> str:

@@ -40,7 +40,7 @@ class Comparison:
 
 
 def _picked(runs: pd.DataFrame, study: str, ids: list[str], symbol: str, env: str, newest: int) -> pd.DataFrame:
-    "The runs asked for: a study's combinations, those named, or the newest."
+    "The runs to compare: a study's combinations, those named, or the newest."
     if study:
         run_by_id(runs, study)
         own = column(runs, "tags.mlflow.parentRunId") == study
@@ -49,32 +49,32 @@ def _picked(runs: pd.DataFrame, study: str, ids: list[str], symbol: str, env: st
         for run_id in ids:
             run_by_id(runs, run_id)
         return runs.set_index("run_id", drop=False).loc[ids].reset_index(drop=True)
-    here = column(runs, "tags.symbol").astype(str).str.split(",").map(lambda names: symbol in names)
+    of_symbol = column(runs, "tags.symbol").astype(str).str.split(",").map(lambda names: symbol in names)
     many = ("sweep", "tune", "portfolio")  # their own days are those of several combinations or symbols
     whole = column(runs, "tags.study.kind").isna() & ~column(runs, "tags.study").isin(many)
-    return runs[here & whole & (column(runs, "tags.env") == env)].head(newest)
+    return runs[of_symbol & whole & (column(runs, "tags.env") == env)].head(newest)
 
 
 def _labels(runs: pd.DataFrame) -> dict[str, str]:
     "By run id what a run is: a combination in words, else its kind and up to three parameters that differ within it."
-    said, kinds = column(runs, "tags.study.words"), column(runs, "tags.study").fillna("replay")
-    found = dict(zip(runs["run_id"], said, strict=True))
-    for kind, alike in runs[said.isna()].groupby(kinds[said.isna()]):
-        asked = [c for c in alike if c.startswith("params.") and not c.startswith("params.work")]
-        differ = [c for c in asked if alike[c].nunique() > 1][:3]
+    described, kinds = column(runs, "tags.study.words"), column(runs, "tags.study").fillna("replay")
+    found = dict(zip(runs["run_id"], described, strict=True))
+    for kind, alike in runs[described.isna()].groupby(kinds[described.isna()]):
+        params = [c for c in alike if c.startswith("params.") and not c.startswith("params.work")]
+        differ = [c for c in params if alike[c].nunique() > 1][:3]
         for _, run in alike.iterrows():
             found[run["run_id"]] = ", ".join([kind, *(f"{c.split('.')[-1]} {run[c]}" for c in differ)])
     return found
 
 
-def _made(run: pd.Series, symbol: str) -> Any:
-    "The hash of what came out of a run."
+def _outcome_hash(run: pd.Series, symbol: str) -> Any:
+    "The hash of a run's ledger, or of a walk-forward's folds."
     kind = "folds" if run.get("tags.study") == "walkforward" else "ledger"
     return run.get(f"tags.{kind}_hash.{symbol}")
 
 
 def _on_common_days(table: pd.DataFrame, common: pd.DataFrame) -> pd.DataFrame:
-    "The ranking with what returns tell, worked out anew where runs cover different days or kept no figures."
+    "The ranking, its figures of returns computed on the common days where runs cover other days or stored none."
     same = (table["days_n"] == len(common)).all() and table["sharpe_annual"].notna().all()
     if len(common) < 2 or same:
         return table
@@ -99,7 +99,7 @@ def load(
     *,
     study: str = "",  # a sweep's run id: its kept combinations
     runs: str = "",  # run ids with commas between
-    newest: int = 8,  # how many, when neither is said
+    newest: int = 8,  # how many, when neither is given
     rank_by: str = "sharpe_annual",
     n_boot: int = 2000,
     seed: int = 0,
@@ -117,12 +117,12 @@ def load(
         if daily is None:
             left_out.append(f"Run {run['run_id'][:6]} kept no daily returns of {symbol}.")
             continue
-        row, made = _row(run, symbol), _made(run, symbol)
+        row, outcome = _row(run, symbol), _outcome_hash(run, symbol)
         row |= {"what": what[run["run_id"]], "days_n": len(daily)}
-        if isinstance(made, str) and made in seen:
-            left_out.append(f"Run {run['run_id'][:6]}, {row['what']}, has the same ledger as {seen[made]}.")
+        if isinstance(outcome, str) and outcome in seen:
+            left_out.append(f"Run {run['run_id'][:6]}, {row['what']}, has the same ledger as {seen[outcome]}.")
             continue
-        seen[made] = run["run_id"][:6]
+        seen[outcome] = run["run_id"][:6]
         rows.append(row)
         returns[run["run_id"]] = daily
     if not rows:
@@ -204,7 +204,7 @@ def differences(
 def step_down(
     t: np.ndarray,  # (tests,) what was found, in standard errors
     chance: np.ndarray,  # (n_boot, tests) the same under chance alone, absolute
-) -> np.ndarray:  # (tests,) p values, corrected for how many were asked
+) -> np.ndarray:  # (tests,) p values, corrected for the number of tests
     "Romano and Wolf's step-down: each test against the largest of itself and all that are weaker."
     order = np.argsort(-t, kind="stable")
     weaker = np.maximum.accumulate(chance[:, order][:, ::-1], axis=1)[:, ::-1]
@@ -215,18 +215,6 @@ def step_down(
 
 
 # The grid behind the runs
-
-
-
-
-
-
-
-
-
-
-
-
 
 
 def _studies(c: Comparison, study: str) -> Iterator[str]:
@@ -256,14 +244,6 @@ def parameters(grid: pd.DataFrame) -> list[str]:
     return list(grid.columns[: grid.columns.get_loc("trades_n")])
 
 
-
-
-
-
 def choice_columns(windows: pd.DataFrame) -> list[str]:
     "The parameters of a table of windows: what follows its own figures."
     return list(windows.columns[windows.columns.get_loc("neighbours_sharpe_annual") + 1 :])
-
-
-
-

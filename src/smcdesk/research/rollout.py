@@ -59,9 +59,11 @@ def load(
         for (one, _), (_, n) in counts.items():
             policies[one] += n
         chosen = _policy(policy, policies) if policy else own
-        known = sorted({*p["symbols"], *(name for _, name in counts)})
-        if instrument and instrument not in known:
-            raise BadConfig(f"no setups of {instrument!r}{nearest(instrument, known)} (known: {', '.join(known)})")
+        instruments = sorted({*p["symbols"], *(name for _, name in counts)})
+        if instrument and instrument not in instruments:
+            raise BadConfig(
+                f"no setups of {instrument!r}{nearest(instrument, instruments)} (known: {', '.join(instruments)})"
+            )
         labels = store.labels(policy_hash=chosen, **({"instrument": instrument} if instrument else {}))
         frozen = store.baseline(baseline) if baseline else None
         where = engines.shown(store.url)
@@ -74,7 +76,7 @@ def load(
     )  # fmt: skip
 
 
-def kept(
+def stored_counts(
     store: Store,
     policy: str,  # a hash, or the beginning of one
     instrument: str,
@@ -84,18 +86,20 @@ def kept(
     chosen = _policy(policy, {one for one, _ in counts})
     own = {name: n for (one, name), n in counts.items() if one == chosen}
     if instrument not in own:
-        known = ", ".join(own)
-        raise BadConfig(f"policy {chosen} has nothing on {instrument!r}{nearest(instrument, own)} (known: {known})")
+        names = ", ".join(own)
+        raise BadConfig(f"policy {chosen} has nothing on {instrument!r}{nearest(instrument, own)} (known: {names})")
     return chosen, *own[instrument]
 
 
-def _policy(said: str, known: Iterable[str]) -> str:
+def _policy(beginning: str, hashes: Iterable[str]) -> str:
     "The policy whose hash begins so."
-    found = [h for h in known if h.startswith(said)]
+    found = [h for h in hashes if h.startswith(beginning)]
     if len(found) == 1:
         return found[0]
     what = "no policy" if not found else "more than one policy"
-    raise BadConfig(f"the store has {what} {said!r}{nearest(said, list(known))} (known: {', '.join(known) or 'none'})")
+    raise BadConfig(
+        f"the store has {what} {beginning!r}{nearest(beginning, list(hashes))} (known: {', '.join(hashes) or 'none'})"
+    )
 
 
 # --- small figures
@@ -146,20 +150,20 @@ def _worth(part: pd.DataFrame) -> dict[str, float]:
 
 def verdict_rows(labels: pd.DataFrame) -> pd.DataFrame:  # setup (position in labels), position, gate, passed, …, reason
     "Every gate's answer about every setup."
-    said = ("gate", "passed", "enforced", "reason")
+    columns = ("gate", "passed", "enforced", "reason")
     rows = [
-        (n, position, *(v[k] for k in said), v["evidence"].get("gains") is not False)
+        (n, position, *(v[k] for k in columns), v["evidence"].get("gains") is not False)
         for n, verdicts in enumerate(labels["verdicts"])
         for position, v in enumerate(verdicts, 1)
     ]
-    table = pd.DataFrame(rows, columns=["setup", "position", *said, "gains"])
+    table = pd.DataFrame(rows, columns=["setup", "position", *columns, "gains"])
     return table.astype({"passed": bool, "enforced": bool, "gains": bool, "setup": "int64", "position": "int64"})
 
 
 def refusals(labels: pd.DataFrame) -> pd.DataFrame:  # one row per setup with one: setup, position, gate, reason
     "The first enforced refusal of every setup that has one: its headline."
-    said = verdict_rows(labels)
-    return said[~said["passed"] & said["enforced"]].groupby("setup", as_index=False).first()
+    answers = verdict_rows(labels)
+    return answers[~answers["passed"] & answers["enforced"]].groupby("setup", as_index=False).first()
 
 
 def outcome_counts(labels: pd.DataFrame) -> pd.DataFrame:
@@ -174,14 +178,12 @@ def _shares(k: int, n: int) -> dict[str, float]:
     return {f"share_{name}": v for name, v in share(k, n).items()}
 
 
-
-
 def gates(labels: pd.DataFrame) -> pd.DataFrame:
     "How often each gate was asked, passed, and was the first to refuse."
-    said, first = verdict_rows(labels), refusals(labels)["gate"].value_counts()
+    answers, first = verdict_rows(labels), refusals(labels)["gate"].value_counts()
     rows = {}
-    for gate in said.groupby("gate")["position"].min().sort_values(kind="stable").index:
-        own = said[said["gate"] == gate]
+    for gate in answers.groupby("gate")["position"].min().sort_values(kind="stable").index:
+        own = answers[answers["gate"] == gate]
         passed = int(own["passed"].sum())
         rows[gate] = {"n": len(own), "enforced_n": int(own["enforced"].sum()), "passed_n": passed}
         rows[gate] |= {f"pass_{k}": v for k, v in share(passed, len(own)).items()} | {
@@ -222,9 +224,9 @@ def rollout_stages(
     min_confidence: Mapping[str, float],  # by grade
 ) -> pd.DataFrame:  # one row per stage: what it would have let through, and its worth
     "Each step of a rollout on the same setups: those that only the question of their grade kept from being live."
-    said = verdict_rows(labels)
-    only_grade = (said["gate"] == "grade") & said["gains"]  # that gate also refuses what a model expects to lose
-    other = said[~said["passed"] & said["enforced"] & ~only_grade]
+    answers = verdict_rows(labels)
+    only_grade = (answers["gate"] == "grade") & answers["gains"]  # that gate also refuses what a model expects to lose
+    other = answers[~answers["passed"] & answers["enforced"] & ~only_grade]
     free = (
         ~pd.Series(range(len(labels))).isin(other["setup"]).to_numpy() & (labels["outcome_class"] != "none").to_numpy()
     )
@@ -332,17 +334,15 @@ def changes(s: Rollout) -> pd.DataFrame:  # as `compare`; no rows without a base
     return compare(figures(s.labels, s.min_confidence), s.baseline["figures"])
 
 
-
-
-def _key_figures(told: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+def _key_figures(values: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     "The figures two rollouts are compared by."
-    found = {"live, % of all": _figure(told["classes"]["live"], "share", told["n"])}
-    found |= {f"{gate}: passed, %": _figure(row, "pass", row["n"]) for gate, row in told["gates"].items()}
+    found = {"live, % of all": _figure(values["classes"]["live"], "share", values["n"])}
+    found |= {f"{gate}: passed, %": _figure(row, "pass", row["n"]) for gate, row in values["gates"].items()}
     for word in ("live", "shadow"):
-        row = told["classes"][word]
+        row = values["classes"][word]
         found[f"{word}: won, %"] = _figure(row, "win", row["closed_n"])
         found[f"{word}: result, R"] = _figure(row, "r", row["closed_n"])
-    for name, row in told["stages"].items():
+    for name, row in values["stages"].items():
         found[f"{name}: result, R"] = _figure(row, "r", row["closed_n"])
     return found
 
@@ -350,21 +350,5 @@ def _key_figures(told: Mapping[str, Any]) -> dict[str, dict[str, float]]:
 def _figure(row: Mapping[str, Any], what: str, n: int) -> dict[str, float]:
     "One figure of a table's row with its interval."
     value = row["r_mean"] if what == "r" else row[f"{what}_pct"]
-    said = {"value": value, "low": row[f"{what}_low"], "high": row[f"{what}_high"]}
-    return {k: math.nan if v is None else v for k, v in said.items()} | {"n": n}
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
+    figure = {"value": value, "low": row[f"{what}_low"], "high": row[f"{what}_high"]}
+    return {k: math.nan if v is None else v for k, v in figure.items()} | {"n": n}

@@ -33,7 +33,7 @@ def folds(
     *,
     n_boot: int,
     seed: int,
-    **how: Any,  # as `work`: engine, jobs, scheduler
+    **how: Any,  # as `run_units`: engine, jobs, scheduler
 ) -> list[SelectedRun]:
     "Every window's choice played again from flat on its test days, with the account's first equity."
     rows = [study.windows["combination_row"].iloc[k] for k in range(len(study.windows))]
@@ -43,8 +43,8 @@ def folds(
         for fold, (row, bars) in enumerate(zip(at, fold_bars(tape, study.windows), strict=True))
     ]
     done = run_units(f"{tape.symbol} folds", _chosen, units, large=(ResearchTape,), **how)
-    told = study.windows[list(_FOLD_METRICS)].astype(float).to_dict("records")
-    return [dataclasses.replace(fold, metrics=row) for fold, row in zip(done, told, strict=True)]
+    metrics = study.windows[list(_FOLD_METRICS)].astype(float).to_dict("records")
+    return [dataclasses.replace(fold, metrics=row) for fold, row in zip(done, metrics, strict=True)]
 
 
 def concat_folds(folds: list[SelectedRun]) -> pd.Series:

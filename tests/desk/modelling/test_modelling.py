@@ -85,10 +85,10 @@ def test_policy_without_regimes_decides_as_if_there_were_none(tape):
         Policy(),
         Policy.from_dict({"preset": "v1", "by_regime": {"enabled": True, "range_add_rr": 2}}),
     ):
-        told = decide_all(reading, context, policy, setups=ANY)
+        decided = decide_all(reading, context, policy, setups=ANY)
         blind = decide_all(reading, dataclasses.replace(context, regimes=None), policy, setups=ANY)
-        assert len(told) > 20
-        for a, b in zip(told, blind, strict=True):
+        assert len(decided) > 20
+        for a, b in zip(decided, blind, strict=True):
             assert (a.outcome, a.ticket, a.confidence) == (b.outcome, b.ticket, b.confidence)
             assert [v.passed for v in a.verdicts] == [v.passed for v in b.verdicts]
 
@@ -96,10 +96,10 @@ def test_policy_without_regimes_decides_as_if_there_were_none(tape):
 def test_policy_with_regimes_asks_for_more_where_it_says_so(tape):
     reading, _, context = tape
     policy = Policy.from_dict({"by_regime": {"enabled": True, "range_add_rr": 1.5}})
-    plain, asked = (decide_all(reading, context, p, setups=ANY) for p in (Policy(), policy))
-    words = {d.setup_id: d.verdicts[1].evidence.get("regime", "") for d in asked}
+    plain, strict = (decide_all(reading, context, p, setups=ANY) for p in (Policy(), policy))
+    words = {d.setup_id: d.verdicts[1].evidence.get("regime", "") for d in strict}
     assert set(words.values()) >= {"range", "trend"}
-    for a, b in zip(plain, asked, strict=True):
+    for a, b in zip(plain, strict, strict=True):
         more = 1.5 if words[b.setup_id] in ("range", "") else 0.0
         assert b.verdicts[9].evidence["min_rr"] == pytest.approx(a.verdicts[9].evidence["min_rr"] + more)
 
@@ -165,8 +165,8 @@ def test_later_rows_do_not_change_earlier_out_of_fold_probabilities(planted):
 def test_planted_leak_is_flagged_and_nothing_else(planted):
     table, won, start, end = planted
     leaky = table.assign(leak=won + np.random.default_rng(0).normal(0, 0.4, len(won)))
-    said = audit(leaky.drop(columns="a"), won, start, end)
-    assert said.index[said.flagged].tolist() == ["leak"]
+    audited = audit(leaky.drop(columns="a"), won, start, end)
+    assert audited.index[audited.flagged].tolist() == ["leak"]
     assert audit(leaky, won, start, end).index[0] == "leak"
     assert not audit(table.drop(columns="a"), won, start, end).flagged.any()
 
@@ -174,13 +174,13 @@ def test_planted_leak_is_flagged_and_nothing_else(planted):
 def test_feature_that_changes_with_the_future_is_flagged(tape):
     """The real features stay when the tape is cut; one made with a centred mean does not."""
     reading, found, context = tape
-    told = {"instrument": context.instrument, "regime": context.regimes}
-    whole = features(reading, found, **told)
+    inputs = {"instrument": context.instrument, "regime": context.regimes}
+    whole = features(reading, found, **inputs)
     late = reading.bars["close"].rolling(9, center=True, min_periods=1).mean()
     whole = whole.assign(late=late.iloc[found["known_bar"]].to_numpy())
     row = found.iloc[[len(found) // 2]]
     bars = reading.bars.iloc[: int(row["known_bar"].iloc[0]) + 1]
-    cut = features(read(bars, instrument=context.instrument), row, **told)
+    cut = features(read(bars, instrument=context.instrument), row, **inputs)
     mean = bars["close"].rolling(9, center=True, min_periods=1).mean().iloc[-1]
     moved = changed_by_cut(whole, cut.assign(late=mean))
     assert moved[moved > 0].index.tolist() == ["late"]
@@ -249,47 +249,47 @@ def test_scorer_is_honest_about_what_it_was_trained_on(tape):
     table = features(reading, found, instrument=context.instrument, regime=context.regimes)
     until = pd.Timestamp(found["known_close"].iloc[len(found) // 2])
     model = made_up_model(found, table, until)
-    said = scorer(Champion("smclab-EURUSD-15m", "1", model), found, table)
+    score = scorer(Champion("smclab-EURUSD-15m", "1", model), found, table)
     before = found["known_close"] <= until
     for row in found[~before].to_dict("records")[:5]:
-        p, place = said(row)
+        p, place = score(row)
         assert p == pytest.approx(1 / (1 + np.exp(3 - 0.05 * row["score"]))) and 0 <= place <= 100
     rows = found[before].to_dict("records")
     with pytest.raises(Unscored, match=EARLY):
-        said(rows[0])
+        score(rows[0])
     with pytest.raises(Unscored, match=TRAINED_ON):
-        said(rows[6])
-    assert said(rows[10])[0] == model.oof.loc[rows[10]["setup_id"], "p"]
+        score(rows[6])
+    assert score(rows[10])[0] == model.oof.loc[rows[10]["setup_id"], "p"]
 
 
 def test_decisions_without_a_usable_model_say_so_and_go_by_the_score(tape, store, learned, tmp_path, monkeypatch):
     from smcdesk.modelling import registry
 
     reading, found, context = tape
-    asked = (context, reading, found, 0.00008)
-    assert registry.with_scorer(*asked, "none", "EURUSD", "15m") is context
+    inputs = (context, reading, found, 0.00008)
+    assert registry.with_scorer(*inputs, "none", "EURUSD", "15m") is context
     with pytest.raises(BadConfig, match="did you mean 'champion'"):
-        registry.with_scorer(*asked, "champoin", "EURUSD", "15m")
+        registry.with_scorer(*inputs, "champoin", "EURUSD", "15m")
     plain = decide_all(reading, context, Policy(), setups=ANY)
-    missing = registry.with_scorer(*asked, "champion", "EURUSD", "15m")
+    missing = registry.with_scorer(*inputs, "champion", "EURUSD", "15m")
     put(learned, True, tmp_path)  # a model of other features
-    strange = registry.with_scorer(*asked, "champion", "X", "15m")
+    strange = registry.with_scorer(*inputs, "champion", "X", "15m")
 
     def torn(name):
         raise OSError("the file is torn")
 
     monkeypatch.setattr(registry, "champion", torn)
-    broken = registry.with_scorer(*asked, "champion", "X", "15m")
-    for world, words in (
+    broken = registry.with_scorer(*inputs, "champion", "X", "15m")
+    for scored, words in (
         (missing, "has no champion"),
         (strange, "needs the feature 'a'"),
         (broken, "OSError: the file is torn"),
     ):
-        told = decide_all(reading, world, Policy(), setups=ANY)
-        assert [(d.outcome, d.confidence, d.ticket) for d in told] == [
+        decided = decide_all(reading, scored, Policy(), setups=ANY)
+        assert [(d.outcome, d.confidence, d.ticket) for d in decided] == [
             (d.outcome, d.confidence, d.ticket) for d in plain
         ]
-        assert all(d.confidence_kind == "score" and words in d.warnings[0] for d in told)
+        assert all(d.confidence_kind == "score" and words in d.warnings[0] for d in decided)
 
 
 def test_decisions_with_a_champion_go_by_its_percentile_in_bulk_and_at_one_bar(tape, store, monkeypatch):
@@ -300,11 +300,11 @@ def test_decisions_with_a_champion_go_by_its_percentile_in_bulk_and_at_one_bar(t
     until = pd.Timestamp(found["known_close"].iloc[len(found) // 2])
     model = made_up_model(found, table, until)
     monkeypatch.setattr(registry, "champion", lambda name: registry.Champion(name, "7", model))
-    world = registry.with_scorer(context, reading, found, 0.00008, "champion", "EURUSD", "15m")
-    told = decide_all(reading, world, Policy(), setups=ANY)
-    kinds = {d.confidence_kind for d in told}
-    assert kinds == {"model", "score"} and world.scorer.version == "7"
-    last = told[-1]
+    scored = registry.with_scorer(context, reading, found, 0.00008, "champion", "EURUSD", "15m")
+    decided = decide_all(reading, scored, Policy(), setups=ANY)
+    kinds = {d.confidence_kind for d in decided}
+    assert kinds == {"model", "score"} and scored.scorer.version == "7"
+    last = decided[-1]
     assert last.confidence_kind == "model"
     p = float(model.probability(table.loc[[last.setup_id]].to_numpy())[0])
     assert last.confidence == pytest.approx(float(model.percentile(p)))
@@ -319,9 +319,9 @@ def test_decisions_with_a_champion_go_by_its_percentile_in_bulk_and_at_one_bar(t
 def test_conf_searches_what_the_learner_knows(root):
     from smcdesk.modelling import training
 
-    said = load_config().parameters["model"]
-    assert training.model_config(said["search"], said["embargo_bars"], "15m", 100, 0).embargo_ns == 24 * 15 * 60 * 10**9
-    assert said["use"] == "none"
+    conf = load_config().parameters["model"]
+    assert training.model_config(conf["search"], conf["embargo_bars"], "15m", 100, 0).embargo_ns == 24 * 15 * 60 * 10**9
+    assert conf["use"] == "none"
     with pytest.raises(BadConfig, match=r"model\.search\.seed stands in conf as seed"):
         training.model_config({"seed": 1}, 24, "15m", 100, 0)
     with pytest.raises(BadConfig, match="did you mean 'n_outer'"):
@@ -336,12 +336,12 @@ def test_retrain_report_tells_a_training_that_learned_nothing_and_one_that_did(p
     from smcdesk.modelling.training import Training, metrics, rates
     from smcdesk.reports import retrain_report
 
-    told = {"name": "smclab-X-15m", "config": QUICK.to_dict(), "rows_n": 30, "finished_n": 12, "features_n": 5}
+    common = {"name": "smclab-X-15m", "config": QUICK.to_dict(), "rows_n": 30, "finished_n": 12, "features_n": 5}
     labels = pd.DataFrame({"outcome": planted[1], "known_close": pd.to_datetime(planted[2], utc=True)})
     tables = {n: getattr(learned, n) for n in ("figures", "folds", "calibration", "importance", "curve", "oof")}
     done = {"kind": "logistic", "stability": 0.6, "decision": {"promote": True, "margin": 0.1}, "rates": rates(labels)}
-    empty = Training(sentence="Too little to learn from: 12 finished rows.", decision={}, **told)
-    full = Training(sentence="Better.", **told, **tables, **done)
+    empty = Training(sentence="Too little to learn from: 12 finished rows.", decision={}, **common)
+    full = Training(sentence="Better.", **common, **tables, **done)
     for one, words in ((empty, "**Not promoted.** Too little"), (full, "**Promoted.** Better.")):
         assert retrain_report.verdict(one).startswith(words)
         for show in (

@@ -60,12 +60,12 @@ def test_false_alarms_stay_as_rare_as_said():
 
 
 def test_comparison_ranks_and_tests_a_sweeps_choices(swept, walked):
-    told = comparison.load(SYMBOL, "test", study=swept, n_boot=300)
-    assert list(told.table["label"]) == ["A", "B", "C"] and told.table["sharpe_annual"].is_monotonic_decreasing
-    assert len(told.tests) == 3 and len(told.returns) == told.table["days_n"].min()
-    assert "3 runs, 3 pairs" in compare_report.verdict(told) and len(compare_report.pairs(told)) == 3
-    assert comparison.grid(told, swept) is not None and len(comparison.windows(told, swept)) == 4
-    assert "combinations" in compare_report.plateau_words(comparison.grid(told, swept))
+    compared = comparison.load(SYMBOL, "test", study=swept, n_boot=300)
+    assert list(compared.table["label"]) == ["A", "B", "C"] and compared.table["sharpe_annual"].is_monotonic_decreasing
+    assert len(compared.tests) == 3 and len(compared.returns) == compared.table["days_n"].min()
+    assert "3 runs, 3 pairs" in compare_report.verdict(compared) and len(compare_report.pairs(compared)) == 3
+    assert comparison.grid(compared, swept) is not None and len(comparison.windows(compared, swept)) == 4
+    assert "combinations" in compare_report.plateau_words(comparison.grid(compared, swept))
     fallen = comparison.load(SYMBOL, "test", study=swept, rank_by="max_drawdown_pct", n_boot=50)
     assert fallen.table["max_drawdown_pct"].is_monotonic_increasing
 
@@ -93,10 +93,10 @@ def test_newest_runs_are_told_apart_by_what_differs(house, walked):
     for equity in (10_000.0, 5_000.0):
         extra = {"account": {"equity": equity}}
         session.run_pipelines(("data", "feature", "replay"), symbol=SYMBOL, env="test", runtime_params=extra)
-    told = comparison.load(SYMBOL, "test", newest=3, n_boot=50)
-    assert {"replay, equity 5000.0", "replay, equity 10000.0"} <= set(told.table["what"])
-    assert told.table["what"].str.startswith("walkforward").sum() == 1
-    assert len(told.returns) == len(walkforward_report.load(SYMBOL, "test").returns)
-    assert "Not all runs cover the same days" in compare_report.omitted(told)
-    ends = 100 * ((1 + told.returns).prod() - 1)
-    assert np.allclose(told.table["total_return_pct"], ends[told.table["label"]])
+    compared = comparison.load(SYMBOL, "test", newest=3, n_boot=50)
+    assert {"replay, equity 5000.0", "replay, equity 10000.0"} <= set(compared.table["what"])
+    assert compared.table["what"].str.startswith("walkforward").sum() == 1
+    assert len(compared.returns) == len(walkforward_report.load(SYMBOL, "test").returns)
+    assert "Not all runs cover the same days" in compare_report.omitted(compared)
+    ends = 100 * ((1 + compared.returns).prod() - 1)
+    assert np.allclose(compared.table["total_return_pct"], ends[compared.table["label"]])

@@ -18,14 +18,14 @@ OPEN = {name: {"enabled": False} for name in GATES} | {"stop_cap": {"instrument_
 
 @pytest.mark.parametrize("name", ["v1", "strict", "killzone", "small"])
 def test_sweep_of_one_is_the_replay_also_where_limits_are_taken_back(watched, reading, name):
-    said = {
+    params = {
         "v1": WIDE, "strict": {**OPEN, "killzone_gate": {"enabled": True}, "htf_poi_gate": {"enabled": True}},
         "killzone": {**OPEN, "killzone_gate": {"enabled": True}, "grade_execution": {"a_plus": 60, "a": 50, "b": 40}},
         "small": WIDE,
     }[name]  # fmt: skip
     account = Account(equity=200.0 if name == "small" else 10_000.0)
-    tape = dataclasses.replace(watched, policy=said, context=dataclasses.replace(watched.context, account=account))
-    policy, how = Policy.from_dict(said), {"spread_price": tape.spread_price}
+    tape = dataclasses.replace(watched, policy=params, context=dataclasses.replace(watched.context, account=account))
+    policy, how = Policy.from_dict(params), {"spread_price": tape.spread_price}
     decisions = decide_all(reading, tape.context, policy, **how)
     looks = decide_all(reading, tape.context, policy, pending=True, **how)
     sent = intents(decisions, reading.bars, looks=looks, **tape.orders)
@@ -49,8 +49,8 @@ def test_sweep_of_one_is_the_replay_also_where_limits_are_taken_back(watched, re
 )  # fmt: skip
 def test_live_tickets_are_those_decide_all_lets_trade(tape, reading, policy):
     policy = Policy.from_dict(policy)
-    told = decide_all(reading, tape.context, policy, spread_price=tape.spread_price)
-    live = [(d.setup_id, d.time, d.ticket) for d in told if d.outcome == "live"]
+    decisions = decide_all(reading, tape.context, policy, spread_price=tape.spread_price)
+    live = [(d.setup_id, d.time, d.ticket) for d in decisions if d.outcome == "live"]
     assert [(d.setup_id, d.time, d.ticket) for d in research_tape.live_tickets(tape, policy)] == live
 
 
@@ -62,8 +62,8 @@ def test_live_tickets_ask_the_account_and_the_data(tape, reading):
     ):  # fmt: skip
         other = dataclasses.replace(tape, context=dataclasses.replace(tape.context, **changes))
         policy = Policy.from_dict(WIDE)
-        told = decide_all(reading, other.context, policy, spread_price=tape.spread_price)
-        live = [d.setup_id for d in told if d.outcome == "live"]
+        decisions = decide_all(reading, other.context, policy, spread_price=tape.spread_price)
+        live = [d.setup_id for d in decisions if d.outcome == "live"]
         assert [d.setup_id for d in research_tape.live_tickets(other, policy)] == live
         assert len(live) < len(research_tape.live_tickets(tape, policy))
 

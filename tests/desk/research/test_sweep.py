@@ -52,15 +52,15 @@ def test_engines_and_blocks_give_the_same_grid_and_folds(tape, played):
 
 
 def test_dask_gives_the_same_grid_and_ledgers_on_two_workers_found_or_started(tape, played, walked):
-    here = {"engine": "dask", "jobs": 2}
+    local = {"engine": "dask", "jobs": 2}
     with workers.pool() as pool:
-        beside = sweep.sweep(tape, sweep.grid(SPACE), block=5, **here)
+        beside = sweep.sweep(tape, sweep.grid(SPACE), block=5, **local)
         client = pool.connect(None, 2)
         assert len(client.scheduler_info()["workers"]) == 2 and beside.hash() == played.hash()
         pd.testing.assert_frame_equal(beside.figures, played.figures)
         pd.testing.assert_frame_equal(beside.returns, played.returns)
-        there = {"engine": "dask", "scheduler": client.scheduler.address}
-        alone, both = (sweep.chosen(tape, played, keep_n=2, n_boot=0, seed=0, **how) for how in (there, SERIAL))
+        remote = {"engine": "dask", "scheduler": client.scheduler.address}
+        alone, both = (sweep.chosen(tape, played, keep_n=2, n_boot=0, seed=0, **how) for how in (remote, SERIAL))
         assert [one.ledger.hash() for one in alone] == [one.ledger.hash() for one in both]
         code, out, _ = smcdesk("walkforward", "--env", "test", "--no-report", "--scheduler", client.scheduler.address)
         one, two = (tracking.client().get_run(r).data.tags for r in (walked, run_in(out)))
@@ -105,8 +105,8 @@ def test_sweep_leaves_a_parent_with_its_grid_and_a_run_per_choice(swept, house):
     assert {"git_commit", "git_diff_hash", "versions", "config_hash", f"grid_hash.{SYMBOL}"} <= tags.keys()
     assert {f"data_fingerprint.{SYMBOL}", f"policy_hash.{SYMBOL}"} <= tags.keys()
     assert run.data.metrics[f"{SYMBOL}.sweep.combinations_n"] == 8
-    kept = {a.path for a in client.list_artifacts(swept, SYMBOL)}
-    assert {f"{SYMBOL}/{name}" for name in ("grid.parquet", "grid_returns.parquet", "heat_map.png")} <= kept
+    stored_files = {a.path for a in client.list_artifacts(swept, SYMBOL)}
+    assert {f"{SYMBOL}/{name}" for name in ("grid.parquet", "grid_returns.parquet", "heat_map.png")} <= stored_files
     nested = mlflow.search_runs(
         search_all_experiments=True, filter_string=f"tags.`mlflow.parentRunId` = '{swept}'", order_by=["start_time ASC"]
     )
@@ -121,20 +121,20 @@ def test_sweep_leaves_a_parent_with_its_grid_and_a_run_per_choice(swept, house):
 
 
 def test_walkforward_leaves_a_run_per_fold_from_flat(walked):
-    told = walkforward_report.load(SYMBOL, "test", study=walked)
-    assert told.run["run_id"] == walked and len(told.folds) == len(told.windows) == 4
-    assert told.returns.index.is_monotonic_increasing and told.returns.index.is_unique
-    for window, fold in zip(told.windows.itertuples(), told.folds.itertuples(), strict=True):
+    report = walkforward_report.load(SYMBOL, "test", study=walked)
+    assert report.run["run_id"] == walked and len(report.folds) == len(report.windows) == 4
+    assert report.returns.index.is_monotonic_increasing and report.returns.index.is_unique
+    for window, fold in zip(report.windows.itertuples(), report.folds.itertuples(), strict=True):
         trades = tracking.frame(fold.run_id, SYMBOL, "ledger/trades.parquet")
         daily = tracking.daily_returns_of(fold.run_id, SYMBOL)
         assert (daily.index[0], daily.index[-1]) == (window.test_from, window.test_to)
-        assert daily.equals(told.returns.loc[window.test_from : window.test_to, "daily_return"])
+        assert daily.equals(report.returns.loc[window.test_from : window.test_to, "daily_return"])
         entered = trades["entry_time"].dt.tz_localize(None)
         assert entered.between(window.test_from - pd.Timedelta(days=1), window.test_to + pd.Timedelta(days=1)).all()
-        chosen = json.loads(told.folds.loc[told.folds["run_id"] == fold.run_id, "tags.study.combination"].iloc[0])
-        assert list(chosen.values()) == [getattr(window, name) for name in comparison.parameters(told.grid)]
-    assert "95 % interval" in walkforward_report.verdict(told) and len(walkforward_report.folds(told)) == 4
-    assert walkforward_report.card(told).loc["windows_n", "value"] == "4"
+        chosen = json.loads(report.folds.loc[report.folds["run_id"] == fold.run_id, "tags.study.combination"].iloc[0])
+        assert list(chosen.values()) == [getattr(window, name) for name in comparison.parameters(report.grid)]
+    assert "95 % interval" in walkforward_report.verdict(report) and len(walkforward_report.folds(report)) == 4
+    assert walkforward_report.card(report).loc["windows_n", "value"] == "4"
 
 
 def test_same_configuration_gives_the_same_study_whatever_the_engine(swept):
@@ -154,6 +154,6 @@ def test_same_configuration_gives_the_same_study_whatever_the_engine(swept):
         (("reproduce", "f" * 32), "there is no run"),
     ],
 )
-def test_command_with_wrong_input_says_one_sentence_and_exits_2(house, words, said):
+def test_command_with_wrong_input_says_one_sentence_and_exits_2(house, words, sentence):
     code, out, err = smcdesk(*words)
-    assert code == 2 and out == "" and said in err and len(err.strip().splitlines()) == 1, err
+    assert code == 2 and out == "" and sentence in err and len(err.strip().splitlines()) == 1, err

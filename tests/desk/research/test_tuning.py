@@ -123,5 +123,5 @@ def test_tune_by_command_leaves_its_trials_and_its_choice_and_is_made_again_from
     )
     assert len(nested) == 2 and nested["tags.study.words"].str.endswith("holdout").all()
     for one in (run_id, nested["run_id"].iloc[1]):
-        told = reproduction.reproduce(one)
-        assert told.same and not told.given, list(told.lines())
+        again = reproduction.reproduce(one)
+        assert again.same and not again.inputs, list(again.lines())

@@ -29,9 +29,9 @@ def test_study_choice_and_fold_are_reproduced_from_their_ids(swept, walked):
     for parent in (swept, walked):
         ids.append(runs.loc[runs["tags.mlflow.parentRunId"] == parent, "run_id"].iloc[0])
     for run_id in ids:
-        told = reproduction.reproduce(run_id)
-        assert told.same and not told.given and not told.conf, list(told.lines())
-    assert {k.partition(".")[0] for k in reproduction.reproduce(walked).made} == {"grid_hash", "folds_hash"}
+        again = reproduction.reproduce(run_id)
+        assert again.same and not again.inputs and not again.conf, list(again.lines())
+    assert {k.partition(".")[0] for k in reproduction.reproduce(walked).outputs} == {"grid_hash", "folds_hash"}
 
 
 def test_replay_is_reproduced_and_what_changed_is_listed(house, monkeypatch):
@@ -39,17 +39,17 @@ def test_replay_is_reproduced_and_what_changed_is_listed(house, monkeypatch):
     code, out, _ = smcdesk("reproduce", run_id)
     assert code == 0 and "identical" in out and "nothing that went in has changed" in out
     parameters, catalog = (house / "conf/test" / name for name in ("parameters.yml", "catalog.yml"))
-    said = parameters.read_text(), catalog.read_text()
+    before = parameters.read_text(), catalog.read_text()
     try:
-        parameters.write_text(said[0] + "\naccount:\n  equity: 5000.0\n")
+        parameters.write_text(before[0] + "\naccount:\n  equity: 5000.0\n")
         again = reproduction.reproduce(run_id)
         assert again.same and again.conf == {"account.equity": (10_000.0, 5_000.0)}
-        catalog.write_text(said[1].replace("seed: 7", "seed: 8"))
+        catalog.write_text(before[1].replace("seed: 7", "seed: 8"))
         monkeypatch.setattr(tracking, "versions", lambda: json.dumps({"numba": "0.1"}))
         code, out, _ = smcdesk("reproduce", run_id)
     finally:
-        parameters.write_text(said[0])
-        catalog.write_text(said[1])
+        parameters.write_text(before[0])
+        catalog.write_text(before[1])
     assert code == 1 and "ledger_hash.MADEUP: differs" in out and "not reproduced" in out
     assert "changed: candles" in out and "0.1 now" in out and "account.equity 10000.0 then, 5000.0 now" in out
 
