@@ -108,7 +108,7 @@ def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def probabilities_of(found: Champion, candidates: pd.DataFrame, table: pd.DataFrame) -> pd.Series:  # p by setup id
-    "The champion's probabilities: out of fold for its training rows, predicted after; with other features only the former."
+    "The champion's probabilities: out of fold for its training rows, predicted after; with other features only those."
     missing = [name for name in found.model.features if name not in table]
     judged = found.model.oof["p"]
     if missing:
