@@ -30,7 +30,6 @@ def live(symbols: int, slots: int, kept: int) -> None:
     from smcdesk.scanning import scanner
     from smcdesk.scanning.workspace import Workspace
     from smcdesk.store import Store
-    from smcdesk.store.journal import ScanJournal
     from smclab.candles import resample
     from smclab.tapes import market
 
@@ -53,7 +52,8 @@ def live(symbols: int, slots: int, kept: int) -> None:
     store.upgrade()
     moving = {"now": end}
     workspace = Workspace(
-        None, "bench", history, store, ScanJournal(folder / "scans.db"), known, config.load_fill_rules("paper", one.policy),
+        None, "bench", history, store, known, config.load_account("paper"), config.load_calendar("paper"),
+        config.load_fill_rules("paper", one.policy),
         clock=lambda: moving["now"].to_pydatetime(),
     )  # fmt: skip
     spent = _watch()

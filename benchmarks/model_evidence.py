@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from smclab.reader import read
 
 from smcdesk.decisions.inputs import regime_series, round_trip_cost
 from smcdesk.decisions.records import decision_log
@@ -23,9 +24,9 @@ from smclab.execution import Costs, Rules
 from smclab.features import features
 from smclab.gates import Context
 from smclab.instruments import instrument
-from smclab.learner import ModelConfig, fit, promotion
+from smclab.learner import ModelConfig, fit
 from smclab.news import NewsCalendar
-from smclab.reading import read
+from smclab.promotion import promotion
 from smclab.regime import RegimeConfig
 from smclab.risk import Account, preset
 from smclab.setups import candidates

@@ -13,7 +13,9 @@ from importlib import import_module
 _ROOMS = {
     "candles": ("BadBars", "BadConfig", "asof", "check", "quality", "resample"),
     "instruments": ("Instrument", "instrument"),
-    "reading": ("Config", "Reader", "Reading", "read"),
+    "timeframes": ("Config",),
+    "reading": ("Reading",),
+    "reader": ("Reader", "read"),
     "news": ("NewsCalendar",),
     "setups": ("SetupConfig", "candidates"),
     "risk": ("Account", "Policy", "Ticket", "admit", "preset"),
@@ -27,7 +29,7 @@ __all__ = sorted(_PUBLIC)
 
 
 def __getattr__(name: str):
-    "Rooms open when they are first asked for, so that importing the package stays light."
+    "A room is imported when a name of it is first used, so that importing the package stays light."
     if name in _PUBLIC:
         return getattr(import_module(f"smclab.{_PUBLIC[name]}"), name)
     raise AttributeError(f"module 'smclab' has no attribute {name!r}")

@@ -53,7 +53,7 @@ _WEEK_NS = 7 * 24 * 60 * _MINUTE_NS
 def _closest_timeframe(minutes):
     return min(TIMEFRAMES, key=lambda tf: abs(math.log(_MINUTES[tf] / minutes)))
 
-
+# %% ../../nbs/10_candles.ipynb #517f7e6a
 def timeframe_ns(
     timeframe: str,  # one of TIMEFRAMES
 ) -> int:  # its length, ns
@@ -79,7 +79,7 @@ _CURES = {
     "volume below zero": "fetch the bar again",
 }
 
-
+# %% ../../nbs/10_candles.ipynb #cdc4cec1
 def _table(bars, where):
     "The frame with UTC time index and float64 columns; raises on what concerns the table as a whole."
     if not isinstance(bars, pd.DataFrame):
@@ -136,7 +136,7 @@ def _rules(frame):
         default=np.int8(0),
     )
 
-
+# %% ../../nbs/10_candles.ipynb #415ddcf2
 def check(
     bars: pd.DataFrame,  # (n, OHLCV) closed bars, zoned open-time index
     *,
@@ -177,7 +177,7 @@ def _spell(ns):
     minutes = ns / _MINUTE_NS
     return next((tf for tf, m in _MINUTES.items() if m == minutes), f"{minutes:g} minutes")
 
-
+# %% ../../nbs/10_candles.ipynb #f27cb9c2
 def _check_step(frame, timeframe, where):
     "Refuses bars that are not of this timeframe."
     if len(frame) < 3:
@@ -196,7 +196,7 @@ def _check_step(frame, timeframe, where):
             f"(at {frame.index[i - 1]} plus {timeframe})"
         )
 
-
+# %% ../../nbs/10_candles.ipynb #42248712
 def infer_timeframe(
     bars: pd.DataFrame,  # (n >= 2, …) time index, rising
 ) -> str:  # one of TIMEFRAMES
@@ -235,7 +235,7 @@ def _buckets(index, timeframe, zone, roll_hour):
     start = start + (index.asi8 - start) // step * step
     return start, np.minimum(start + step, end)
 
-
+# %% ../../nbs/10_candles.ipynb #1917174d
 def _close_times(bars, timeframe):
     "The instant each bar is complete, ns."
     if "close_time" in bars.columns:
@@ -277,7 +277,7 @@ def resample(
     )
     return higher if keep_partial or not len(higher) else higher[done <= closes[-1]]
 
-
+# %% ../../nbs/10_candles.ipynb #34552826
 def _zone(zone):
     "The zone, when pandas knows it."
     try:
@@ -335,7 +335,7 @@ def _slot(index, step, week):
     minute = local.day_of_week * 1440 + local.hour * 60 + local.minute
     return np.asarray(minute // max(1, step // _MINUTE_NS)), local.normalize().asi8
 
-
+# %% ../../nbs/10_candles.ipynb #18fa0b9b
 def _expected(missing, frame, step, week):
     "Which of the missing open times the market's week would have had."
     slot, day = _slot(missing, step, week)
@@ -353,7 +353,7 @@ def _expected(missing, frame, step, week):
         keep = keep & (counts[slot] >= weeks / 2)
     return np.asarray(keep)
 
-
+# %% ../../nbs/10_candles.ipynb #8e2bd9bd
 def _gaps(frame, step, week):
     "The missing bars, one row per hole."
     t = frame.index.asi8
@@ -388,7 +388,7 @@ def _spikes(frame):
     )
     return frame.assign(times_median=times)[(times > 10) & inside]
 
-
+# %% ../../nbs/10_candles.ipynb #6b043266
 def quality(
     bars: pd.DataFrame,  # (n, OHLCV) checked bars
     *,
@@ -442,7 +442,7 @@ def _holiday(wall: np.ndarray) -> np.ndarray:
     day = pd.DatetimeIndex(wall + 7 * 60 * _MINUTE_NS)
     return np.asarray(((day.month == 12) & (day.day == 25)) | ((day.month == 1) & (day.day == 1)))
 
-
+# %% ../../nbs/10_candles.ipynb #908e6e7e
 def quality_known(
     bars: pd.DataFrame,  # (n, OHLCV) checked bars
     *,

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from .candles import BadConfig, nearest
-from .config import Settings, setting
+from .settings import setting, Settings
 from .risk import Policy, Ticket, fraction_of
 
 # %% ../../nbs/50_execution.ipynb #3de7b22a

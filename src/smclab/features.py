@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from .candles import BadConfig, nearest, timeframe_ns
-from .config import Settings, setting
+from .settings import setting, Settings
 from .instruments import Instrument
 from .instruments import instrument as profile
 from .news import MINUTE_NS, NewsCalendar
@@ -33,16 +33,16 @@ class Feature(NamedTuple):
     source: str  # candidate, reading, clock, news, cost, bars (TA-Lib), sentiment, regime
     sided: str = ""  # sign, mirror, place, or nothing: the same for both sides
 
-
+# %% ../../nbs/60_features.ipynb #191b8228
 _SIGN, _MIRROR, _PLACE = "sign", "mirror", "place"
 
 
-def _said(source: str, *rows: tuple) -> tuple[Feature, ...]:
+def _of_source(source: str, *rows: tuple) -> tuple[Feature, ...]:
     "Features of one source from (name, unit, meaning, sided)."
     return tuple(Feature(name, unit, meaning, source, *sided) for name, unit, meaning, *sided in rows)
 
-
-_SETUP = _said(
+# %% ../../nbs/60_features.ipynb #56c6c8e8
+_SETUP = _of_source(
     "candidate",
     ("side", "+1, -1", "long or short"),
     ("by_limit", "0, 1", "planned as a resting limit order, not at the candle's close"),
@@ -106,7 +106,7 @@ def _zones(timeframe: str) -> list[_Pair]:
     ]  # fmt: skip
     return [*pairs, _Pair(f"pool{after}", f"nearest pool{of}", f"{prefix}pool_above", f"{prefix}pool_below")]
 
-
+# %% ../../nbs/60_features.ipynb #10f9eea9
 _PAIRS = (
     _Pair("swing", "last swing", "swing_high", "swing_low"),
     _Pair("major", "last major swing", "major_high", "major_low"),
@@ -117,7 +117,7 @@ _PAIRS = (
     *(pair for timeframe in _HIGHER for pair in _zones(timeframe)),
 )
 _TAKEN = ("prev_day", "prev_week")
-_LEVELS = _said(
+_LEVELS = _of_source(
     "reading",
     *((f"{p.name}_{place}_atr", "ATR", f"to the {p.meaning}, {place}", _PLACE)
       for p in _PAIRS for place in ("ahead", "behind")),
@@ -133,8 +133,8 @@ _LEVELS = _said(
 )  # fmt: skip
 
 # %% ../../nbs/60_features.ipynb #c1122cb2
-_WORLD = (
-    *_said(
+_CONTEXT = (
+    *_of_source(
         "clock",
         ("hour_sin", "-1 to 1", "sine of the time of day in New York"),
         ("hour_cos", "-1 to 1", "cosine of it"),
@@ -142,28 +142,28 @@ _WORLD = (
         ("weekday_cos", "-1 to 1", "cosine of it"),
         *((f"in_{s.name}", "0, 1", f"decided from {s.start} to {s.end} in {s.zone}") for s in SESSIONS),
     ),
-    *_said(
+    *_of_source(
         "news",
         ("minutes_to_news", "minutes", "to the next high-impact event of its currencies; a day or more is 1440"),
         ("minutes_since_news", "minutes", "since the last one, likewise"),
     ),
-    *_said(
+    *_of_source(
         "cost",
         ("spread_atr", "ATR", "spread"),
         ("spread_points", "points", "spread; the one feature that is not free of scale"),
         ("spread_r", "R", "spread in stop distances"),
     ),
-    *_said(
+    *_of_source(
         "sentiment",
         ("sentiment_base", "-1 to 1", "how headlines about the symbol and its base sound", _SIGN),
         ("sentiment_quote", "-1 to 1", "how headlines about its quote currency sound, turned round", _SIGN),
         ("headlines", "count", "headlines remembered about either"),
     ),
-    *_said("regime", *((f"regime_{w}", "0, 1", f"the market is in {w}") for w in ("trend", "range", "volatile"))),
+    *_of_source("regime", *((f"regime_{w}", "0, 1", f"the market is in {w}") for w in ("trend", "range", "volatile"))),
 )  # fmt: skip
 
 # %% ../../nbs/60_features.ipynb #511147d7
-_BARS = _said(
+_BARS = _of_source(
     "bars",
     ("rsi14", "0 to 100", "relative strength index", _MIRROR),
     ("stochastic14", "0 to 100", "slow %K (14, 3)", _MIRROR),
@@ -194,7 +194,9 @@ _BARS = _said(
     ("volume20_ratio", "ratio", "volume over its 20-bar mean"),
 )
 _LONGEST = 600  # bars until the slowest of them has settled
-DICTIONARY = (*_SETUP, *_LEVELS, *_WORLD, *_BARS)
+
+# %% ../../nbs/60_features.ipynb #5cea7af3
+DICTIONARY = (*_SETUP, *_LEVELS, *_CONTEXT, *_BARS)
 _NAMES = [f.name for f in DICTIONARY]
 _INDEX = pd.Index(_NAMES)
 _FACTOR = np.array([-1.0 if f.sided in (_SIGN, _MIRROR) else 1.0 for f in DICTIONARY])  # of a short
@@ -211,7 +213,7 @@ class FeatureConfig(Settings):
 
 # %% ../../nbs/60_features.ipynb #d4be3c3d
 def _talib():
-    "TA-Lib, imported only when asked for."
+    "TA-Lib, imported at the first use."
     try:
         import talib
     except ImportError as error:
@@ -220,7 +222,7 @@ def _talib():
         raise ImportError(f"the features room needs TA-Lib 0.8 or later, found {talib.__version__}: install smclab[ml]")
     return talib
 
-
+# %% ../../nbs/60_features.ipynb #2526ad82
 def _momentum(ta, high, low, close, atr) -> dict:
     "Oscillators: name -> (values, bars to settle beyond what TA-Lib leaves out)."
     macd, _, histogram = ta.MACD(close, 12, 26, 9)
@@ -233,7 +235,7 @@ def _momentum(ta, high, low, close, atr) -> dict:
     }
     return out | {f"move{n}_atr": (ta.MOM(close, n) / atr, 84) for n in (4, 16, 96)}
 
-
+# %% ../../nbs/60_features.ipynb #8f93bc3b
 def _trend(ta, high, low, close, atr) -> dict:
     "Strength and side of a trend, likewise."
     line, way = ta.SUPERTREND(high, low, close, 10, 3.0)
@@ -246,7 +248,7 @@ def _trend(ta, high, low, close, atr) -> dict:
         "supertrend10_distance_atr": ((close - line) / atr, 100),
     }
 
-
+# %% ../../nbs/60_features.ipynb #8f8fa13b
 def _averages(ta, high, low, close, atr) -> dict:
     "Where the close lies among averages and bands, likewise."
     ema = {n: ta.EMA(close, n) for n in (20, 50, 200)}
@@ -261,7 +263,7 @@ def _averages(ta, high, low, close, atr) -> dict:
         "atr14_ratio": (atr / ta.ATR(high, low, close, 100), _LONGEST),
     }
 
-
+# %% ../../nbs/60_features.ipynb #e502502c
 def _candle(ta, open_, high, low, close, volume, atr) -> dict:
     "The bar itself, likewise."
     return {
@@ -281,6 +283,11 @@ def _window(ta, bars: pd.DataFrame) -> dict:
     atr = ta.ATR(high, low, close, 14)
     out = _momentum(ta, high, low, close, atr) | _trend(ta, high, low, close, atr)
     return out | _averages(ta, high, low, close, atr) | _candle(ta, open_, high, low, close, volume, atr)
+
+# %% ../../nbs/60_features.ipynb #c87b03a9
+def _ns(times) -> np.ndarray:
+    "int64 ns UTC of zoned times."
+    return (times if times.unit == "ns" else times.as_unit("ns")).asi8
 
 
 def _of_bars(reading: Reading, bars: np.ndarray, config: FeatureConfig) -> dict:
@@ -314,9 +321,9 @@ def _unknown(values: np.ndarray) -> np.ndarray:
     "Counts with their -1 as NaN."
     return np.where(values < 0, np.nan, values)
 
-
+# %% ../../nbs/60_features.ipynb #fcc74c09
 def _of_setup(c: Mapping[str, np.ndarray], side, entry, atr) -> dict:
-    "What the candidate says about itself."
+    "What the candidate's own columns give."
     height, risk = c["zone_top"] - c["zone_bottom"], np.abs(entry - c["stop_price"])
     near = np.where(side > 0, c["zone_top"], c["zone_bottom"])
     pools = np.stack([c[f"pool_{k}"] for k in range(1, N_POOLS + 1)], axis=1)
@@ -342,8 +349,8 @@ def _of_setup(c: Mapping[str, np.ndarray], side, entry, atr) -> dict:
         "in_killzone": c["killzone"] != "",
     }
 
-
-def _of_story(c: Mapping[str, np.ndarray]) -> dict:
+# %% ../../nbs/60_features.ipynb #3d55a947
+def _of_sequence(c: Mapping[str, np.ndarray]) -> dict:
     "The sweep and the leg the zone was left by."
     source = c["sweep_source"]
     period, swing = np.isin(source, _PERIOD_WORDS), np.isin(source, ("swing", ""))
@@ -372,31 +379,31 @@ _AT = {name: k for k, name in enumerate(_COLUMNS)}
 _ABOVE, _BELOW = ([_AT[getattr(p, which)] for p in _PAIRS] for which in ("above", "below"))
 
 
-def _seen(reading: Reading, bars: np.ndarray) -> np.ndarray:
-    "(n, len(_COLUMNS)) what the reading's columns say at some bars, NaN for one it does not have."
-    known = {name: k for k, name in enumerate(reading.columns.columns.tolist())}
-    at = np.array([known.get(name, -1) for name in _COLUMNS])
+def _columns_at(reading: Reading, bars: np.ndarray) -> np.ndarray:
+    "(n, len(_COLUMNS)) the reading's columns at some bars, NaN for one it does not have."
+    position = {name: k for k, name in enumerate(reading.columns.columns.tolist())}
+    at = np.array([position.get(name, -1) for name in _COLUMNS])
     return np.where(at >= 0, reading.columns.iloc[bars].to_numpy(np.float64)[:, at], np.nan)
 
-
-def _of_levels(seen: np.ndarray, side, entry, atr) -> dict:
-    "Where the reading's levels lie, seen from the planned entry."
+# %% ../../nbs/60_features.ipynb #cb398c11
+def _of_levels(columns: np.ndarray, side, entry, atr) -> dict:
+    "Distances of the reading's levels from the planned entry, in the trade's terms."
     long, out = side[:, None] > 0, {}
-    above, below = seen[:, _ABOVE], seen[:, _BELOW]
+    above, below = columns[:, _ABOVE], columns[:, _BELOW]
     per_atr = (side / atr)[:, None]
     ahead = (np.where(long, above, below) - entry[:, None]) * per_atr
     behind = (entry[:, None] - np.where(long, below, above)) * per_atr
     for k, p in enumerate(_PAIRS):
         out[f"{p.name}_ahead_atr"], out[f"{p.name}_behind_atr"] = ahead[:, k], behind[:, k]
     for name in _TAKEN:
-        high, low = (seen[:, _AT[f"{name}_{end}_taken"]] for end in ("high", "low"))
-        known = np.isfinite(seen[:, _AT[f"{name}_high"]])
+        high, low = (columns[:, _AT[f"{name}_{end}_taken"]] for end in ("high", "low"))
+        exists = np.isfinite(columns[:, _AT[f"{name}_high"]])
         for place, way in (("ahead", side > 0), ("behind", side < 0)):
-            out[f"{name}_{place}_taken"] = np.where(known, np.where(way, high, low), np.nan)
+            out[f"{name}_{place}_taken"] = np.where(exists, np.where(way, high, low), np.nan)
     for name in ("day", "prev_day"):
-        out[f"{name}_range_atr"] = (seen[:, _AT[f"{name}_high"]] - seen[:, _AT[f"{name}_low"]]) / atr
-    out |= {name: (entry - seen[:, _AT[column]]) / atr for name, column in _OTHERS.items()}
-    return out | {name: seen[:, _AT[column]] for name, column in _TRENDS.items()}
+        out[f"{name}_range_atr"] = (columns[:, _AT[f"{name}_high"]] - columns[:, _AT[f"{name}_low"]]) / atr
+    out |= {name: (entry - columns[:, _AT[column]]) / atr for name, column in _OTHERS.items()}
+    return out | {name: columns[:, _AT[column]] for name, column in _TRENDS.items()}
 
 # %% ../../nbs/60_features.ipynb #54752e76
 def _circle(name: str, share: np.ndarray) -> dict:
@@ -405,14 +412,12 @@ def _circle(name: str, share: np.ndarray) -> dict:
 
 
 _DAY_NS = 1440 * MINUTE_NS
-
-
 _CLOCKS = tuple(
     (f"in_{s.name}", s.zone, *((60 * int(t[:2]) + int(t[3:])) * MINUTE_NS for t in (s.start, s.end))) for s in SESSIONS
 )  # name, zone, and since midnight its start and end, ns
 _ZONES_OF_CLOCKS = tuple(dict.fromkeys(("America/New_York", *(zone for _, zone, *_ in _CLOCKS))))
 
-
+# %% ../../nbs/60_features.ipynb #16f5e2a3
 def _of_clock(times: pd.api.extensions.ExtensionArray) -> dict:
     "The instant of the decision on the clocks of its sessions."
     walls = {zone: _ns(times.tz_convert(zone).tz_localize(None)) for zone in _ZONES_OF_CLOCKS}
@@ -423,7 +428,7 @@ def _of_clock(times: pd.api.extensions.ExtensionArray) -> dict:
     wall = walls["America/New_York"]
     return _circle("hour", wall % _DAY_NS / _DAY_NS) | _circle("weekday", (wall // _DAY_NS + 3) % 7 / 7) | inside
 
-
+# %% ../../nbs/60_features.ipynb #5566adc9
 def _of_news(now: np.ndarray, owner: Instrument, news: NewsCalendar | None, cap: float) -> dict:
     "Minutes to and since the nearest events, NaN where the calendar does not know."
     out = dict.fromkeys(("minutes_to_news", "minutes_since_news"), np.full(len(now), np.nan))
@@ -434,11 +439,11 @@ def _of_news(now: np.ndarray, owner: Instrument, news: NewsCalendar | None, cap:
     ahead, past = edges[1 + np.searchsorted(due, now, "left")] - now, now - edges[np.searchsorted(due, now, "right")]
     reaches = news.covered_until_ns - now, now - news.covered_from_ns
     for name, wait, reach in zip(out, (ahead, past), reaches, strict=True):
-        known = covered & ((wait <= reach) | (reach >= cap * MINUTE_NS))
-        out[name] = np.where(known, np.minimum(wait / MINUTE_NS, cap), np.nan)
+        certain = covered & ((wait <= reach) | (reach >= cap * MINUTE_NS))
+        out[name] = np.where(certain, np.minimum(wait / MINUTE_NS, cap), np.nan)
     return out
 
-
+# %% ../../nbs/60_features.ipynb #b1ded00e
 def _spread(spread_price: pd.Series | float | None, bars: pd.Series) -> np.ndarray:
     "The spread at the bar each candidate was decided on, NaN where it is not known."
     if isinstance(spread_price, pd.Series):
@@ -453,7 +458,7 @@ def _of_cost(spread: np.ndarray, c: Mapping, owner: Instrument, entry, atr) -> d
 
 # %% ../../nbs/60_features.ipynb #e003ed89
 def _of_sentiment(now: np.ndarray, owner: Instrument, sentiment: Sentiment | None) -> dict:
-    "What headlines say about the two things a symbol exchanges."
+    "The tone of headlines about the two things a symbol exchanges."
     if sentiment is None:
         return dict.fromkeys(("sentiment_base", "sentiment_quote", "headlines"), np.full(len(now), np.nan))
     quote = (owner.quote_currency, "USD") if owner.quote_currency == "USDT" else (owner.quote_currency,)
@@ -464,7 +469,7 @@ def _of_sentiment(now: np.ndarray, owner: Instrument, sentiment: Sentiment | Non
         "headlines": sentiment.at(now, base + quote)[1],
     }
 
-
+# %% ../../nbs/60_features.ipynb #26366fa4
 _REGIMES = ("trend", "range", "volatile")
 
 
@@ -476,8 +481,8 @@ def _of_regime(now: np.ndarray, regime: pd.Series | None, bars: pd.DatetimeIndex
     if regime is not None and len(regime):
         at = np.searchsorted(_ns(regime.index), now, side="right") - 1
         first = max(at.min(initial=len(regime)), 0)  # a slice is free, and most often it is one bar
-        said = [w if isinstance(w, str) else "" for w in regime.iloc[first : at.max(initial=first) + 1].to_list()]
-        words = np.array([*said, ""], object)[np.where(at < 0, -1, at - first)]
+        named = [w if isinstance(w, str) else "" for w in regime.iloc[first : at.max(initial=first) + 1].to_list()]
+        words = np.array([*named, ""], object)[np.where(at < 0, -1, at - first)]
     for word in dict.fromkeys(words):
         if word not in ("", *_REGIMES):
             raise BadConfig(
@@ -497,12 +502,7 @@ def _bars(reading: Reading | ReadingAt, c: Mapping[str, np.ndarray], times: pd.S
         raise BadConfig("these candidates are of another tape: their times are not those of the reading's bars")
     return reading, bars
 
-
-def _ns(times) -> np.ndarray:
-    "int64 ns UTC of zoned times."
-    return (times if times.unit == "ns" else times.as_unit("ns")).asi8
-
-
+# %% ../../nbs/60_features.ipynb #f3499fd4
 def _arrays(table: pd.DataFrame) -> dict[str, np.ndarray]:
     "The columns of candidates as arrays: numbers as float64, words as objects."
     at = {name: k for k, name in enumerate(table.columns.tolist())}
@@ -512,14 +512,14 @@ def _arrays(table: pd.DataFrame) -> dict[str, np.ndarray]:
     numbers = table.take(np.array([at[name] for name in _NUMBERS]), axis=1).to_numpy(np.float64)
     return dict(zip(_NUMBERS, numbers.T, strict=True)) | {name: table[name].to_numpy(object) for name in _WORDS}
 
-
+# %% ../../nbs/60_features.ipynb #72155365
 def _turned(values: np.ndarray, side: np.ndarray) -> np.ndarray:
-    "Raw values seen from each row's side; what is not finite is not known."
+    "Raw values turned to each row's side; what is not finite is not known."
     short = side[:, None] < 0
     values = np.where(short, _WHOLE + _FACTOR * values, values)
     return np.where(np.isfinite(values), values + 0.0, np.nan)  # and no -0.0
 
-
+# %% ../../nbs/60_features.ipynb #ae3c2e01
 def features(
     reading: Reading | ReadingAt,
     candidates: pd.DataFrame,  # its candidates, or some of them, in any order
@@ -538,9 +538,11 @@ def features(
     times = candidates["known_close"].array
     now, side, entry = _ns(times), c["side"], c["entry_price"]
     atr = np.where(c["atr_price"] > 0, c["atr_price"], np.nan)
-    seen, spread = _seen(reading, bars), _spread(spread_price, candidates["time"])
+    columns, spread = _columns_at(reading, bars), _spread(spread_price, candidates["time"])
     with np.errstate(invalid="ignore", divide="ignore"):
-        found = _of_setup(c, side, entry, atr) | _of_story(c) | _of_levels(seen, side, entry, atr) | _of_clock(times)
+        found = (
+            _of_setup(c, side, entry, atr) | _of_sequence(c) | _of_levels(columns, side, entry, atr) | _of_clock(times)
+        )
         found |= _of_news(now, owner, news, config.news_cap_minutes) | _of_cost(spread, c, owner, entry, atr)
         found |= _of_sentiment(now, owner, sentiment) | _of_regime(now, regime, reading.bars.index)
         found |= _of_bars(reading, bars, config)

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from .candles import WEEKS, BadConfig, nearest
-from .config import Settings, setting
+from .settings import setting, Settings
 
 # %% ../../nbs/12_instruments.ipynb #0f035574
 @dataclass(frozen=True)

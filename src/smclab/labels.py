@@ -33,7 +33,7 @@ def _exit_nb(side, stop, target, open_, worst, best, timed_out, dust, through):
         return _TARGET, target
     return _OPEN, np.nan
 
-
+# %% ../../nbs/62_labels.ipynb #62d28e32
 @njit(cache=True)
 def _walk_nb(prices, entry_bar, inside, side, stop, target, limit, offset, slip, dust, through):
     "(reason, end bar, exit price, worst, best price on the way), the last two times `side`."
@@ -72,7 +72,7 @@ def _limit_nb(prices, first, last, side, limit, offset, through):
             return t, limit, True
     return -1, np.nan, False
 
-
+# %% ../../nbs/62_labels.ipynb #673c4bd5
 @njit(cache=True)
 def _enter_nb(prices, first, expiry, side, entry, stop, ask, bid, slip, dust, through):
     "(reason, bar, price, inside the bar?) of an entry; `_OPEN` with bar -1 when the tape ends before the answer."
@@ -111,6 +111,30 @@ def _barrier_nb(prices, known_bar, side, entry, stop, target, expiry, limit, par
                 out[i, 1], out[i, 2] = max(0.0, s * fill - low) / risk, max(0.0, high - s * fill) / risk
 
 # %% ../../nbs/62_labels.ipynb #6591374b
+_ENTRIES = ("market", "limit")
+
+
+def _expiry(rows: pd.DataFrame) -> np.ndarray:
+    "For how many bars each row's order rests; 0 for a market order."
+    kind = rows["entry_type"] if "entry_type" in rows else pd.Series("market", index=rows.index)
+    for i, word in enumerate(kind):
+        if word not in _ENTRIES:
+            raise BadConfig(
+                f"rows, row {i}: entry_type must be market or limit; found {word!r}{nearest(word, _ENTRIES)}"
+            )
+    limit = (kind == "limit").to_numpy()
+    if not limit.any():
+        return np.zeros(len(rows), np.int64)
+    if "expiry_bars" not in rows:
+        raise BadConfig(f"limit rows need a column 'expiry_bars'{nearest('expiry_bars', list(rows.columns))}")
+    bars = rows["expiry_bars"].to_numpy(np.float64)
+    wrong = limit & ~(bars >= 1)
+    if wrong.any():
+        i = int(np.argmax(wrong))
+        raise BadConfig(f"rows, row {i}: expiry_bars must be >= 1 where entry_type is limit; found {bars[i]:g}")
+    return np.where(limit, bars, 0).astype(np.int64)
+
+# %% ../../nbs/62_labels.ipynb #f0f922c5
 _ROW_COLUMNS = ("side", "known_bar", "stop_price", "target_price")
 
 
@@ -141,31 +165,7 @@ def _check_rows(rows: pd.DataFrame, n_bars: int):
             found = rows[name].iloc[i] if name in rows else "no such column"
             raise BadConfig(f"rows, row {i}: {name} {expected}; found {found}")
 
-
-_ENTRIES = ("market", "limit")
-
-
-def _expiry(rows: pd.DataFrame) -> np.ndarray:
-    "For how many bars each row's order rests; 0 for a market order."
-    kind = rows["entry_type"] if "entry_type" in rows else pd.Series("market", index=rows.index)
-    for i, word in enumerate(kind):
-        if word not in _ENTRIES:
-            raise BadConfig(
-                f"rows, row {i}: entry_type must be market or limit; found {word!r}{nearest(word, _ENTRIES)}"
-            )
-    limit = (kind == "limit").to_numpy()
-    if not limit.any():
-        return np.zeros(len(rows), np.int64)
-    if "expiry_bars" not in rows:
-        raise BadConfig(f"limit rows need a column 'expiry_bars'{nearest('expiry_bars', list(rows.columns))}")
-    bars = rows["expiry_bars"].to_numpy(np.float64)
-    wrong = limit & ~(bars >= 1)
-    if wrong.any():
-        i = int(np.argmax(wrong))
-        raise BadConfig(f"rows, row {i}: expiry_bars must be >= 1 where entry_type is limit; found {bars[i]:g}")
-    return np.where(limit, bars, 0).astype(np.int64)
-
-
+# %% ../../nbs/62_labels.ipynb #28827427
 def _params(costs: Costs, tick: float, through_ticks: int) -> tuple:
     "Costs and comparisons as the kernel reads them; an unknown tick means any amount beyond the target."
     if not tick >= 0 or through_ticks < 0:
@@ -176,6 +176,28 @@ def _params(costs: Costs, tick: float, through_ticks: int) -> tuple:
     return tuple(float(x) for x in (*money, costs.commission_pct / 100, dust, through))
 
 # %% ../../nbs/62_labels.ipynb #aff3d5ca
+_TIME_DTYPE = "datetime64[ns, UTC]"
+
+
+def _labels(times: pd.DatetimeIndex, index: pd.Index, reason, begin, end, out) -> pd.DataFrame:
+    "The kernel's arrays as a table on rows' index."
+    gain, hit = out[:, 0] > 0, np.isin(reason, (_TARGET, _TARGET_GAP))
+    finished = ~np.isin(reason, (_OPEN, _NEVER, _NO_TICKET))
+    ended = pd.Series(times[np.maximum(end, 0)] if len(times) else times, index=index).where(end >= 0)
+    columns = {
+        "outcome": np.where(finished, (hit & gain).astype(float), np.nan),
+        "reason": pd.Series([_WORDS[r] for r in reason], index=index, dtype="str"),
+        "entry_bar": begin,
+        "end_bar": end,
+        "end_time": ended,
+        "known_at": ended,
+        "actual_rr": out[:, 0],
+        "mae_r": out[:, 1],
+        "mfe_r": out[:, 2],
+    }
+    return pd.DataFrame(columns, index=index).astype({"end_time": _TIME_DTYPE, "known_at": _TIME_DTYPE})
+
+# %% ../../nbs/62_labels.ipynb #eab916b6
 def barrier_outcomes(
     bars: pd.DataFrame,  # (n, OHLC) closed bars, UTC open-time index, rising
     rows: pd.DataFrame,  # side, known_bar, stop_price, target_price; optional entry_price, entry_type, expiry_bars
@@ -200,25 +222,3 @@ def barrier_outcomes(
     money = _params(costs or Costs(), tick, through_ticks)
     _barrier_nb(prices, *args, time_limit_bars, money, reason, begin, end, out)
     return _labels(bars.index.as_unit("ns"), rows.index, reason, begin, end, out)
-
-
-_TIME_DTYPE = "datetime64[ns, UTC]"
-
-
-def _labels(times: pd.DatetimeIndex, index: pd.Index, reason, begin, end, out) -> pd.DataFrame:
-    "The kernel's arrays as a table on rows' index."
-    gain, hit = out[:, 0] > 0, np.isin(reason, (_TARGET, _TARGET_GAP))
-    finished = ~np.isin(reason, (_OPEN, _NEVER, _NO_TICKET))
-    ended = pd.Series(times[np.maximum(end, 0)] if len(times) else times, index=index).where(end >= 0)
-    columns = {
-        "outcome": np.where(finished, (hit & gain).astype(float), np.nan),
-        "reason": pd.Series([_WORDS[r] for r in reason], index=index, dtype="str"),
-        "entry_bar": begin,
-        "end_bar": end,
-        "end_time": ended,
-        "known_at": ended,
-        "actual_rr": out[:, 0],
-        "mae_r": out[:, 1],
-        "mfe_r": out[:, 2],
-    }
-    return pd.DataFrame(columns, index=index).astype({"end_time": _TIME_DTYPE, "known_at": _TIME_DTYPE})

@@ -14,7 +14,7 @@ import pandas as pd
 from numba import njit
 
 from .candles import BadBars, BadConfig
-from .config import Settings, setting
+from .settings import setting, Settings
 from .risk import REGIMES
 
 # %% ../../nbs/64_regime.ipynb #dba773c7
@@ -25,7 +25,7 @@ class RegimeConfig(Settings):
     efficiency_bars: int = setting(48, ge=2, unit="bars")
     atr_bars: int = setting(14, ge=1, unit="bars")
     window_bars: int = setting(500, ge=2, unit="bars of ATR the rank is counted in")
-    min_window_bars: int = setting(100, ge=2, unit="bars of ATR before anything is said")
+    min_window_bars: int = setting(100, ge=2, unit="bars of ATR before there is a word")
     trend_on: float = setting(0.3, ge=0.0, le=1.0, unit="efficiency")
     trend_off: float = setting(0.2, ge=0.0, le=1.0, unit="efficiency")
     volatile_on: float = setting(0.9, ge=0.0, le=1.0, unit="rank")
@@ -82,18 +82,18 @@ def _figures_nb(high, low, close, numbers, state, t, atr):
         rank = below / (t - first + 1)
     return efficiency, rank
 
-
+# %% ../../nbs/64_regime.ipynb #4b960991
 @njit(cache=True)
-def _wanted_nb(efficiency, rank, said, numbers):
-    "The word the figures ask for, given the one that is said."
+def _wanted_nb(efficiency, rank, current, numbers):
+    "The word the figures call for, given the current one."
     trend_on, trend_off, loud_on, loud_off = numbers[4], numbers[5], numbers[6], numbers[7]
     if np.isnan(efficiency) or np.isnan(rank):
         return _UNKNOWN
-    if rank >= (loud_off if said == _VOLATILE else loud_on):
+    if rank >= (loud_off if current == _VOLATILE else loud_on):
         return _VOLATILE
-    return _TREND if efficiency >= (trend_off if said == _TREND else trend_on) else _RANGE
+    return _TREND if efficiency >= (trend_off if current == _TREND else trend_on) else _RANGE
 
-
+# %% ../../nbs/64_regime.ipynb #c2509ee2
 @njit(cache=True)
 def _regime_nb(high, low, close, numbers, state, start, stop, atr, figures, word):
     "Figures and word of every bar of [start, stop)."
@@ -117,7 +117,7 @@ def _prices(bars: pd.DataFrame) -> list[np.ndarray]:
         raise BadBars("bars hold NaN or inf: pass them through candles.check first")
     return prices
 
-
+# %% ../../nbs/64_regime.ipynb #a697f1db
 def regimes(
     bars: pd.DataFrame,  # (n, OHLC) closed bars, UTC open-time index, rising
     config: RegimeConfig | None = None,
@@ -126,8 +126,8 @@ def regimes(
     n, numbers = len(bars), (config or RegimeConfig()).numbers
     state, atr, figures, word = np.zeros(_N_STATE), np.empty(n), np.empty((n, 2)), np.empty(n, np.int64)
     _regime_nb(*_prices(bars), numbers, state, 0, n, atr, figures, word)
-    said = pd.Series(_WORDS[word], index=bars.index, dtype="str")
-    return pd.DataFrame({"regime": said, "efficiency": figures[:, 0], "volatility_rank": figures[:, 1]})
+    words = pd.Series(_WORDS[word], index=bars.index, dtype="str")
+    return pd.DataFrame({"regime": words, "efficiency": figures[:, 0], "volatility_rank": figures[:, 1]})
 
 # %% ../../nbs/64_regime.ipynb #4dcd2774
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class HmmConfig(Settings):
     n_iter: int = setting(50, ge=1, unit="rounds of the fit")
     seed: int = setting(0, ge=0)
 
-
+# %% ../../nbs/64_regime.ipynb #e50c7c97
 @njit(cache=True)
 def _forward_nb(x, alpha, passing, mean, var, out):
     "Filtered state probabilities of every row, going on from alpha, which is changed."
@@ -163,15 +163,15 @@ def _hmm(x: np.ndarray, config: HmmConfig) -> tuple[np.ndarray, ...]:  # start, 
         from hmmlearn.hmm import GaussianHMM
     except ImportError as error:
         raise ImportError("the hidden Markov model needs hmmlearn: install smclab[ml]") from error
-    asked = {"n_iter": config.n_iter, "random_state": config.seed, "min_covar": 1e-4}
-    fitted = GaussianHMM(3, covariance_type="diag", **asked).fit(x)
+    params = {"n_iter": config.n_iter, "random_state": config.seed, "min_covar": 1e-4}
+    fitted = GaussianHMM(3, covariance_type="diag", **params).fit(x)
     mean, var = fitted.means_, np.array([np.diag(c) for c in fitted.covars_])
     loud = int(np.argmax(mean[:, 1]))
     straight, other = sorted((i for i in range(3) if i != loud), key=lambda i: -mean[i, 0])
     order = [straight, other, loud]
     return fitted.startprob_[order], fitted.transmat_[np.ix_(order, order)], mean[order], var[order]
 
-
+# %% ../../nbs/64_regime.ipynb #4d1d7f79
 def _observed(bars: pd.DataFrame, config: RegimeConfig) -> tuple[np.ndarray, int]:
     "((n, 2) efficiency and log relative ATR, the first bar that has both)."
     n = len(bars)
@@ -180,10 +180,10 @@ def _observed(bars: pd.DataFrame, config: RegimeConfig) -> tuple[np.ndarray, int
     usual = pd.Series(atr).rolling(config.window_bars, min_periods=config.min_window_bars).mean().to_numpy()
     with np.errstate(divide="ignore", invalid="ignore"):
         x = np.column_stack([figures[:, 0], np.log(atr / usual)])
-    known = np.isfinite(x).all(axis=1)
-    return np.where(np.isfinite(x), x, 0.0), int(np.argmax(known)) if known.any() else n
+    complete = np.isfinite(x).all(axis=1)
+    return np.where(np.isfinite(x), x, 0.0), int(np.argmax(complete)) if complete.any() else n
 
-
+# %% ../../nbs/64_regime.ipynb #7441267b
 def hmm_regimes(
     bars: pd.DataFrame,  # (n, OHLC) closed bars, UTC open-time index, rising
     config: RegimeConfig | None = None,  # of the two figures; its thresholds are not used
@@ -198,6 +198,6 @@ def hmm_regimes(
         past = np.empty((h.fit_bars, len(REGIMES)))
         _forward_nb(x[fit - h.fit_bars : fit], alpha, passing, mean, var, past)
         _forward_nb(x[fit : fit + h.refit_bars], alpha, passing, mean, var, p[fit : fit + h.refit_bars])
-    said = np.where(np.isfinite(p[:, 0]), _WORDS[1:][np.argmax(p, axis=1)], "")
-    words = pd.Series(said, index=bars.index, dtype="str")
+    words = np.where(np.isfinite(p[:, 0]), _WORDS[1:][np.argmax(p, axis=1)], "")
+    words = pd.Series(words, index=bars.index, dtype="str")
     return pd.DataFrame({"regime": words} | {f"p_{w}": p[:, i] for i, w in enumerate(REGIMES)}, index=bars.index)

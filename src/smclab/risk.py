@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from .candles import BadConfig, nearest
-from .config import Settings, setting
+from .settings import setting, Settings
 from .instruments import Instrument, instrument, pips_to_price_distance, points_to_price_distance
 from .setups import N_POOLS
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from .candles import BadConfig, nearest
-from .config import Settings, setting
+from .settings import setting, Settings
 from .events import kernel
 
 # %% ../../nbs/33_sentiment.ipynb #78d17602

@@ -31,7 +31,7 @@ def _ns(
         raise BadConfig(f"{name} has {stamps.isna().sum()} missing times: drop the rows without an outcome first")
     return stamps.asi8
 
-
+# %% ../../nbs/56_splits.ipynb #61eabe84
 def _spans(start_ns, end_ns, embargo_ns: int) -> tuple[np.ndarray, np.ndarray]:
     "Checked label spans."
     start, end = _ns(start_ns, "start_ns"), _ns(end_ns, "end_ns")
@@ -49,12 +49,12 @@ def _purge(
     test: np.ndarray,  # positions that test, all starting no earlier than the training rows
     start: np.ndarray,  # (n,) ns
     end: np.ndarray,  # (n,) ns
-    embargo_ns: int,  # distance kept, ns, >= 0
+    embargo_ns: int,  # further distance, ns, >= 0
 ) -> np.ndarray:  # the training positions whose label was known long enough before the test began
     "Training rows without those that reach into the test part or its embargo."
     return train[end[train] < start[test].min() - embargo_ns] if len(test) else train
 
-
+# %% ../../nbs/56_splits.ipynb #0959756d
 def purged_split(
     start_ns,  # (n,) when each row was decided: int64 ns UTC, or UTC times
     end_ns,  # (n,) when its outcome became known, same form, >= start
@@ -75,6 +75,13 @@ def purged_split(
 TRAIN = ("anchored", "rolling")
 
 
+def _folds(blocks, train, train_blocks, start, end, embargo_ns) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    "The folds themselves; apart, so that a bad setting is refused at the call and not at the first fold."
+    for k in range(train_blocks, len(blocks)):
+        before = np.concatenate(blocks[0 if train == "anchored" else k - train_blocks : k])
+        yield _purge(before, blocks[k], start, end, embargo_ns), blocks[k]
+
+# %% ../../nbs/56_splits.ipynb #8edac802
 def walk_forward(
     start_ns,  # (n,) when each row was decided: int64 ns UTC, or UTC times
     end_ns,  # (n,) when its outcome became known, same form, >= start
@@ -96,20 +103,24 @@ def walk_forward(
     blocks = np.array_split(np.argsort(start, kind="stable"), n_folds + train_blocks)
     return _folds(blocks, train, train_blocks, start, end, embargo_ns)
 
-
-def _folds(blocks, train, train_blocks, start, end, embargo_ns) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    "The folds themselves; apart, so that a bad setting is refused at the call and not at the first fold."
-    for k in range(train_blocks, len(blocks)):
-        before = np.concatenate(blocks[0 if train == "anchored" else k - train_blocks : k])
-        yield _purge(before, blocks[k], start, end, embargo_ns), blocks[k]
-
 # %% ../../nbs/56_splits.ipynb #a885fa21
 def _check_groups(n_groups: int, n_test: int):
     "Raise `BadConfig` when so many groups cannot be tested so many at a time."
     if not 1 <= n_test < n_groups:
         raise BadConfig(f"n_test must be >= 1 and below n_groups = {n_groups!r}, found {n_test!r}")
 
+# %% ../../nbs/56_splits.ipynb #c52a5dfd
+def _choices(groups, n_test, start, end, embargo_ns) -> Iterator[tuple[np.ndarray, tuple[np.ndarray, ...]]]:
+    "The splits themselves; apart, so that a bad setting is refused at the call and not at the first split."
+    first = np.array([start[g].min() for g in groups]) - embargo_ns
+    last = np.array([end[g].max() for g in groups]) + embargo_ns
+    for tested in combinations(range(len(groups)), n_test):
+        train = np.concatenate([g for k, g in enumerate(groups) if k not in tested])
+        for k in tested:
+            train = train[(end[train] < first[k]) | (start[train] > last[k])]
+        yield train, tuple(groups[k] for k in tested)
 
+# %% ../../nbs/56_splits.ipynb #8759bfcb
 def combinatorial(
     start_ns,  # (n,) when each row was decided: int64 ns UTC, or UTC times
     end_ns,  # (n,) when its outcome became known, same form, >= start
@@ -127,17 +138,6 @@ def combinatorial(
         raise BadConfig(f"n_groups must be at most the {len(start)} rows, found {n_groups!r}")
     groups = np.array_split(np.argsort(start, kind="stable"), n_groups)
     return _choices(groups, n_test, start, end, embargo_ns)
-
-
-def _choices(groups, n_test, start, end, embargo_ns) -> Iterator[tuple[np.ndarray, tuple[np.ndarray, ...]]]:
-    "The splits themselves; apart, so that a bad setting is refused at the call and not at the first split."
-    first = np.array([start[g].min() for g in groups]) - embargo_ns
-    last = np.array([end[g].max() for g in groups]) + embargo_ns
-    for tested in combinations(range(len(groups)), n_test):
-        train = np.concatenate([g for k, g in enumerate(groups) if k not in tested])
-        for k in tested:
-            train = train[(end[train] < first[k]) | (start[train] > last[k])]
-        yield train, tuple(groups[k] for k in tested)
 
 # %% ../../nbs/56_splits.ipynb #4e594de2
 def paths(

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from .candles import BadConfig, check, infer_timeframe
-from .config import Settings, setting
+from .settings import setting, Settings
 from smclab.events import (
     F_ATTR,
     F_LEVEL,

@@ -35,7 +35,7 @@ def _bell_nb(
     total = (bits & low) + ((bits >> np.uint64(16)) & low) + ((bits >> np.uint64(32)) & low) + (bits >> np.uint64(48))
     return (np.float64(np.int64(total)) - 131070.0) / 37837.227
 
-
+# %% ../../nbs/14_tapes.ipynb #d71d69c4
 @njit(cache=True)
 def _unit_nb(
     bits,  # uint64
@@ -64,7 +64,7 @@ def _week_open(
     day, hour = civil.day_of_week.to_numpy(), civil.hour.to_numpy()
     return (day < 4) | ((day == 4) & (hour < 17)) | ((day == 6) & (hour >= 17))
 
-
+# %% ../../nbs/14_tapes.ipynb #ed0080d5
 def _calendar(
     n_bars: int,  # how many bars, >= 1
     step: int,  # ns
@@ -79,7 +79,7 @@ def _calendar(
     times = pd.DatetimeIndex(first.as_unit("ns").value + step * np.arange(count), tz="UTC", name="time").as_unit("ns")
     return times if weekly else times[_week_open(times)][:n_bars]
 
-
+# %% ../../nbs/14_tapes.ipynb #bda6b137
 def _liveliness(
     times: pd.DatetimeIndex,  # UTC open times
     step: int,  # ns
@@ -117,7 +117,7 @@ def _hunt_nb(
         return -1, bottom
     return 0, 0
 
-
+# %% ../../nbs/14_tapes.ipynb #b54f47bf
 @njit(cache=True)
 def _path_nb(
     bits,  # (steps,) uint64
@@ -135,7 +135,7 @@ def _path_nb(
         high, low = max(high, close), min(low, close)
     return high, low, close
 
-
+# %% ../../nbs/14_tapes.ipynb #ec200e32
 @njit(cache=True)
 def _market_nb(
     raw,  # (n, _WIDTH) uint64
@@ -200,7 +200,7 @@ def _walk(
     raw = _raw(seed, len(times), _WIDTH)
     return _market_nb(raw, scale * lively, lively, gap, start, _STEPS, _MEMORY_BARS)
 
-
+# %% ../../nbs/14_tapes.ipynb #d0e856cc
 def _prices(
     ticks: np.ndarray,  # int64
     tick: float,  # price units
@@ -209,7 +209,7 @@ def _prices(
     per_unit = round(1 / tick)
     return ticks / per_unit if per_unit and abs(per_unit * tick - 1) < 1e-9 else ticks * tick
 
-
+# %% ../../nbs/14_tapes.ipynb #b3cd0664
 def market(
     n_bars: int = 5000,  # how many bars, >= 1
     *,
@@ -413,7 +413,7 @@ def _stop_first() -> Tape:
     }
     return Tape(_drawn(rows), story, answers)
 
-
+# %% ../../nbs/14_tapes.ipynb #5f8219e7
 _DRAWERS = {"gap": _gap, "bos_choch": _bos_choch, "swings": _swings, "sweep": _sweep, "stop_first": _stop_first}
 HAND = tuple(_DRAWERS)
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from .candles import check, infer_timeframe
-from .config import Settings, setting
+from .settings import setting, Settings
 from smclab.events import (
     F_ATTR,
     F_BOTTOM,

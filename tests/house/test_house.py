@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 TOP = {
-    "nbs", "conf", "src", "data", "notebooks_out", "mlruns", "tests", "benchmarks", "settings.ini", "pyproject.toml",
-    "README.md", "Makefile", "LICENSE", "requirements.lock", ".ci", ".gitignore", ".gitattributes", ".telemetry",
+    "nbs", "conf", "src", "data", "docs", "notebooks_out", "mlruns", "tests", "benchmarks", "settings.ini",
+    "pyproject.toml", "README.md", "Makefile", "LICENSE", "requirements.lock", ".ci", ".gitignore", ".gitattributes",
+    ".telemetry",
 }  # fmt: skip
 
 LINT = "import sys; sys.path.insert(0, 'src'); from importlinter.cli import lint_imports_command as lint; lint()"
@@ -153,3 +154,50 @@ def test_table_of_schemas_says_what_the_code_says(root):
         if schema != "schema":
             table.setdefault(schema, {})[column] = dtype.strip()
     assert table == {name: {c: str(t) for c, t in columns.items()} for name, columns in code.items()}
+
+
+def pages(root: Path) -> list[Path]:
+    return [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+
+
+def links(page: Path) -> list[Path]:
+    """Files that a page's links and pictures point to; addresses on the web and headings are left out."""
+    prose = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(), flags=re.S)
+    found = re.findall(r"\]\(([^)\s#]+)[^)]*\)", prose)
+    return [page.parent / to for to in found if not re.match(r"[a-z]+:", to)]
+
+
+def dead_links(root: Path) -> list[str]:
+    return [
+        f"{page.name}: {to.relative_to(page.parent)}" for page in pages(root) for to in links(page) if not to.exists()
+    ]
+
+
+def unlinked(root: Path) -> list[str]:
+    """Pages of docs to which no other page leads."""
+    reached = {to.resolve() for page in pages(root) for to in links(page) if to.resolve() != page.resolve()}
+    return [page.name for page in pages(root)[1:] if page.resolve() not in reached]
+
+
+def test_docs_are_linked_and_their_links_lead_somewhere(root):
+    assert dead_links(root) == []
+    assert unlinked(root) == []
+
+
+def test_a_dead_link_and_a_page_nobody_links_are_noticed(tmp_path):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "README.md").write_text(
+        "[words](docs/glossary.md) and [more](docs/gone.md#top), `[code](not/a/link.md)`"
+    )
+    (tmp_path / "docs/glossary.md").write_text(
+        "[itself](glossary.md), [home](../README.md), [web](https://example.org/x)"
+    )
+    (tmp_path / "docs/orphan.md").write_text("[itself](orphan.md)")
+    assert dead_links(tmp_path) == ["README.md: docs/gone.md"]
+    assert unlinked(tmp_path) == ["orphan.md"]
+
+
+def test_glossary_is_in_alphabetical_order_and_names_each_term_once(root):
+    terms = re.findall(r"^\| ([^|]+) \| [^|]+ \| [^|]* \| `[^|]+ \|$", (root / "docs/glossary.md").read_text(), re.M)
+    keys = [re.sub(r"[^a-z0-9 ]", " ", term.lower()).split() for term in terms]
+    assert len(terms) > 100 and keys == sorted(keys) and len(set(map(tuple, keys))) == len(keys)

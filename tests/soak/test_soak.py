@@ -1,4 +1,4 @@
-"""A day of the timetable in a world where everything goes wrong once: every slot runs once or says why not.
+"""A day of the timetable in a desk where everything goes wrong once: every slot runs once or says why not.
 
 SOAK_DAYS=7 makes it a week. The lines of the timetable call what their notebooks call; papermill runs one of them for
 real, and in a longer soak the weekly review too.
@@ -14,7 +14,7 @@ from datetime import timedelta
 
 import pandas as pd
 import pytest
-from virtual import SYMBOL, Clock, House, moment, tape
+from virtual import SYMBOL, Clock, House, moment, slot_log, tape
 
 from smcdesk.project import paths
 from smcdesk.reports import daily_digest
@@ -47,7 +47,7 @@ class Killed(BaseException):
     "The process is gone."
 
 
-class World:
+class SoakedDesk:
     "One desk, its timetable, and the faults of a day."
 
     def __init__(self, folder):
@@ -59,14 +59,14 @@ class World:
 
     def start(self):
         "A new process: nothing is warm."
-        self.workspace, self.book = self.house.workspace(), SlotLog(self.folder / "book.db")
+        self.workspace, self.book = self.house.workspace(), slot_log(self.folder / "slots.db")
 
     def run(self, name, job, slot):
         "What the line's notebook calls."
         self.inner += runner.run_due(self.plan, self.book, self.clock, self.run)  # somebody else wakes it meanwhile
         if name == "live_scan":
             scanner.scan(self.workspace, [SYMBOL], ["15m"], slot.name)
-            outcomes.outcomes(self.workspace, [SYMBOL], ["15m"])
+            outcomes.fill_outcomes(self.workspace, [SYMBOL], ["15m"])
         else:
             since = pd.Timestamp(slot.time) - pd.Timedelta(days=1)
             told = daily_digest.span(self.workspace, "test", ("15m",), since, pd.Timestamp(slot.time))
@@ -83,20 +83,20 @@ class World:
             pass
 
 
-def faults(world: World, patch: pytest.MonkeyPatch, minute: int) -> None:
+def faults(desk: SoakedDesk, patch: pytest.MonkeyPatch, minute: int) -> None:
     "What is wrong at a minute of the day."
     hour = minute / 60
-    world.house.provider.down = 2 <= hour < 4
+    desk.house.provider.down = 2 <= hour < 4
     hours = {14: 3, 18: -2 / 3}  # the clock is three hours ahead for a while, and later forty minutes behind
-    world.clock.off = timedelta(hours=hours.get(int(hour), 0) if minute % 60 < 40 else 0)
+    desk.clock.off = timedelta(hours=hours.get(int(hour), 0) if minute % 60 < 40 else 0)
     patch.undo()
     if minute == 6 * 60 + 1:  # killed with the decisions in the store and the journal not closed
-        patch.setattr(ScanJournal, "done", _raise(Killed()))
+        patch.setattr(ScanJournal, "close_entries", _raise(Killed()))
     full = OSError(errno.ENOSPC, "No space left on device")
     if 720 <= minute < 733:
         patch.setattr("smcdesk.marketdata.history.atomic_file", _raise(full))
     if 750 <= minute < 752:
-        patch.setattr(ScanJournal, "begin", _raise(full))
+        patch.setattr(ScanJournal, "open_entries", _raise(full))
     if 765 <= minute < 767:
         patch.setattr(SlotLog, "close", _raise(full))
     if 780 <= minute < 800:
@@ -112,19 +112,19 @@ def _raise(error):
 
 @pytest.fixture(scope="module")
 def soaked(house, tmp_path_factory):
-    "The world after its days."
-    world = World(tmp_path_factory.mktemp("soak"))
+    "The desk after its days."
+    desk = SoakedDesk(tmp_path_factory.mktemp("soak"))
     with pytest.MonkeyPatch.context() as patch:
-        world.wake()
+        desk.wake()
         for minute in range(1, DAYS * 1440 + 1):
             if minute % 15 not in (0, 1, 2, 7):  # the resident's looks, thinned out
                 continue
-            world.clock.true = FIRST + timedelta(minutes=minute, seconds=20)
-            faults(world, patch, minute % 1440)
-            world.wake()
+            desk.clock.true = FIRST + timedelta(minutes=minute, seconds=20)
+            faults(desk, patch, minute % 1440)
+            desk.wake()
             if minute % 60 == 1:
-                world.wake()  # triggered twice
-    return world
+                desk.wake()  # triggered twice
+    return desk
 
 
 def test_soak_ends_with_every_slot_run_once_or_explained(soaked):
@@ -147,7 +147,7 @@ def test_soak_ends_with_every_slot_run_once_or_explained(soaked):
 def test_soak_met_every_fault(soaked):
     reasons = " | ".join(e["reason"] for e in soaked.book.entries())
     assert "No space left" in reasons and "interrupted" in reasons and "caught up by" in reasons
-    said = [soaked.workspace.journal.said(f"{FIRST:%Y%m%d}T{h:02d}15Z_live_scan") for h in (1, 2, 3, 4)]
+    said = [soaked.workspace.journal.problems(f"{FIRST:%Y%m%d}T{h:02d}15Z_live_scan") for h in (1, 2, 3, 4)]
     assert [bool(x) for x in said] == [False, True, True, False]
     stale = [d for d in soaked.workspace.store.decisions() if d.verdicts[0].evidence["bars_late"] > 3]
     assert all(d.outcome != "live" for d in stale)
@@ -155,15 +155,15 @@ def test_soak_met_every_fault(soaked):
 
 def test_soak_reviewed_shows_no_difference_between_live_and_replay(soaked):
     again = review(soaked.workspace, 0, 2**62)
-    assert again.looks_n == 96 * DAYS + 1 - _not_yet(soaked) and again.decisions_n > 20 * DAYS
-    assert again.defects.empty and again.explained.empty, again.defects.to_string()
+    assert again.bars_n == 96 * DAYS + 1 - _not_yet(soaked) and again.decisions_n > 20 * DAYS
+    assert again.defects.empty and again.late_bars.empty, again.defects.to_string()
     labels = soaked.workspace.store.labels()
     assert len(labels) and not labels.duplicated(["setup_id", "policy_hash"]).any()
 
 
 def _not_yet(soaked) -> int:
     "Candles before the first scan."
-    first = soaked.workspace.journal.looks()[0]["bar_ns"]
+    first = soaked.workspace.journal.entries()[0].time
     return int((pd.Timestamp(first, tz="UTC") - pd.Timestamp(FIRST - timedelta(minutes=15))) / pd.Timedelta(minutes=15))
 
 
@@ -184,5 +184,5 @@ def test_slot_through_papermill_runs_once_and_tells_the_same(house, monkeypatch)
     review_job = Job(report="weekly_review", cron="0 13 * * *", params=common)
     (turn,) = slots_between("week", review_job, moment(2024, 3, 21, 12), moment(2024, 3, 21, 13))
     told = keeper.run("week", review_job, turn)
-    assert told["defects_n"] == 0 and told["looks_n"] == 3 and "live and replay are equal" in told["sentence"]
+    assert told["defects_n"] == 0 and told["bars_n"] == 3 and "live and replay are equal" in told["sentence"]
     assert paths.root() == house

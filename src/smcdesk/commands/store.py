@@ -19,12 +19,14 @@ def store_upgrade(
     env: Env = "base",
 ):
     "Make the store's tables, or bring them to this program's shape."
-    from smcdesk.store import Store
+    from smcdesk.store import Store, legacy
 
     with Store(env=env) as store:
         before = store.revision()
         now = store.upgrade(to)
         typer.echo(f"{store!r}: revision {now}" + (f", was {before or 'empty'}" if before != now else ", as it was"))
+        for file, rows in (legacy.import_files(store, env) if to == "head" else {}).items():
+            typer.echo(f"{rows:,} rows of {file} taken into the store; the file is kept as {file}{legacy.DONE}")
 
 
 @app.command("export")
@@ -55,16 +57,18 @@ def store_forget(
     "Delete one policy's decisions, labels and signals on one instrument, and that scans looked at it. Baselines stay."
     from smcdesk.research import rollout
     from smcdesk.store import Store
-    from smcdesk.store.journal import ScanJournal, journal_of
+    from smcdesk.store.journal import ScanJournal
 
     with Store(env=env) as store:
         chosen, decisions, labels = rollout.stored_counts(store, policy, instrument)
         if not yes:
             what = f"{decisions:,} decisions and {labels:,} labels of policy {chosen} on {instrument}"
             typer.confirm(f"Delete {what} from {store!r}?", abort=True)
-        typer.echo(f"{store.forget(chosen, instrument):,} rows of policy {chosen} on {instrument} are gone")
-    if (file := journal_of(env)).exists() and (looks := ScanJournal(file).forget(instrument, chosen)):
-        typer.echo(f"{looks:,} bars of {instrument} that scans looked at are gone from {file.name}")
+        with store.transaction() as one:
+            rows, entries = one.forget(chosen, instrument), ScanJournal(one).forget(instrument, chosen)
+        typer.echo(f"{rows:,} rows of policy {chosen} on {instrument} are gone")
+        if entries:
+            typer.echo(f"{entries:,} bars of {instrument} that scans looked at are gone from the journal")
 
 
 @app.command("baseline")

@@ -24,21 +24,20 @@ class DecisionStore(AbstractDataset):
         "Write what is new; where conf allows it, what was decided anew replaces what it contradicts."
         from smcdesk.store import Store
 
-        self._refuse_scanned(data)
         with Store(env=self._env) as store:
             if store.revision() is None:
                 store.upgrade()
+            self._refuse_scanned(store, data)
             if load_config(self._env).store["rewrite"]:
                 self._anew(store, data)
             else:
                 self._newer(store, data)
 
-    def _refuse_scanned(self, data: Any) -> None:
+    def _refuse_scanned(self, store, data: Any) -> None:
         "What scans decided by the clock is not decided again from a tape, and not forgotten."
-        from smcdesk.store.journal import ScanJournal, journal_of
+        from smcdesk.store.journal import ScanJournal
 
-        file, symbol = journal_of(self._env), data.instrument.symbol
-        looked = ScanJournal(file).lasts(data.policy_hash) if file.exists() else {}
+        symbol, looked = data.instrument.symbol, ScanJournal(store).last_bars(data.policy_hash)
         timeframes = {d.timeframe for d in data.decisions}
         if found := [name for name in looked if name.split("/")[1] == symbol and name.split("/")[2] in timeframes]:
             raise BadConfig(

@@ -1,104 +1,158 @@
-"""What a series' decisions hang on besides its candles and the clock: written down, and made again."""
+"""What decisions hang on besides candles and the clock: the static part, the account, the calendar, the model.
+
+The static part, `DecisionConfig`, changes when conf does; the others change with every fill and every fetch. Each is
+written down by a hash of its own beside every bar a scan looks at, and made again from there.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from dataclasses import fields as fields_of
 from functools import cached_property
 from typing import Any
+
+from smclab.timeframes import Config
 
 from smcdesk.decisions.inputs import fill_rules, higher_timeframes, setup_config, trading_costs
 from smcdesk.marketdata.instruments import configured_instrument
 from smcdesk.modelling import registry
 from smcdesk.project import paths
 from smcdesk.project.config import check_symbol, load_config
+from smcdesk.providers.economic_calendar import calendar
+from smcdesk.store.journal import content_hash
 from smclab.execution import Costs, Rules
 from smclab.instruments import Instrument
 from smclab.news import NewsCalendar
-from smclab.reading import Config
 from smclab.risk import Account, Policy
 from smclab.setups import SetupConfig
+
+FORMAT = 2  # of what `DecisionConfig.to_dict` gives; 1 held the account and the calendar too
 
 
 @dataclass(frozen=True)
 class DecisionConfig:
-    "Everything a series' decisions hang on besides its candles and the clock."
+    "The static part of what a symbol's decisions hang on."
 
     instrument: Instrument
-    account: Account
     policy: Policy
-    config: Config
-    above: tuple[str, ...]  # timeframes read above the series' own
+    reader: Config
+    timeframes: tuple[str, ...]  # read above the series' own
     setups: SetupConfig
     costs: Costs
-    news: NewsCalendar | None
-    regime: Mapping[str, Any]  # how it is told, as conf says
-    use: str = "none"  # conf's model.use
-    champions: Mapping[str, str] = field(default_factory=dict)  # timeframe -> version, where one is used
+    regime: Mapping[str, Any]  # how it is worked out, as conf says
+    model_use: str = "none"  # conf's model.use
 
     def to_dict(self) -> dict[str, Any]:
-        "Plain values, from which the world can be made again."
-        said = {f.name: getattr(self, f.name) for f in fields_of(self)}
-        plain = {k: v.to_dict() if hasattr(v, "to_dict") else v for k, v in said.items()}
-        if self.news is not None:
-            plain["news"] = {f.name: getattr(self.news, f.name) for f in fields_of(self.news) if f.name != "_found"}
-        return json.loads(json.dumps(plain))
+        "Plain values, from which the configuration can be made again."
+        values = {f.name: getattr(self, f.name) for f in fields_of(self)}
+        plain = {k: v.to_dict() if hasattr(v, "to_dict") else v for k, v in values.items()}
+        return json.loads(json.dumps({"format": FORMAT, **plain}))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DecisionConfig:
-        "The world that was written down."
-        kinds = {"instrument": Instrument, "account": Account, "policy": Policy, "config": Config,
-                 "setups": SetupConfig, "costs": Costs}  # fmt: skip
-        known = {k: kinds[k].from_dict(v) if k in kinds else v for k, v in values.items()}
-        news = values["news"] and NewsCalendar(**{k: _tupled(v) for k, v in values["news"].items()})
-        return cls(**{**known, "above": tuple(values["above"]), "news": news or None})
+        "The configuration that was written down."
+        kinds = {"instrument": Instrument, "policy": Policy, "reader": Config, "setups": SetupConfig, "costs": Costs}
+        fields = {k: kinds[k].from_dict(v) if k in kinds else v for k, v in values.items() if k != "format"}
+        return cls(**{**fields, "timeframes": tuple(values["timeframes"])})
 
     @cached_property
-    def name(self) -> str:  # 16 hex digits
+    def config_hash(self) -> str:  # 16 hex digits
         "A fingerprint of every value."
-        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return content_hash(self.to_dict())
 
     @cached_property
-    def reader_name(self) -> str:  # 16 hex digits
+    def reader_hash(self) -> str:  # 16 hex digits
         "A fingerprint of what a reader hangs on: its configuration, its timeframes and its instrument."
-        text = json.dumps([self.config.hash(), self.above, self.instrument.to_dict()], sort_keys=True)
+        text = json.dumps([self.reader.hash(), self.timeframes, self.instrument.to_dict()], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _tupled(x: Any) -> Any:
-    "A list of JSON as the tuple it was."
-    return tuple(x) if isinstance(x, list) else x
+@dataclass(frozen=True)
+class AccountSnapshot:
+    "The account at the moment of a decision."
+
+    account: Account
+
+    @cached_property
+    def account_hash(self) -> str:  # 16 hex digits
+        "A fingerprint of every value."
+        return content_hash(self.account.to_dict())
+
+
+@dataclass(frozen=True)
+class CalendarSnapshot:
+    "The economic calendar at the moment of a decision."
+
+    news: NewsCalendar | None  # None: there is none
+
+    def to_dict(self) -> dict[str, Any] | None:
+        "Plain values; None without a calendar."
+        if self.news is None:
+            return None
+        fields = {f.name: getattr(self.news, f.name) for f in fields_of(self.news) if f.name != "_found"}
+        return json.loads(json.dumps(fields))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any] | None) -> CalendarSnapshot:
+        "The calendar that was written down."
+        if values is None:
+            return cls(None)
+        return cls(NewsCalendar(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}))
+
+    @cached_property
+    def calendar_hash(self) -> str | None:  # 16 hex digits; None without a calendar
+        "A fingerprint of every value."
+        return None if self.news is None else content_hash(self.to_dict())
+
+
+@dataclass(frozen=True)
+class DecisionBasis:
+    "Everything one series' decision hangs on besides its candles and the clock."
+
+    config: DecisionConfig
+    account: AccountSnapshot
+    calendar: CalendarSnapshot
+    model_version: str | None = None  # of the champion to ask; "": there is none; None: conf asks for none
 
 
 def load_decision_configs(
     env: str | None = None,
     symbols: Iterable[str] = (),  # none: every symbol of conf
 ) -> dict[str, DecisionConfig]:  # by symbol
-    "What conf says about symbols."
-    from smcdesk.providers.economic_calendar import calendar
-
-    said = load_config(env)
-    p, catalog = said["parameters"], said["catalog"]
+    "The static part of what conf says about symbols."
+    p = load_config(env).parameters
     names = [check_symbol(s, p["symbols"]) for s in symbols] or list(p["symbols"])
-    news = calendar(catalog["news"]["news"], paths.root()) if "news" in catalog else None
-    policy, account = Policy.from_dict(p["policy"]), Account.from_dict(p["account"])
-    config, htf = Config.from_dict(p["reading"]), p["confluence"]["htf"]
-    above, setups = higher_timeframes(p["timeframes"], htf), setup_config(p["setups"], htf)
-    made = {}
+    policy, reader, htf = Policy.from_dict(p["policy"]), Config.from_dict(p["reading"]), p["confluence"]["htf"]
+    timeframes, setups = higher_timeframes(p["timeframes"], htf), setup_config(p["setups"], htf)
+    configs = {}
     for name in names:
         entry = p["symbols"][name]
         own = configured_instrument(entry["instrument"], p["profiles"], name)
         costs = trading_costs(own, p["costs"], entry.get("bars_side", "bid"))
         use = p["model"]["use"]
-        found = registry.champions(name) if use == registry.CHAMPION else {}
-        made[name] = DecisionConfig(own, account, policy, config, above, setups, costs, news, p["regime"], use, found)
-    return made
+        configs[name] = DecisionConfig(own, policy, reader, timeframes, setups, costs, p["regime"], use)
+    return configs
+
+
+def load_account(env: str | None = None) -> AccountSnapshot:
+    "The account conf names."
+    return AccountSnapshot(Account.from_dict(load_config(env).parameters["account"]))
+
+
+def load_calendar(env: str | None = None) -> CalendarSnapshot:
+    "The economic calendar conf names, as it lies on disk now."
+    catalog = load_config(env).catalog
+    return CalendarSnapshot(calendar(catalog["news"]["news"], paths.root()) if "news" in catalog else None)
+
+
+def champion_versions(configs: Mapping[str, DecisionConfig]) -> dict[str, dict[str, str]]:  # symbol -> timeframe -> it
+    "The champions of now, of the symbols whose decisions ask one."
+    return {name: registry.champions(name) for name, config in configs.items() if config.model_use == registry.CHAMPION}
 
 
 def load_fill_rules(env: str | None, policy: Policy) -> Rules:
-    "How outcomes are told."
+    "How fills are worked out, for outcomes."
     return fill_rules(load_config(env).parameters["rules"], policy)

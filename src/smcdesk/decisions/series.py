@@ -1,4 +1,4 @@
-"""One series as it was read so far, and the world around a decision at its last close."""
+"""One series as it was read so far, and what is decided at its newest close."""
 
 from __future__ import annotations
 
@@ -6,51 +6,53 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+from smclab.reader import Reader, ReadingNow
 
 from smcdesk.decisions.config import DecisionConfig
 from smcdesk.marketdata.quality import verdict, week_of, weekly_verdict
+from smcdesk.project.files import atomic_file
 from smclab.candles import timeframe_ns
 from smclab.decision import Decision, decide
 from smclab.gates import Context
-from smclab.reading import Reader, Reading, ReadingNow
+from smclab.reading import Reading
 from smclab.setups import evaluations_at
 
 LABELLED = (  # of a candidate
     "setup_id", "time", "known_close", "version", "score_sweep", "score_zone", "confluence", "session",
 )  # fmt: skip
-SAVE_BARS = 5000  # a reader is put away after this many bars; fewer are read again sooner than they are loaded
+SAVE_BARS = 5000  # a reader is saved after this many bars; fewer are read again sooner than they are loaded
 
 
 class SeriesReader:
     "One series as it was read so far, from its first candle on."
 
-    def __init__(self, world: DecisionConfig, timeframe: str, file: Path | None = None):
-        self.world, self.timeframe, self.file = world, timeframe, file
-        self._reader = self._resumed() or self._fresh()
+    def __init__(self, config: DecisionConfig, timeframe: str, file: Path | None = None):
+        self.config, self.timeframe, self.file = config, timeframe, file
+        self._reader = self._load_reader() or self._new_reader()
         self._saved_n, self._reading = self._reader.n, None
-        self._at, self._inspected = None, (None, "ok")  # the week, and what its inspection said
+        self._at, self._inspected = None, (None, "ok")  # the week, and the verdict of its inspection
 
-    def _fresh(self) -> Reader:
-        w = self.world
-        return Reader(w.config, instrument=w.instrument, timeframes=w.above, timeframe=self.timeframe)
+    def _new_reader(self) -> Reader:
+        c = self.config
+        return Reader(c.reader, instrument=c.instrument, timeframes=c.timeframes, timeframe=self.timeframe)
 
-    def _resumed(self) -> Reader | None:
-        "The reader that was put away, if there is one that can be read."
+    def _load_reader(self) -> Reader | None:
+        "The saved reader, if there is one that can be loaded."
         if self.file is None or not self.file.exists():
             return None
         try:
-            return Reader.load(str(self.file))
+            return Reader.from_bytes(self.file.read_bytes())
         except Exception:  # a state is a shortcut: whatever is wrong with it, the candles are read again
             return None
 
     def restart(self) -> None:
         "Begin again before the first candle."
-        self._reader, self._saved_n, self._reading = self._fresh(), 0, None
+        self._reader, self._saved_n, self._reading = self._new_reader(), 0, None
         self._at, self._inspected = None, (None, "ok")
 
     @property
     def _now(self) -> ReadingNow:
-        "The newest candle read; asked twice, its tables are made once."
+        "The newest candle read; its tables are made once."
         if self._at is None or self._at.bar != self._reader.n - 1:
             self._at = self._reader.now()
         return self._at
@@ -80,31 +82,31 @@ class SeriesReader:
 
     def decide(
         self,
-        context: Callable[[ReadingNow, set[str]], Context],  # asked where there are setups to judge
-    ) -> tuple[tuple[Decision, ...], pd.DataFrame, Context | None]:  # the candidates they are about; the world then
+        context: Callable[[ReadingNow, set[str]], Context],  # called with setup ids where there are setups to judge
+    ) -> tuple[tuple[Decision, ...], pd.DataFrame, Context | None]:  # decisions, their candidates, their context
         "What to do at the close of the newest candle read."
-        at, w = self._now, self.world
-        found = evaluations_at(at, w.instrument, w.setups)
+        at, c = self._now, self.config
+        found = evaluations_at(at, c.instrument, c.setups)
         if not len(found["time"]):
             return (), pd.DataFrame(), None
         rows = pd.DataFrame({name: found[name] for name in LABELLED})
         rows = rows.assign(**{name: pd.to_datetime(rows[name], utc=True) for name in ("time", "known_close")})
-        around = context(at, set(rows["setup_id"]))
-        return decide(at, around, w.policy, setups=w.setups), rows, around
+        one = context(at, set(rows["setup_id"]))
+        return decide(at, one, c.policy, setups=c.setups), rows, one
 
     def data_quality(self) -> str:  # ok, degraded or bad
         "How good the candles are, as it is known at the close of the newest one read."
-        at, market = self._now, self.world.instrument
+        at, market = self._now, self.config.instrument
         week = week_of(at.known_close.value)
         if self._inspected[0] != week:
             self._inspected = (week, weekly_verdict(at.bars, market, self.timeframe, week))
         return verdict(at.bars, market, self.timeframe, self._inspected[1])
 
     def save(self, every: int = SAVE_BARS) -> None:
-        "Put the reader away when enough was read since the last time."
+        "Save the reader when enough was read since the last time."
         if self.file is not None and self.n - self._saved_n >= every:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            self._reader.save(str(self.file))
+            with atomic_file(self.file) as part:
+                part.write_bytes(self._reader.to_bytes())
             self._saved_n = self.n
 
 

@@ -14,9 +14,11 @@ import pandas as pd
 from smcdesk import tracking
 from smcdesk.project import paths
 from smclab.candles import BadConfig, nearest
+from smclab.classifier import Model
 from smclab.features import features
 from smclab.gates import Context
-from smclab.learner import Learned, Model, Promotion
+from smclab.learner import Learned
+from smclab.promotion import Promotion
 from smclab.reading import Reading, ReadingAt
 from smclab.sentiment import Sentiment
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from mlflow.pyfunc import PythonModel
 
-from smclab.learner import Model
+from smclab.classifier import Model
 
 
 class ServedModel(PythonModel):

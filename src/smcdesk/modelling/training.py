@@ -17,7 +17,8 @@ from smcdesk.modelling.trading_value import TradingTest, trading_value
 from smclab.audit import audit, drift
 from smclab.candles import BadConfig, infer_timeframe, timeframe_ns
 from smclab.features import DICTIONARY
-from smclab.learner import Learned, ModelConfig, fit, promotion, shortage
+from smclab.learner import Learned, ModelConfig, fit, shortage
+from smclab.promotion import promotion
 
 RECENT = 0.2  # share of the rows whose features are held against the earlier ones
 

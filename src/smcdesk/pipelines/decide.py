@@ -10,9 +10,9 @@ from smcdesk.decisions.records import decision_log, evaluate_tape, outcome_rows
 from smcdesk.pipelines.data import profile
 from smcdesk.pipelines.namespace import namespaced
 from smclab.decision import decide_all
-from smclab.reading import Config
 from smclab.risk import Account, Policy
 from smclab.setups import candidates
+from smclab.timeframes import Config
 
 
 def entry_bars_nodes(symbol: str) -> list:

@@ -8,7 +8,9 @@ from kedro.pipeline import Pipeline, node
 from smcdesk.decisions.inputs import higher_timeframes
 from smcdesk.pipelines.decide import candidate_nodes
 from smcdesk.pipelines.namespace import namespaced
-from smclab.reading import Config, Reading, read
+from smclab.reader import read
+from smclab.reading import Reading
+from smclab.timeframes import Config
 
 
 def by_timeframe(reading: Reading) -> dict[str, pd.DataFrame]:

@@ -21,9 +21,9 @@ from smclab.features import features
 from smclab.gates import Context
 from smclab.instruments import Instrument
 from smclab.labels import barrier_outcomes
-from smclab.model import Result, score_vs_base_rate
 from smclab.reading import Reading
 from smclab.risk import Policy
+from smclab.score_test import Result, score_vs_base_rate
 from smclab.sentiment import Sentiment
 from smclab.setups import SetupConfig
 

@@ -13,11 +13,11 @@ import pandas as pd
 from smcdesk.marketdata.quality import WEEKS_BACK, cross_check, inspect
 from smcdesk.marketdata.quality import verdict as verdict_of
 from smcdesk.research import rollout
-from smcdesk.scanning.outcomes import outcomes as fill_outcomes
+from smcdesk.scanning.outcomes import fill_outcomes
 from smcdesk.scanning.paper_ledger import paper_trades
 from smcdesk.scanning.parity_review import ParityReview, review
 from smcdesk.scanning.workspace import Workspace, open_workspace, slot_time, split_words
-from smcdesk.schedule import slot_log, timetable
+from smcdesk.schedule import timetable
 from smcdesk.schedule.slot_log import SlotLog
 from smclab.candles import BadBars, BadConfig, timeframe_ns
 from smclab.news import NewsCalendar
@@ -64,7 +64,9 @@ def load(
     return span(workspace, env, tfs, since, end)
 
 
-def span(workspace: Workspace, env: str, timeframes: tuple[str, ...], since: pd.Timestamp, until: pd.Timestamp) -> Period:
+def span(
+    workspace: Workspace, env: str, timeframes: tuple[str, ...], since: pd.Timestamp, until: pd.Timestamp
+) -> Period:
     "A stretch of a desk's time."
     names, own = list(workspace.configs), {"policy_hash": workspace.policy_hash}
     fill_outcomes(workspace, names, timeframes)
@@ -74,24 +76,18 @@ def span(workspace: Workspace, env: str, timeframes: tuple[str, ...], since: pd.
     trades = pd.concat(trades) if trades else pd.DataFrame({"exit_time": pd.DatetimeIndex([], tz="UTC")})
     signals = workspace.store.signals(**own, instrument=names, since=since - pd.Timedelta(days=8), until=until)
     told = signals["time"] + _steps(signals["timeframe"])
-    book, lines = _book(env), timetable.load(env)
+    entries, lines = SlotLog(workspace.store).entries(), timetable.load(env)
     return Period(
         env, workspace, timeframes, since, until, pd.Timestamp(workspace.clock()),
         signals[(told >= since) & (told < until)], labels[(known >= since) & (known < until)],
         trades[(trades["exit_time"] >= since) & (trades["exit_time"] < until)],
-        [e for e in (book.entries() if book else []) if since <= pd.Timestamp(e["time"]) < until], lines,
+        [e for e in entries if since <= pd.Timestamp(e["time"]) < until], lines,
     )  # fmt: skip
 
 
 def _steps(timeframes: pd.Series) -> pd.Series:
     "The length of each row's candle."
     return pd.to_timedelta([timeframe_ns(tf) for tf in timeframes], unit="ns").to_series(index=timeframes.index)
-
-
-def _book(env: str) -> SlotLog | None:
-    "The timetable's book, when there is one."
-    path = slot_log.book_path(env)
-    return SlotLog(path) if path.exists() else None
 
 
 def _moment(said: str) -> pd.Timestamp:
@@ -206,7 +202,7 @@ def _series(told: Period, symbol: str, timeframe: str) -> dict[str, Any]:
 
 def news(told: Period) -> pd.DataFrame:
     "High-impact events ahead, for the currencies of the watch-list."
-    book: NewsCalendar | None = next(iter(told.workspace.configs.values())).news
+    book: NewsCalendar | None = told.workspace.calendar.news
     wanted = {c for w in told.workspace.configs.values() for c in w.instrument.news_currencies} | {"ALL"}
     rows = [
         {"when (UTC)": f"{pd.Timestamp(t, tz='UTC'):%a %Y-%m-%d %H:%M}", "currency": c, "event": title}
@@ -218,7 +214,7 @@ def news(told: Period) -> pd.DataFrame:
 
 def calendar(told: Period) -> str:
     "Whether the calendar can be believed."
-    book: NewsCalendar | None = next(iter(told.workspace.configs.values())).news
+    book: NewsCalendar | None = told.workspace.calendar.news
     if book is None:
         return "There is no news calendar (conf's `news.path`): the news gate refuses wherever it is asked."
     age = (told.now.value - book.fetched_at_ns) / 3.6e12
@@ -307,10 +303,7 @@ def week(told: Period) -> WeeklyReview:
 
 def missed(told: Period) -> pd.DataFrame:  # line, slot
     "Turns since the timetable began of which the book says nothing."
-    book = _book(told.env)
-    if book is None:
-        return pd.DataFrame(columns=["line", "slot"])
-    entries = book.entries()
+    entries = SlotLog(told.workspace.store).entries()
     rows = []
     for name, job in told.lines.jobs.items():
         there = {e["time"] for e in entries if e["job"] == name}
@@ -336,7 +329,7 @@ def defects(told: WeeklyReview) -> pd.DataFrame:
 
 def late(told: WeeklyReview) -> pd.DataFrame:
     "Candles nobody could have decided in time."
-    found = told.review.explained
+    found = told.review.late_bars
     return found if len(found) else NOTHING
 
 
@@ -344,8 +337,8 @@ def week_summary(told: WeeklyReview) -> dict[str, Any]:
     "The report in one row."
     own = summary(told.span)
     return own | {
-        "looks_n": told.review.looks_n, "decisions_n": told.review.decisions_n, "defects_n": len(told.review.defects),
-        "late_n": len(told.review.explained), "missed_n": len(told.missed), "sentence": week_verdict(told),
+        "looks_n": told.review.bars_n, "decisions_n": told.review.decisions_n, "defects_n": len(told.review.defects),
+        "late_n": len(told.review.late_bars), "missed_n": len(told.missed), "sentence": week_verdict(told),
     }  # fmt: skip
 
 

@@ -13,9 +13,9 @@ from smcdesk.project import logs, paths
 from smcdesk.project.config import load_config
 from smclab.candles import BadConfig, Quality, fingerprint, nearest
 from smclab.execution import Costs
-from smclab.model import Result
 from smclab.reading import Reading
 from smclab.replay import REASONS, Ledger
+from smclab.score_test import Result
 from smclab.scorecard import positions
 
 FEW = 30  # closed trades under which nothing is concluded

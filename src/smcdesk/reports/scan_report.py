@@ -77,7 +77,7 @@ def run_paper_scan(
         tapes, name="tape_" + fingerprint(pd.concat(tapes.values()))[:8], clock=lambda: moving["now"].to_pydatetime(),
         rolls={s: (w.instrument.zone, w.instrument.roll_hour) for s, w in known.items()},
     )  # fmt: skip
-    here = open_workspace(env, source=source, symbols=names, clock=lambda: moving["now"].to_pydatetime(), apart=True)
+    here = open_workspace(env, source=source, symbols=names, clock=lambda: moving["now"].to_pydatetime(), isolated=True)
     last = end.floor(pd.Timedelta(step, "ns"))
     told = []
     for k in range(max(scans, 1) - 1, -1, -1):
@@ -104,7 +104,7 @@ def _told(here: Workspace, env: str, timeframes: list[str], slot: str, send: boo
     step = min(timeframe_ns(tf) for tf in timeframes)
     slot = slot or f"{pd.Timestamp(now).floor(pd.Timedelta(step, 'ns')):%Y%m%dT%H%MZ}_{here.provider_name}"
     found = scanner.scan(here, names, timeframes, slot)
-    known = outcomes.outcomes(here, names, timeframes)
+    known = outcomes.fill_outcomes(here, names, timeframes)
     sent = alerts.enqueue_alerts(here, found, alert) if send else 0
     return ScanReport(here, found, env, sent, known)
 
@@ -128,7 +128,7 @@ def verdict(told: ScanReport) -> str:
     "The scan in one line."
     s = told.scan
     n = {word: sum(d.outcome == word for d in s.decisions) for word in ("live", "shadow", "none")}
-    bars, down = int(s.series["bars_n"].sum()), int((s.series["met"] != "").sum())
+    bars, down = int(s.series["bars_n"].sum()), int((s.series["problem"] != "").sum())
     head = f"Candles: {bars:,}, of {len(s.series):,} series. Candidates: {len(s.decisions):,}"
     split = f" ({n['live']:,} live, {n['shadow']:,} shadow, {n['none']:,} neither)" if s.decisions else ""
     wrong = f" {down:,} series could not be brought up to date." if down else ""
@@ -143,7 +143,7 @@ def series(told: ScanReport) -> pd.DataFrame:
     last = [f"{t:%Y-%m-%d %H:%M}" if t is not None and t == t else "none" for t in s.series["last_bar"]]
     shown = {
         "symbol": s.series["symbol"], "timeframe": s.series["timeframe"], "last candle (UTC)": last, "bars late": late,
-        "looked at": s.series["bars_n"], "candidates": s.series["candidates_n"], "met": s.series["met"],
+        "looked at": s.series["bars_n"], "candidates": s.series["candidates_n"], "met": s.series["problem"],
     }  # fmt: skip
     return pd.DataFrame(shown)
 
@@ -261,5 +261,5 @@ def summary(told: ScanReport) -> dict[str, Any]:
     return {
         "env": told.env, "slot": s.slot, "policy_hash": told.workspace.policy_hash, "series_n": len(s.series),
         "bars_n": int(s.series["bars_n"].sum()), "candidates_n": len(s.decisions), **n,
-        "signals_n": len(s.signals), "down_n": int((s.series["met"] != "").sum()), "sentence": verdict(told),
+        "signals_n": len(s.signals), "down_n": int((s.series["problem"] != "").sum()), "sentence": verdict(told),
     }  # fmt: skip

@@ -14,10 +14,11 @@ from smcdesk.research import sweep, tape, workers
 from smcdesk.research.sweep import SelectedRun
 from smcdesk.research.tape import Combination, ResearchTape
 from smclab.candles import BadConfig, fingerprint, nearest
-from smclab.config import Settings, setting
-from smclab.reading import Config, read
+from smclab.reader import read
 from smclab.scorecard import deflated_sharpe, figure, moments, probabilistic_sharpe, sharpes, trading_days
+from smclab.settings import Settings, setting
 from smclab.setups import SetupConfig, candidates, warmup_bars
+from smclab.timeframes import Config
 
 KINDS = ("reading", "setups")  # what a structural path begins with
 SAMPLERS = ("tpe", "random")

@@ -11,17 +11,17 @@ from smclab.replay import replay
 
 
 def paper_trades(workspace: Workspace, env: str, symbol: str, timeframe: str) -> pd.DataFrame | None:
-    "What the stored live decisions of a series earned, filled as the replay fills them; None without any."
-    made = workspace.store.decisions(instrument=symbol, timeframe=timeframe, policy_hash=workspace.policy_hash)
-    made = [d for d in made if d.setup_id]
-    first = {d.setup_id: d for d in sorted(made, key=lambda d: -d.time)}
+    "Closed trades of a series' live decisions, filled as the replay fills them; None where nothing was live."
+    stored = workspace.store.decisions(instrument=symbol, timeframe=timeframe, policy_hash=workspace.policy_hash)
+    stored = [d for d in stored if d.setup_id]
+    first = {d.setup_id: d for d in sorted(stored, key=lambda d: -d.time)}
     if not any(d.outcome == "live" for d in first.values()):
         return None
-    world, bars = workspace.configs[symbol], workspace.history.bars(workspace.provider_name, symbol, timeframe)
-    how = load_config(env).parameters["orders"]
-    sent = intents(first.values(), bars, looks=made, **how)
+    config = workspace.configs[symbol]
+    bars = workspace.history.bars(workspace.provider_name, symbol, timeframe)
+    orders = intents(first.values(), bars, looks=stored, **load_config(env).parameters["orders"])
     ledger = replay(
-        bars, sent, instrument=world.instrument, account=world.account, costs=world.costs, rules=workspace.rules,
-        max_risk_pct=world.policy.in_force.risk.max_risk_pct,
+        bars, orders, instrument=config.instrument, account=workspace.account.account, costs=config.costs,
+        rules=workspace.rules, max_risk_pct=config.policy.in_force.risk.max_risk_pct,
     )  # fmt: skip
     return ledger.closed.assign(symbol=symbol, timeframe=timeframe)

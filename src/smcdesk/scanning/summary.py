@@ -1,4 +1,4 @@
-"""One slot's scan as the store tells it."""
+"""One slot's scan as the store has it."""
 
 from __future__ import annotations
 
@@ -9,50 +9,59 @@ from datetime import datetime
 import pandas as pd
 
 from smcdesk.scanning.workspace import Workspace
-from smcdesk.store.journal import series
+from smcdesk.store.journal import ScanEntry, series
 from smclab.decision import Decision
-
-
-def _moment_ns(t: datetime) -> int:
-    return pd.Timestamp(t).as_unit("ns").value
 
 
 @dataclass(frozen=True)
 class ScanResult:
-    "One slot's scan, as journal and store tell it: the same whenever it is asked."
+    "One slot's scan, read from journal and store: the same whenever it is read."
 
     slot: str
     now: pd.Timestamp  # UTC: of the scan that looked first
-    series: pd.DataFrame  # symbol, timeframe, last bar, bars looked at, candidates, what was met
+    series: pd.DataFrame  # symbol, timeframe, last_bar, bars_n, candidates_n, problem
     decisions: tuple[Decision, ...]  # of the bars this slot looked at, those with a candidate
-    new: pd.DataFrame  # signals these bars told
+    new: pd.DataFrame  # signals of these bars
     signals: pd.DataFrame  # every signal that holds now
 
 
 def summarize(workspace: Workspace, symbols: Iterable[str], timeframes: Iterable[str], slot: str) -> ScanResult:
     "What a slot's scan found."
-    looks, met = workspace.journal.looks(slot=slot), workspace.journal.said(slot)
-    lasts = workspace.journal.lasts(workspace.policy_hash)
-    now = pd.Timestamp(looks[0]["now_ns"] if looks else _moment_ns(workspace.clock()), tz="UTC")
-    by_series: dict[str, list[dict]] = {}
-    for look in looks:
-        by_series.setdefault(look["series"], []).append(look)
+    journal = workspace.journal
+    entries, problems = journal.entries(slot=slot), journal.problems(slot)
+    last_bars = journal.last_bars(workspace.policy_hash)
+    now = pd.Timestamp(entries[0].decided_at if entries else moment_ns(workspace.clock()), tz="UTC")
+    by_series: dict[str, list[ScanEntry]] = {}
+    for entry in entries:
+        by_series.setdefault(entry.series, []).append(entry)
     rows, decisions = [], []
     for symbol in symbols:
         for tf in timeframes:
             name = series(workspace.provider_name, symbol, tf)
-            own, last = by_series.get(name, []), lasts.get(name)
+            own, last = by_series.get(name, []), last_bars.get(name)
+            n = sum(e.decisions_n or 0 for e in own)
             rows.append({
                 "symbol": symbol, "timeframe": tf, "last_bar": last and pd.Timestamp(last, tz="UTC"),
-                "bars_n": len(own), "candidates_n": sum(k["decided"] or 0 for k in own), "met": met.get(name, ""),
+                "bars_n": len(own), "candidates_n": n, "problem": problems.get(name, ""),
             })  # fmt: skip
-            if sum(k["decided"] or 0 for k in own):
-                span = {"since": own[0]["bar_ns"], "until": own[-1]["bar_ns"] + 1}
-                kept = workspace.store.decisions(**span, instrument=symbol, timeframe=tf, policy_hash=own[0]["policy"])
-                decisions += [d for d in kept if d.setup_id]
-    looked = {(look["series"], look["bar_ns"]) for look in looks}
-    told = workspace.store.signals(since=min((n for _, n in looked), default=None), policy_hash=workspace.policy_hash)
-    names = [series(workspace.provider_name, r.instrument, r.timeframe) for r in told.itertuples()]
-    ours = pd.Series([(n, t.value) in looked for n, t in zip(names, told["time"], strict=True)], told.index, dtype=bool)
-    new = told[ours]
+            if n:
+                span = {"since": own[0].time, "until": own[-1].time + 1, "policy_hash": own[0].policy_hash}
+                stored = workspace.store.decisions(**span, instrument=symbol, timeframe=tf)
+                decisions += [d for d in stored if d.setup_id]
+    new = _new_signals(workspace, entries)
     return ScanResult(slot, now, pd.DataFrame(rows), tuple(decisions), new, workspace.store.signals(at=now))
+
+
+def _new_signals(workspace: Workspace, entries: list[ScanEntry]) -> pd.DataFrame:
+    "The signals of some bars."
+    bars = {(e.series, e.time) for e in entries}
+    since = min((time for _, time in bars), default=None)
+    found = workspace.store.signals(since=since, policy_hash=workspace.policy_hash)
+    names = [series(workspace.provider_name, r.instrument, r.timeframe) for r in found.itertuples()]
+    own = [(name, time.value) in bars for name, time in zip(names, found["time"], strict=True)]
+    return found[pd.Series(own, found.index, dtype=bool)]
+
+
+def moment_ns(t: datetime) -> int:
+    "A moment as ns since 1970 UTC."
+    return pd.Timestamp(t).as_unit("ns").value

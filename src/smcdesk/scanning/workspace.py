@@ -1,4 +1,4 @@
-"""What a scan works with: a source of candles, their history, the store, the journal, and the worlds of conf."""
+"""What a scan works with: a source of candles, their history, the store, the journal, and what decisions hang on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from smcdesk.decisions.config import DecisionConfig, load_decision_configs, load_fill_rules
+from smcdesk.decisions.config import (
+    AccountSnapshot,
+    CalendarSnapshot,
+    DecisionBasis,
+    DecisionConfig,
+    champion_versions,
+    load_account,
+    load_calendar,
+    load_decision_configs,
+    load_fill_rules,
+)
 from smcdesk.decisions.series import SeriesReader, bar_length
 from smcdesk.marketdata import feeds
 from smcdesk.marketdata.history import CandleHistory
@@ -17,14 +27,14 @@ from smcdesk.project import paths
 from smcdesk.project.config import load_config
 from smcdesk.providers import Provider, ProviderDown
 from smcdesk.providers.headlines import sentiment
-from smcdesk.store import Store
-from smcdesk.store.journal import ScanJournal, journal_of
+from smcdesk.store import Store, legacy
+from smcdesk.store.journal import ScanJournal
 from smclab.candles import BadBars, BadConfig
 from smclab.execution import Rules
 from smclab.reading import Reading
 from smclab.sentiment import Sentiment
 
-FIRST_BARS = 3000  # candles fetched of a series that is not kept yet: enough for every warm-up
+FIRST_BARS = 3000  # candles fetched of a series that has no history yet: enough for every warm-up
 
 
 @dataclass
@@ -35,43 +45,60 @@ class Workspace:
     provider_name: str
     history: CandleHistory
     store: Store
-    journal: ScanJournal
     configs: Mapping[str, DecisionConfig]  # by symbol
+    account: AccountSnapshot
+    calendar: CalendarSnapshot
     rules: Rules
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    states: Path | None = None  # where readers are put away; None: nowhere
+    states: Path | None = None  # where readers are saved; None: nowhere
     headlines: Sentiment | None = None  # for models that were trained with them
+    champions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # symbol -> timeframe -> version
     first_bars: int = FIRST_BARS
     readers: dict[tuple[str, str], SeriesReader] = field(default_factory=dict)
 
+    @property
+    def journal(self) -> ScanJournal:
+        "The journal of this workspace's scans, in its store."
+        return ScanJournal(self.store)
+
+    def basis(self, symbol: str, timeframe: str) -> DecisionBasis:
+        "What a decision of now hangs on."
+        config = self.configs[symbol]
+        version = None
+        if config.model_use != "none":
+            version = self.champions.get(symbol, {}).get(timeframe, "")
+        return DecisionBasis(config, self.account, self.calendar, version)
+
     def reader(self, symbol: str, timeframe: str) -> SeriesReader:
-        "A series' reader, warm, put away or new."
-        world, key = self.configs[symbol], (symbol, timeframe)
-        kept = self.readers.get(key)
-        if kept is None or kept.world.reader_name != world.reader_name:
-            file = self.states and self.states / self.provider_name / symbol / timeframe / f"{world.reader_name}.npz"
-            self.readers[key] = kept = SeriesReader(world, timeframe, file)
-        kept.world = world
-        return kept
+        "A series' reader: warm, saved or new."
+        config, key = self.configs[symbol], (symbol, timeframe)
+        reader = self.readers.get(key)
+        if reader is None or reader.config.reader_hash != config.reader_hash:
+            file = self.states and self.states / self.provider_name / symbol / timeframe / f"{config.reader_hash}.npz"
+            self.readers[key] = reader = SeriesReader(config, timeframe, file)
+        reader.config = config
+        return reader
 
     @property
     def policy_hash(self) -> str:
         "Of the policy in force; all symbols share it."
         return next(iter(self.configs.values())).policy.hash()
 
-    def unread(self, reader: SeriesReader, symbol: str, seen: pd.Timestamp | None = None) -> tuple[pd.DataFrame, int]:
+    def unread_bars(
+        self, reader: SeriesReader, symbol: str, fetched_by: pd.Timestamp | None = None
+    ) -> tuple[pd.DataFrame, int]:
         "The candles a reader has not read of those fetched by a moment, and how many there are with those it has."
         key = (self.provider_name, symbol, reader.timeframe)
         since = pd.Timestamp(reader.last_ns + 1, tz="UTC") if reader.n else None
-        return self.history.bars(*key, since, as_of=seen), self.history.manifest(*key)["n"]
+        return self.history.bars(*key, since, as_of=fetched_by), self.history.manifest(*key)["n"]
 
     def reading(self, symbol: str, timeframe: str) -> Reading:
         "A series as it was read; read anew where another process had read it."
         reader = self.reader(symbol, timeframe)
-        bars, n = self.unread(reader, symbol)
+        bars, n = self.unread_bars(reader, symbol)
         if reader.n + len(bars) != n:
             reader.restart()
-            bars, _ = self.unread(reader, symbol)
+            bars, _ = self.unread_bars(reader, symbol)
         reader.extend(bars)
         return reader.reading
 
@@ -86,41 +113,38 @@ def open_workspace(
     provider: str = "files",  # conf's name of a source of candles
     symbols: Iterable[str] = (),  # none: every symbol of conf
     source: Provider | None = None,  # the provider itself, where the caller made it
-    offline: bool = False,  # nothing is fetched: what is kept is all there is
+    offline: bool = False,  # nothing is fetched: the history is all there is
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-    apart: bool = False,  # a store of its own: for tapes that are played, not lived
+    isolated: bool = False,  # a store of its own: for recorded tapes
 ) -> Workspace:
     "What a scan of an environment works with."
-    root, known = paths.root(), load_decision_configs(env, symbols)
+    root, configs = paths.root(), load_decision_configs(env, symbols)
     if source is None and not offline:
-        source = (
-            feeds.FeedRouter(env, clock=clock)
-            if provider == "feeds"
-            else feeds.provider_by_name(provider, env, clock=clock)
-        )
+        source = _provider(provider, env, clock)
     name = source.name if source else provider
-    kept = root / "data" / "07_model_output" / "played" / name
-    store = Store(_sqlite(kept / "store.db")) if apart else Store(env=env)
+    folder = root / "data" / "07_model_output" / "played" / name
+    store = Store(_sqlite(folder / "store.db")) if isolated else Store(env=env)
     if store.revision() is None:
         store.upgrade()
-    journal = ScanJournal(kept / "scans.db" if apart else journal_of(env))
-    states = root / "data" / "03_primary" / "readers"
-    policy = next(iter(known.values())).policy
-    heard = None
-    if any(w.use != "none" for w in known.values()):
-        heard = sentiment(load_config(env).globals["headlines"], root)
+    if isolated and (folder / "scans.db").exists():
+        legacy.import_scans(store, folder / "scans.db")
+    if not isolated:
+        legacy.import_files(store, env)
+    headlines = None
+    if any(c.model_use != "none" for c in configs.values()):
+        headlines = sentiment(load_config(env).globals["headlines"], root)
+    rules = load_fill_rules(env, next(iter(configs.values())).policy)
     return Workspace(
-        source,
-        name,
-        feeds.history(env),
-        store,
-        journal,
-        known,
-        load_fill_rules(env, policy),
-        clock,
-        states,
-        headlines=heard,
-    )
+        source, name, feeds.history(env), store, configs, load_account(env), load_calendar(env), rules, clock,
+        root / "data" / "03_primary" / "readers", headlines, champion_versions(configs),
+    )  # fmt: skip
+
+
+def _provider(name: str, env: str | None, clock: Callable[[], datetime]) -> Provider:
+    "A source of conf, or the router over all of them."
+    if name == "feeds":
+        return feeds.FeedRouter(env, clock=clock)
+    return feeds.provider_by_name(name, env, clock=clock)
 
 
 def _sqlite(file: Path) -> str:
@@ -130,16 +154,16 @@ def _sqlite(file: Path) -> str:
 
 
 def slot_time(slot: str) -> pd.Timestamp | None:  # UTC
-    "The moment a slot is named by, where it is."
+    "The moment a slot is named by; None where its name holds none."
     try:
         return pd.Timestamp(datetime.strptime(slot.partition("_")[0], "%Y%m%dT%H%M%z"))
     except ValueError:
         return None
 
 
-def split_words(said: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     "Words of a report's parameter: 'EURUSD, XAUUSD'."
-    return [word.strip() for word in said.split(",") if word.strip()]
+    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def update_history(
@@ -147,28 +171,28 @@ def update_history(
     symbol: str,
     timeframe: str,
     now: datetime,
-) -> tuple[pd.Timestamp, str]:  # by when everything kept had been fetched; what went wrong, or nothing
+) -> tuple[pd.Timestamp, str]:  # by when everything in the history had been fetched; the problem, or ""
     "Bring the history of a series up to the last closed candle."
-    kept, step = workspace.history.manifest(workspace.provider_name, symbol, timeframe), bar_length(timeframe)
-    seen = pd.Timestamp(now).as_unit("ns")
-    if kept["n"]:  # a clock that was set back must not make candles unseen again
-        seen = max(seen, pd.Timestamp(kept["fetched_at"]))
+    stored, step = workspace.history.manifest(workspace.provider_name, symbol, timeframe), bar_length(timeframe)
+    fetched_by = pd.Timestamp(now).as_unit("ns")
+    if stored["n"]:  # a clock that was set back must not make candles unseen again
+        fetched_by = max(fetched_by, pd.Timestamp(stored["fetched_at"]))
     if workspace.provider is None:
-        return seen, ""
+        return fetched_by, ""
     try:
-        if not kept["n"]:
+        if not stored["n"]:
             bars = workspace.provider.latest(symbol, timeframe, workspace.first_bars)
         else:
-            following = pd.Timestamp(kept["last"]) + min(step, pd.Timedelta(hours=1))
+            following = pd.Timestamp(stored["last"]) + min(step, pd.Timedelta(hours=1))
             if following + step > pd.Timestamp(now):
-                return seen, ""
+                return fetched_by, ""
             bars = workspace.provider.history(symbol, timeframe, following)
-        workspace.history.merge(workspace.provider_name, symbol, timeframe, bars, seen)
+        workspace.history.merge(workspace.provider_name, symbol, timeframe, bars, fetched_by)
     except ProviderDown as error:
-        return seen, f"provider down: {error}"
+        return fetched_by, f"provider down: {error}"
     except (BadBars, BadConfig) as error:
-        return seen, f"provider refused: {error}"
-    return seen, ""
+        return fetched_by, f"provider refused: {error}"
+    return fetched_by, ""
 
 
 def spread_of(workspace: Workspace, symbol: str) -> float:  # price

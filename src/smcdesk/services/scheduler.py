@@ -13,10 +13,11 @@ from typing import Any
 
 from smcdesk.project import paths
 from smcdesk.reports import runner
-from smcdesk.schedule import slot_log, timetable
+from smcdesk.schedule import timetable
 from smcdesk.schedule.runner import Done, run_due, run_one
 from smcdesk.schedule.slot_log import SlotLog
 from smcdesk.schedule.timetable import Job, Slot
+from smcdesk.store import Store, legacy
 from smclab.candles import BadConfig, nearest
 
 _STAMP = re.compile(r"^(\d{8}T\d{4}Z)_(.+)\.(ipynb|html|json)$")
@@ -41,7 +42,11 @@ class Scheduler:
         self._known = runner.reports(self.root)
         for name, job in self.schedule.jobs.items():
             self._check(name, job)
-        self.book = SlotLog(slot_log.book_path(env))
+        self.store = Store(env=env)
+        if self.store.revision() is None:
+            self.store.upgrade()
+        legacy.import_files(self.store, env)
+        self.book = SlotLog(self.store)
         self._stop = threading.Event()
 
     def _check(self, name: str, job: Job) -> None:
@@ -70,7 +75,6 @@ class Scheduler:
         "Put a message about a failed slot into the outbox; it goes when the outbox is delivered."
         from smcdesk.notifications import messages
         from smcdesk.notifications.outbox import enqueue
-        from smcdesk.store import Store
 
         when = int(slot.due.timestamp()) * 1_000_000_000
         with Store(env=job.env or self.env) as store:

@@ -1,18 +1,51 @@
-"""Which bars were looked at, when and in which world: written down before anything is decided."""
+"""The scan journal: which bars scans looked at, when, and by what, written down before anything is decided."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
-from pathlib import Path
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from smcdesk.project import paths
-from smcdesk.project.sqlite import transaction
+from sqlalchemy import and_, bindparam, delete, func, select, tuple_, update
+
+from smcdesk.store.models import AccountRow, CalendarRow, DecisionConfigRow, ScanEntryRow, ScanProblemRow
+from smcdesk.store.store import Store, insert_new
 from smclab.decision import Decision
+
+ENTRIES, PROBLEMS = ScanEntryRow.__table__, ScanProblemRow.__table__
+CONTENTS = {  # what entries name by a hash: column -> table
+    "config_hash": DecisionConfigRow.__table__, "account_hash": AccountRow.__table__,
+    "calendar_hash": CalendarRow.__table__,
+}  # fmt: skip
+KEY = ("series", "policy_hash", "time")
+
+
+@dataclass(frozen=True)
+class ScanEntry:
+    "One bar that a scan looked at; `decisions_n` and `decisions_hash` are None until it is decided."
+
+    series: str  # provider/symbol/timeframe
+    policy_hash: str
+    time: int  # open label of the bar, ns UTC
+    config_hash: str
+    account_hash: str
+    calendar_hash: str | None  # None: there was no calendar
+    model_version: str | None  # of the champion asked; "": there was none; None: conf asks for none
+    slot: str
+    decided_at: int  # the clock of the decision, ns UTC
+    fetched_by: int  # candles fetched later were not seen, ns UTC
+    spread_price: float
+    decisions_n: int | None = None
+    decisions_hash: str | None = None
+
+    def closed(self, decisions: tuple[Decision, ...]) -> ScanEntry:
+        "The entry with what was decided."
+        return replace(self, decisions_n=len(decisions), decisions_hash=decisions_hash(decisions))
+
+
+COLUMNS = [ENTRIES.c[f.name] for f in fields(ScanEntry)]
 
 
 def series(provider: str, symbol: str, timeframe: str) -> str:
@@ -20,102 +53,10 @@ def series(provider: str, symbol: str, timeframe: str) -> str:
     return f"{provider}/{symbol}/{timeframe}"
 
 
-_TABLES = """
-CREATE TABLE IF NOT EXISTS worlds (name TEXT PRIMARY KEY, content TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS looks (
-    series TEXT NOT NULL, policy TEXT NOT NULL, bar_ns INTEGER NOT NULL, world TEXT NOT NULL REFERENCES worlds,
-    slot TEXT NOT NULL, now_ns INTEGER NOT NULL, seen_ns INTEGER NOT NULL, spread_price REAL NOT NULL,
-    decided INTEGER, digest TEXT,
-    PRIMARY KEY (series, policy, bar_ns)
-);
-CREATE INDEX IF NOT EXISTS looks_slot ON looks (slot);
-CREATE TABLE IF NOT EXISTS scans (
-    slot TEXT NOT NULL, series TEXT NOT NULL, now_ns INTEGER NOT NULL, said TEXT NOT NULL, PRIMARY KEY (slot, series)
-);
-"""
-LOOK = ("series", "policy", "bar_ns", "world", "slot", "now_ns", "seen_ns", "spread_price", "decided", "digest")
-
-
-class ScanJournal:
-    "One line per bar that was looked at, also when nothing happened: by which clock, in which world."
-
-    def __init__(self, path: Path):
-        self.path = Path(path)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self._open() as c:
-            c.executescript(_TABLES)
-
-    def _open(self) -> AbstractContextManager[sqlite3.Connection]:
-        return transaction(self.path)
-
-    def begin(self, looks: list[dict[str, Any]], used: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-        "Write down that bars are looked at; what was written before stands. The lines as they stand."
-        with self._open() as c:
-            content = [(name, json.dumps(values, sort_keys=True)) for name, values in used.items()]
-            c.executemany("INSERT INTO worlds VALUES (?, ?) ON CONFLICT DO NOTHING", content)
-            marks = f"({', '.join('?' * len(LOOK))})"
-            rows = [tuple(look.get(k) for k in LOOK) for look in looks]
-            c.executemany(f"INSERT INTO looks VALUES {marks} ON CONFLICT DO NOTHING", rows)
-            query = f"SELECT {', '.join(LOOK)} FROM looks WHERE series = ? AND policy = ? AND bar_ns = ?"
-            return [dict(zip(LOOK, c.execute(query, row[:3]).fetchone(), strict=True)) for row in rows]
-
-    def done(self, looks: list[dict[str, Any]]) -> None:
-        "Write down how many decisions each bar had, and their fingerprint."
-        with self._open() as c:
-            change = "UPDATE looks SET decided = ?, digest = ? WHERE series = ? AND policy = ? AND bar_ns = ?"
-            c.executemany(change, [tuple(k[n] for n in ("decided", "digest", *LOOK[:3])) for k in looks])
-
-    def say(self, slot: str, now_ns: int, said: Mapping[str, str]) -> None:
-        "What a slot's scan met, by series; the first word stays."
-        with self._open() as c:
-            rows = [(slot, name, now_ns, text) for name, text in said.items()]
-            c.executemany("INSERT INTO scans VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
-
-    def said(self, slot: str) -> dict[str, str]:  # by series
-        "What a slot's scan met."
-        with self._open() as c:
-            return dict(c.execute("SELECT series, said FROM scans WHERE slot = ?", (slot,)))
-
-    def spreads(self, name: str, policy: str, bars_ns: list[int]) -> dict[int, float]:  # by bar, price
-        "The spread some bars of a series were looked at with."
-        marks = ", ".join("?" * len(bars_ns))
-        asked = f"SELECT bar_ns, spread_price FROM looks WHERE series = ? AND policy = ? AND bar_ns IN ({marks})"
-        with self._open() as c:
-            return dict(c.execute(asked, (name, policy, *bars_ns)))
-
-    def forget(self, symbol: str, policy: str) -> int:  # lines gone
-        "Drop the lines of a symbol's series, where their decisions are dropped."
-        with self._open() as c:
-            gone = c.execute("DELETE FROM looks WHERE series LIKE ? AND policy = ?", (f"%/{symbol}/%", policy))
-            return gone.rowcount
-
-    def last(self, name: str, policy: str) -> int | None:  # open label, ns UTC
-        "The newest bar of a series that was decided."
-        asked = "SELECT MAX(bar_ns) FROM looks WHERE series = ? AND policy = ? AND decided IS NOT NULL"
-        with self._open() as c:
-            return c.execute(asked, (name, policy)).fetchone()[0]
-
-    def lasts(self, policy: str) -> dict[str, int]:  # series -> open label, ns UTC
-        "The newest decided bar of every series."
-        asked = "SELECT series, MAX(bar_ns) FROM looks WHERE policy = ? AND decided IS NOT NULL GROUP BY series"
-        with self._open() as c:
-            return dict(c.execute(asked, (policy,)))
-
-    def looks(
-        self, *, since: int | None = None, until: int | None = None, slot: str | None = None
-    ) -> list[dict[str, Any]]:  # in order of series and bar; since and until by the bar's open label, ns UTC
-        "The lines of some bars."
-        asked = f"SELECT {', '.join(LOOK)} FROM looks WHERE bar_ns >= ? AND bar_ns < ? AND (? IS NULL OR slot = ?)"
-        span = (since if since is not None else -(2**62), until if until is not None else 2**62)
-        with self._open() as c:
-            rows = c.execute(f"{asked} ORDER BY series, bar_ns", (*span, slot, slot)).fetchall()
-        return [dict(zip(LOOK, row, strict=True)) for row in rows]
-
-    def world(self, name: str) -> dict[str, Any]:  # what `World.from_dict` takes
-        "The values of a world that was written down."
-        with self._open() as c:
-            (text,) = c.execute("SELECT content FROM worlds WHERE name = ?", (name,)).fetchone()
-        return json.loads(text)
+def content_hash(values: Mapping[str, Any]) -> str:  # 16 hex digits
+    "A fingerprint of plain values, by which the journal finds them again."
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def decisions_hash(decisions: Iterable[Decision]) -> str:  # 16 hex digits
@@ -123,7 +64,101 @@ def decisions_hash(decisions: Iterable[Decision]) -> str:  # 16 hex digits
     return hashlib.sha256("".join(d.hash() for d in decisions).encode()).hexdigest()[:16]
 
 
-def journal_of(env: str | None) -> Path:
-    "Where the scans of an environment write down what they looked at."
-    name = paths.check_env(env) or "base"
-    return paths.root() / "data" / "07_model_output" / f"scans_{name}.db"
+class ScanJournal:
+    "One row per bar that was looked at, also when nothing happened. Within a store's transaction it is part of it."
+
+    def __init__(self, store: Store):
+        self.store = store
+
+    def open_entries(
+        self,
+        entries: Iterable[ScanEntry],
+        contents: Mapping[str, Iterable[Mapping[str, Any]]],  # column of CONTENTS -> what its hashes stand for
+    ) -> list[ScanEntry]:
+        "Write down that bars are looked at; what was written before stands. The entries as they stand."
+        entries, now = list(entries), self.store.now()
+        with self.store.connection(write=True) as c:
+            for column, table in CONTENTS.items():
+                rows = [{column: content_hash(v), "content": dict(v)} for v in contents.get(column, ())]
+                insert_new(c, table, rows, now)
+            insert_new(c, ENTRIES, [asdict(e) for e in entries], now)
+            return self._found(c, [(e.series, e.policy_hash, e.time) for e in entries])
+
+    def close_entries(self, entries: Iterable[ScanEntry]) -> None:
+        "Write down how many decisions each bar had, and their fingerprint."
+        rows = [
+            {f"the_{k}": getattr(e, k) for k in KEY} | {"n": e.decisions_n, "digest": e.decisions_hash} for e in entries
+        ]
+        if not rows:
+            return
+        which = and_(*(ENTRIES.c[k] == bindparam(f"the_{k}") for k in KEY))
+        change = update(ENTRIES).where(which).values(decisions_n=bindparam("n"), decisions_hash=bindparam("digest"))
+        with self.store.connection(write=True) as c:
+            c.execute(change, rows)
+
+    def entries(
+        self,
+        *,
+        since: int | None = None,  # by the bar's open label, ns UTC
+        until: int | None = None,  # not included
+        slot: str | None = None,
+    ) -> list[ScanEntry]:  # in order of series and bar
+        "The entries of some bars."
+        t = ENTRIES.c
+        bounds = [t.time >= since if since is not None else None, t.time < until if until is not None else None]
+        wanted = [x for x in (*bounds, t.slot == slot if slot is not None else None) if x is not None]
+        with self.store.connection() as c:
+            rows = c.execute(select(*COLUMNS).where(*wanted).order_by(t.series, t.time)).mappings().all()
+        return [ScanEntry(**row) for row in rows]
+
+    def content(self, column: str, name: str) -> dict[str, Any]:
+        "The plain values a hash of `CONTENTS` stands for."
+        table = CONTENTS[column]
+        with self.store.connection() as c:
+            return c.execute(select(table.c.content).where(table.c[column] == name)).scalar_one()
+
+    def spreads(self, name: str, policy_hash: str, times: list[int]) -> dict[int, float]:  # by bar, price
+        "The spread some bars of a series were looked at with."
+        t = ENTRIES.c
+        own = (t.series == name, t.policy_hash == policy_hash, t.time.in_(times))
+        with self.store.connection() as c:
+            return dict(c.execute(select(t.time, t.spread_price).where(*own)).all())
+
+    def last_bars(self, policy_hash: str) -> dict[str, int]:  # series -> open label, ns UTC
+        "The newest decided bar of every series."
+        t = ENTRIES.c
+        decided = (t.policy_hash == policy_hash, t.decisions_n.is_not(None))
+        newest = select(t.series, func.max(t.time)).where(*decided).group_by(t.series)
+        with self.store.connection() as c:
+            return dict(c.execute(newest).all())
+
+    def record_problems(self, slot: str, time: int, problems: Mapping[str, str]) -> None:
+        "What a slot's scan met, by series; what was written first stands."
+        rows = [{"slot": slot, "series": name, "time": time, "problem": text} for name, text in problems.items()]
+        with self.store.connection(write=True) as c:
+            insert_new(c, PROBLEMS, rows, self.store.now())
+
+    def problems(self, slot: str) -> dict[str, str]:  # by series
+        "What kept a slot's scan from the newest candles."
+        found = select(PROBLEMS.c.series, PROBLEMS.c.problem).where(PROBLEMS.c.slot == slot)
+        with self.store.connection() as c:
+            return dict(c.execute(found).all())
+
+    def forget(self, symbol: str, policy_hash: str) -> int:  # rows gone
+        "Drop the entries of a symbol's series, where their decisions are dropped."
+        t = ENTRIES.c
+        with self.store.connection(write=True) as c:
+            names = c.execute(select(t.series).where(t.policy_hash == policy_hash).distinct()).scalars()
+            own = [name for name in names if name.split("/")[1:-1] == symbol.split("/")]
+            return c.execute(delete(ENTRIES).where(t.policy_hash == policy_hash, t.series.in_(own))).rowcount
+
+    def _found(self, connection, keys: list[tuple[str, str, int]]) -> list[ScanEntry]:
+        "The entries of some keys, in their order."
+        found: dict[tuple, ScanEntry] = {}
+        for start in range(0, len(keys), 300):
+            some = keys[start : start + 300]
+            wanted = tuple_(*(ENTRIES.c[k] for k in KEY)).in_(some)
+            for row in connection.execute(select(*COLUMNS).where(wanted)).mappings():
+                entry = ScanEntry(**row)
+                found[entry.series, entry.policy_hash, entry.time] = entry
+        return [found[key] for key in keys]

@@ -24,6 +24,7 @@ ENTRY_TYPES = ("market", "limit")
 STATUSES = ("new", "amended", "cancelled")
 MESSAGE_KINDS = ("signal", "failure", "digest", "quality")
 DELIVERIES = ("queued", "sent", "failed", "expired")
+SLOT_STATUSES = ("running", "ok", "failed", "skipped")
 
 
 class Nanoseconds(TypeDecorator):
@@ -283,3 +284,95 @@ class DeliveryRow(Base):
     holds_channel: Mapped[bool]  # whether the whole channel waits until then
     sent_at: Mapped[Ns | None]
     error: Mapped[str]  # of the newest attempt, one line; "" when there was none
+
+
+class DecisionConfigRow(Base):
+    "What decisions hang on that does not change from bar to bar; found again by its hash."
+
+    __tablename__ = "decision_configs"
+
+    config_hash: Mapped[str] = mapped_column(primary_key=True)  # of `content`
+    content: Mapped[dict]
+    recorded_at: Mapped[Ns]
+
+
+class AccountRow(Base):
+    "An account as decisions saw it."
+
+    __tablename__ = "account_snapshots"
+
+    account_hash: Mapped[str] = mapped_column(primary_key=True)  # of `content`
+    content: Mapped[dict]
+    recorded_at: Mapped[Ns]
+
+
+class CalendarRow(Base):
+    "An economic calendar as decisions saw it."
+
+    __tablename__ = "news_calendars"
+
+    calendar_hash: Mapped[str] = mapped_column(primary_key=True)  # of `content`
+    content: Mapped[dict]
+    recorded_at: Mapped[Ns]
+
+
+class ScanEntryRow(Base):
+    "One bar that a scan looked at, written before it is decided; how many decisions it had is filled in with these."
+
+    __tablename__ = "scan_entries"
+    __table_args__ = (
+        CheckConstraint("(decisions_n IS NULL) = (decisions_hash IS NULL)", name="decided_has_its_hash"),
+        Index(None, "slot"),
+        Index(None, "policy_hash", "time"),
+    )
+
+    series: Mapped[str] = mapped_column(primary_key=True)  # provider/symbol/timeframe
+    policy_hash: Mapped[str] = mapped_column(primary_key=True)
+    time: Mapped[Ns] = mapped_column(primary_key=True)  # open label of the bar
+    config_hash: Mapped[str] = mapped_column(ForeignKey("decision_configs.config_hash"))
+    account_hash: Mapped[str] = mapped_column(ForeignKey("account_snapshots.account_hash"))
+    calendar_hash: Mapped[str | None] = mapped_column(ForeignKey("news_calendars.calendar_hash"))
+    model_version: Mapped[str | None]  # of the champion asked; "" where there was none; None where conf asks for none
+    slot: Mapped[str]  # of the scan that looked first
+    decided_at: Mapped[Ns]  # the clock of the decision
+    fetched_by: Mapped[Ns]  # candles fetched later were not seen
+    spread_price: Mapped[float]
+    decisions_n: Mapped[int | None]  # None: not decided yet
+    decisions_hash: Mapped[str | None]  # of their hashes, in order
+    recorded_at: Mapped[Ns]
+
+
+class ScanProblemRow(Base):
+    "What kept a slot's scan from the newest candles of a series."
+
+    __tablename__ = "scan_problems"
+
+    slot: Mapped[str] = mapped_column(primary_key=True)
+    series: Mapped[str] = mapped_column(primary_key=True)
+    time: Mapped[Ns]  # the clock of the scan
+    problem: Mapped[str]
+    recorded_at: Mapped[Ns]
+
+
+class SlotRow(Base):
+    "One slot of the timetable: begun, ended, skipped."
+
+    __tablename__ = "slots"
+    __table_args__ = (_one_of("status", SLOT_STATUSES), Index(None, "time"))
+
+    job: Mapped[str] = mapped_column(primary_key=True)
+    time: Mapped[Ns] = mapped_column(primary_key=True)  # names the slot
+    status: Mapped[str] = _word(SLOT_STATUSES)
+    reason: Mapped[str]  # "" where nothing is to be said
+    tries: Mapped[int]
+    started_at: Mapped[Ns]
+    ended_at: Mapped[Ns | None]
+
+
+class JobRow(Base):
+    "Until when the slots of a job are settled."
+
+    __tablename__ = "jobs"
+
+    job: Mapped[str] = mapped_column(primary_key=True)
+    settled_until: Mapped[Ns]

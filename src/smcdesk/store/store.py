@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -131,6 +132,37 @@ class Store:
             cure = "run smcdesk store upgrade, or Store.upgrade(), once"
             raise BadConfig(f"the store {engines.shown(self.url)} {what}: {cure}")
         self._ready = True
+
+    def now(self) -> int:  # ns UTC
+        "The moment by the store's clock, for recorded_at."
+        return self._clock()
+
+    @contextmanager
+    def hold(self, name: str) -> Iterator[bool]:  # False: another process holds it
+        "Hold a lock of the database by its name, without waiting for it."
+        if not engines.is_sqlite(self.url):
+            number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+            with engines.translate_errors(self.url), self._engine.connect() as c:
+                mine = c.exec_driver_sql(f"SELECT pg_try_advisory_lock({number})").scalar_one()
+                c.commit()
+                try:
+                    yield mine
+                finally:
+                    if mine:
+                        c.exec_driver_sql(f"SELECT pg_advisory_unlock({number})")
+                        c.commit()
+            return
+        file = Path(self.url.database)
+        lock = FileLock(file.with_name(f".{file.name}.{name}.lock"))
+        try:
+            lock.acquire(timeout=0)
+        except LockTimeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
 
     # --- transactions ---
 
@@ -273,15 +305,7 @@ class Store:
 
     def _insert(self, connection: Connection, table: Table, rows: list[dict], stamped: bool = True) -> list[tuple]:
         "Insert rows whose key is not there yet; the keys of those that were not."
-        if not rows:
-            return []
-        key = _key(table)
-        insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
-        insert = insert.on_conflict_do_nothing(index_elements=key).returning(*(table.c[k] for k in key))
-        if stamped:
-            now = self._clock()
-            rows = [{**row, "recorded_at": now} for row in rows]
-        return [tuple(row) for row in connection.execute(insert, rows)]
+        return insert_new(connection, table, rows, self._clock() if stamped else None)
 
     def _stored(self, connection: Connection, table: Table, rows: list[dict], columns: tuple[str, ...]) -> dict:
         "The stored rows with the keys of `rows`, by key."
@@ -512,3 +536,20 @@ def _is_new_outcome(row: Mapping[str, Any], stored: Mapping[str, Any] | None) ->
     if known != told:
         raise contradiction(f"the outcome of {which}", known, told, "Find out which is true; a known outcome stays.")
     return False
+
+
+def insert_new(
+    connection: Connection,
+    table: Table,
+    rows: list[dict[str, Any]],
+    recorded_at: int | None = None,  # ns UTC; None: the table has no such column
+) -> list[tuple]:  # the keys of those that were new
+    "Insert rows whose key is not there yet."
+    if not rows:
+        return []
+    key = _key(table)
+    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+    insert = insert.on_conflict_do_nothing(index_elements=key).returning(*(table.c[k] for k in key))
+    if recorded_at is not None:
+        rows = [{**row, "recorded_at": recorded_at} for row in rows]
+    return [tuple(row) for row in connection.execute(insert, rows)]

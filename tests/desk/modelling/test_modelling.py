@@ -11,12 +11,14 @@ from virtual import made_up_model
 from smcdesk.project.config import load_config
 from smclab.audit import audit, changed_by_cut
 from smclab.candles import BadConfig
+from smclab.classifier import KINDS
 from smclab.decision import decide, decide_all
 from smclab.features import features
 from smclab.gates import Context
 from smclab.instruments import instrument
-from smclab.learner import KINDS, SELECTED, ModelConfig, Promotion, fit, promotion
-from smclab.reading import read
+from smclab.learner import SELECTED, ModelConfig, fit
+from smclab.promotion import Promotion, promotion
+from smclab.reader import read
 from smclab.regime import RegimeConfig, hmm_regimes, regimes
 from smclab.risk import REGIMES, Account, Policy, preset
 from smclab.setups import SetupConfig, candidates

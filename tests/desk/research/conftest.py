@@ -12,7 +12,7 @@ from smcdesk.research import tape as research_tape
 from smclab.execution import Costs
 from smclab.gates import Context
 from smclab.instruments import instrument
-from smclab.reading import read
+from smclab.reader import read
 from smclab.risk import Account
 from smclab.setups import candidates, warmup_bars
 from smclab.tapes import market

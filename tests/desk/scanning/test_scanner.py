@@ -10,9 +10,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from kedro.io import DatasetError
-from virtual import SYMBOL, Clock, House, made_up_model, moment, tape
+from smclab.reader import Reader, read
+from virtual import SYMBOL, Clock, House, moment, synthetic_model, tape
 
-from smcdesk.decisions.config import DecisionConfig, load_decision_configs
+from smcdesk.decisions.config import (
+    AccountSnapshot,
+    CalendarSnapshot,
+    DecisionConfig,
+    load_account,
+    load_decision_configs,
+)
 from smcdesk.decisions.series import SeriesReader
 from smcdesk.marketdata.quality import verdicts
 from smcdesk.modelling import registry
@@ -21,10 +28,10 @@ from smcdesk.reports import daily_digest
 from smcdesk.scanning import alerts, outcomes, scanner
 from smcdesk.scanning.parity_review import review
 from smcdesk.store import engine
+from smcdesk.store.journal import ScanJournal
 from smclab.candles import BadConfig
 from smclab.features import features
 from smclab.news import NewsCalendar
-from smclab.reading import Reader, read
 from smclab.setups import candidates, evaluations_at
 
 FOREVER = (0, 2**62)
@@ -57,14 +64,14 @@ def played(bars, tmp_path_factory):
     for k in range(40):
         workspace = desks.workspace() if k in (14, 27) else workspace
         found.append(look(desks, workspace, k, ("15m", "1h")))
-    outcomes.outcomes(workspace, [SYMBOL], ["15m", "1h"])
+    outcomes.fill_outcomes(workspace, [SYMBOL], ["15m", "1h"])
     return desks, workspace, found
 
 
 def test_scan_of_a_tape_with_restarts_decides_what_its_replay_decides(played):
     _, workspace, found = played
     again = review(workspace, *FOREVER)
-    assert (again.looks_n, len(again.explained)) == (51, 0) and again.decisions_n > 100
+    assert (again.bars_n, len(again.late_bars)) == (51, 0) and again.decisions_n > 100
     assert again.defects.empty, again.defects.to_string()
     assert sum(len(s.decisions) for s in found) == again.decisions_n
     assert "live and replay are equal" in again.sentence
@@ -72,13 +79,13 @@ def test_scan_of_a_tape_with_restarts_decides_what_its_replay_decides(played):
 
 def test_scan_asked_again_in_its_slot_changes_nothing(played):
     desks, workspace, found = played
-    before = [workspace.store.counts(), len(workspace.store.signals()), workspace.journal.looks()]
+    before = [workspace.store.counts(), len(workspace.store.signals()), workspace.journal.entries()]
     desks.clock.true += timedelta(minutes=3)
     for warm in (workspace, desks.workspace()):
         again = scanner.scan(warm, [SYMBOL], ["15m", "1h"], "slot39")
         assert again.decisions == found[-1].decisions and again.now == found[-1].now
         pd.testing.assert_frame_equal(again.new, found[-1].new)
-    assert [workspace.store.counts(), len(workspace.store.signals()), workspace.journal.looks()] == before
+    assert [workspace.store.counts(), len(workspace.store.signals()), workspace.journal.entries()] == before
 
 
 def test_scan_labels_each_setup_once_and_signals_hold_until_they_expire(played):
@@ -109,9 +116,9 @@ def test_review_of_a_reader_that_began_later_lists_the_differences(bars, tmp_pat
 
 
 def _slid(reader, kind):
-    made = kind(reader.world, reader.timeframe)
-    made.extend(reader.reading.bars)
-    return made
+    slid = kind(reader.config, reader.timeframe)
+    slid.extend(reader.reading.bars)
+    return slid
 
 
 def test_review_of_a_decision_that_was_changed_names_it(played):
@@ -134,12 +141,12 @@ def test_scan_after_the_provider_was_down_refuses_the_candles_that_are_old_by_th
     for k in range(20):
         desks.provider.down = 6 <= k < 14
         found = look(desks, workspace, k)
-        assert ("line is dead" in found.series["met"][0]) == desks.provider.down
+        assert ("line is dead" in found.series["problem"][0]) == desks.provider.down
         assert desks.provider.down == (not found.series["bars_n"][0])
     late = [d for d in workspace.store.decisions() if d.verdicts[0].evidence["bars_late"] > 3]
     assert late and all(d.outcome != "live" and "late" in d.verdicts[0].reason for d in late)
     again = review(workspace, *FOREVER)
-    assert again.looks_n == 20 and again.defects.empty
+    assert again.bars_n == 20 and again.defects.empty
 
 
 def test_scan_of_a_hole_that_is_filled_later_reads_the_tape_anew_and_says_so(bars, tmp_path):
@@ -153,32 +160,34 @@ def test_scan_of_a_hole_that_is_filled_later_reads_the_tape_anew_and_says_so(bar
             workspace.history.merge("recorded", SYMBOL, "15m", missing, desks.clock.true - timedelta(seconds=1))
         scanner.scan(workspace, [SYMBOL], ["15m"], f"slot{k}")
     again = review(workspace, *FOREVER)
-    assert again.looks_n == 11 and again.decisions_n and again.defects.empty, again.defects.to_string()
-    assert len(again.explained) == 3 and "later bar was decided" in again.explained["what"][0]
+    assert again.bars_n == 11 and again.decisions_n and again.defects.empty, again.defects.to_string()
+    assert len(again.late_bars) == 3 and "later bar was decided" in again.late_bars["what"][0]
 
 
 def _first_with_decisions(bars) -> int:
     "The first candle after the start that has candidates."
-    world = load_decision_configs("test")["MADEUP"]
-    reader = Reader(world.config, instrument=world.instrument, timeframes=world.above, timeframe="15m")
+    config = load_decision_configs("test")["MADEUP"]
+    reader = Reader(config.reader, instrument=config.instrument, timeframes=config.timeframes, timeframe="15m")
     reader.extend(bars.iloc[START - 1499 : START + 1])
     for k in range(1, 90):
         reader.extend(bars.iloc[[START + k]])
-        if len(evaluations_at(reader.now(), world.instrument, world.setups)["time"]) > 1:
+        if len(evaluations_at(reader.now(), config.instrument, config.setups)["time"]) > 1:
             return k
     raise AssertionError("this tape has no candidates after its start")
 
 
-@pytest.mark.parametrize("where", ["before the store", "after the store"])
+@pytest.mark.parametrize("where", ["before the store", "in the store"])
 def test_scan_that_was_killed_is_finished_by_the_clock_of_its_first_look(bars, desks, monkeypatch, where):
     last = _first_with_decisions(bars)
     workspace = desks.workspace()
     look(desks, workspace, last - 1)
     with monkeypatch.context() as patch:
-        target, name = (workspace.journal, "done") if where == "after the store" else (workspace.store, "transaction")
+        inside = where == "in the store"
+        target, name = (ScanJournal, "close_entries") if inside else (workspace.store, "transaction")
         patch.setattr(target, name, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             look(desks, workspace, last)
+    assert not [d for d in workspace.store.decisions() if d.time == workspace.journal.entries()[-1].time]
     first = workspace.clock()
     found = look(desks, desks.workspace(), last, after_s=700, slot=f"slot{last}")
     assert found.decisions and found.now == pd.Timestamp(first)
@@ -186,7 +195,9 @@ def test_scan_that_was_killed_is_finished_by_the_clock_of_its_first_look(bars, d
     assert review(desks.workspace(), *FOREVER).defects.empty
 
 
-@pytest.mark.parametrize("place", ["smcdesk.marketdata.history.atomic_file", "smcdesk.store.journal.ScanJournal.begin"])
+@pytest.mark.parametrize(
+    "place", ["smcdesk.marketdata.history.atomic_file", "smcdesk.store.journal.ScanJournal.open_entries"]
+)
 def test_scan_on_a_full_disk_fails_and_the_next_one_makes_up_for_it(desks, monkeypatch, place):
     workspace = desks.workspace()
     look(desks, workspace, 0)
@@ -197,7 +208,7 @@ def test_scan_on_a_full_disk_fails_and_the_next_one_makes_up_for_it(desks, monke
     look(desks, workspace, 1, after_s=70)
     look(desks, workspace, 2)
     again = review(workspace, *FOREVER)
-    assert again.looks_n == 3 and again.defects.empty
+    assert again.bars_n == 3 and again.defects.empty
 
 
 def test_lane_put_away_and_taken_up_decides_what_one_that_stayed_decides(bars, desks):
@@ -205,7 +216,7 @@ def test_lane_put_away_and_taken_up_decides_what_one_that_stayed_decides(bars, d
     look(desks, workspace, 0)
     reader = workspace.reader(SYMBOL, "15m")
     reader.save(every=1)
-    assert reader.file.exists()
+    assert list(reader.file.parent.iterdir()) == [reader.file]
     fresh = desks.workspace()
     taken = fresh.reader(SYMBOL, "15m")
     assert taken.n == reader.n == 1500
@@ -217,25 +228,29 @@ def test_lane_put_away_and_taken_up_decides_what_one_that_stayed_decides(bars, d
 
 
 def test_quality_of_a_lane_is_that_of_the_whole_tape(bars):
-    world = load_decision_configs("test")["MADEUP"]
+    config = load_decision_configs("test")["MADEUP"]
     rng = np.random.default_rng(5)
     holed = bars.drop(bars.index[np.sort(rng.choice(np.arange(100, 2600), 40, replace=False))])
     holed.iloc[2000:2020, :4] = holed["close"].iloc[1999]
-    known = verdicts(holed, world.instrument, "15m")
-    assert known.nunique() > 1
-    reader = SeriesReader(replace(world, above=()), "15m")
+    whole = verdicts(holed, config.instrument, "15m")
+    assert whole.nunique() > 1
+    reader = SeriesReader(replace(config, timeframes=()), "15m")
     for n in (50, 700, 1500, 1990, 2005, 2040, 2500, len(holed)):
         reader.extend(holed.iloc[reader.n : n])
-        assert reader.data_quality() == known.iloc[n - 1], n
+        assert reader.data_quality() == whole.iloc[n - 1], n
 
 
-def test_world_written_down_is_the_same_world(house):
-    world = load_decision_configs("test")["MADEUP"]
+def test_what_a_decision_hangs_on_is_written_down_and_parsed(house):
+    config, account = load_decision_configs("test")["MADEUP"], load_account("test")
     news = NewsCalendar((10**18, 10**18 + 5), ("USD", "EUR"), ("NFP", "CPI"), 10**18 - 9, 10**18 + 9, 10**18)
-    for one in (world, replace(world, news=news)):
-        again = DecisionConfig.from_dict(one.to_dict())
-        assert again == one and again.name == one.name
-    assert world.name != replace(world, news=news).name
+    again = DecisionConfig.from_dict(config.to_dict())
+    assert again == config and again.config_hash == config.config_hash and config.to_dict()["format"] == 2
+    assert replace(config, model_use="champion").config_hash != config.config_hash
+    richer = AccountSnapshot(replace(account.account, equity=account.account.equity + 1))
+    assert richer.account_hash != account.account_hash
+    for calendar in (CalendarSnapshot(None), CalendarSnapshot(news)):
+        parsed = CalendarSnapshot.from_dict(calendar.to_dict())
+        assert parsed == calendar and parsed.calendar_hash == calendar.calendar_hash
 
 
 @pytest.mark.parametrize(("age_h", "said"), [(1, "nearest event"), (30, "30.0 h old")])
@@ -246,7 +261,8 @@ def test_scan_with_a_stale_calendar_says_so(bars, tmp_path, age_h, said):
     event = (close + pd.Timedelta(hours=9)).value
     news = {"times": [event], "currencies": ["USD"], "titles": ["NFP"], "covered_from_ns": bars.index[0].value,
             "covered_until_ns": bars.index[-1].value, "fetched_at_ns": fetched}  # fmt: skip
-    desks = House(tmp_path, bars, Clock(moment(2024, 1, 1)), news=news)
+    desks = House(tmp_path, bars, Clock(moment(2024, 1, 1)))
+    desks.calendar = CalendarSnapshot.from_dict(news)
     workspace = desks.workspace()
     look(desks, workspace, k - 1)
     verdict = look(desks, workspace, k, after_s=0).decisions[0].verdicts[3]
@@ -260,7 +276,7 @@ def champion(bars, monkeypatch):
     owner = load_decision_configs("test")[SYMBOL].instrument
     reading = read(bars, instrument=owner)
     found = candidates(reading, owner)
-    model = made_up_model(found, features(reading, found, instrument=owner), bars.index[START - 200])
+    model = synthetic_model(found, features(reading, found, instrument=owner), bars.index[START - 200])
     asked = []
     monkeypatch.setattr(registry, "loaded", lambda name, version: asked.append((name, version)) or models[version])
     models = {"3": registry.Champion("smclab-MADEUP-15m", "3", model)}
@@ -269,7 +285,8 @@ def champion(bars, monkeypatch):
 
 def test_scan_with_a_champion_goes_by_what_it_said_when_the_setup_was_new(bars, tmp_path, champion):
     models, asked = champion
-    desks = House(tmp_path, bars, Clock(moment(2024, 1, 1)), use="champion", champions={"15m": "3"})
+    desks = House(tmp_path, bars, Clock(moment(2024, 1, 1)), model_use="champion")
+    desks.champions = {SYMBOL: {"15m": "3"}}
     workspace, k = desks.workspace(), _first_with_decisions(bars)
     for n in range(k - 1, k + 25):
         workspace = desks.workspace() if n == k + 9 else workspace
@@ -288,7 +305,7 @@ def test_scan_with_a_champion_goes_by_what_it_said_when_the_setup_was_new(bars, 
 
 
 def test_scan_without_the_champion_conf_asks_for_says_so(bars, tmp_path):
-    desks = House(tmp_path, bars, Clock(moment(2024, 1, 1)), use="champion")
+    desks = House(tmp_path, bars, Clock(moment(2024, 1, 1)), model_use="champion")
     workspace, k = desks.workspace(), _first_with_decisions(bars)
     look(desks, workspace, k - 1)
     d = look(desks, workspace, k).decisions[0]
@@ -314,14 +331,15 @@ def test_run_over_what_scans_decided_is_refused_and_nothing_is_forgotten(bars, t
     desks = House(tmp_path, bars, Clock(moment(2024, 1, 1)))
     workspace, k = desks.workspace(), _first_with_decisions(bars)
     look(desks, workspace, k - 1), look(desks, workspace, k)
-    monkeypatch.setattr("smcdesk.store.journal.journal_of", lambda env: workspace.journal.path)
-    made = tuple(d for d in workspace.store.decisions() if d.setup_id)
+    monkeypatch.setenv("SMCDESK_STORE_URL", f"sqlite:///{tmp_path / 'store.db'}")
+    before = workspace.store.counts()
+    decisions = tuple(d for d in workspace.store.decisions() if d.setup_id)
     again = EvaluatedTape(
-        workspace.configs[SYMBOL].instrument, workspace.policy_hash, made, pd.DataFrame(), pd.DataFrame()
+        workspace.configs[SYMBOL].instrument, workspace.policy_hash, decisions, pd.DataFrame(), pd.DataFrame()
     )
     with pytest.raises(DatasetError, match="MADEUP 15m is decided by scans in environment test"):
         DecisionStore(SYMBOL, "test").save(again)
-    assert not (house / "data" / "07_model_output" / "store_test.db").exists()
+    assert workspace.store.counts() == before
 
 
 def test_alert_twice_puts_one_message_into_the_outbox(played):

@@ -16,11 +16,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
-from virtual import moment
+from virtual import moment, slot_log
 
 from smcdesk.__main__ import app
 from smcdesk.schedule import runner
-from smcdesk.schedule.slot_log import SlotLog
 from smcdesk.schedule.timetable import Job, Settled, Slot, due_slots, slots_between, timetable
 from smcdesk.services import scheduler
 from smclab import tapes
@@ -150,11 +149,11 @@ def at(tmp_path):
     plan, runs = timetable({"jobs": {"a": CLOSE.model_dump() | {"retries": 1}}}), Runs()
 
     def wake(hour: int, minute: int = 0, second: int = 30, **how):
-        book = SlotLog(tmp_path / "book.db")
+        book = slot_log(tmp_path / "book.db")
         now = moment(2024, 3, 8, hour, minute, second)
         return runner.run_due(plan, book, lambda: now, runs, failed=runs.failed, **how)
 
-    wake.runs, wake.book = runs, lambda: {f"{e['time']:%H:%M}": e for e in SlotLog(tmp_path / "book.db").entries()}
+    wake.runs, wake.book = runs, lambda: {f"{e['time']:%H:%M}": e for e in slot_log(tmp_path / "book.db").entries()}
     wake(9, 50)
     return wake
 
@@ -225,8 +224,9 @@ def test_wake_told_to_stop_leaves_the_rest_for_later(at):
 
 
 @pytest.fixture
-def keep(house):
-    "A keeper whose clock stands still."
+def keep(house, tmp_path_factory, monkeypatch):
+    "A scheduler whose clock stands still, with a store of its own."
+    monkeypatch.setenv("SMCDESK_STORE_URL", f"sqlite:///{tmp_path_factory.mktemp('store') / 'store.db'}")
     return lambda env="test": scheduler.Scheduler(env, clock=lambda: moment(2024, 3, 8, 10, 0, 30))
 
 
@@ -263,7 +263,6 @@ def test_keeper_once_runs_the_newest_slot_once(keep, monkeypatch):
     monkeypatch.setattr(scheduler.Scheduler, "run", lambda self, name, job, slot: ran.append(slot.name))
     assert keep().once("live_scan").status == "ok" and keep().once("live_scan").reason == "it ran already"
     assert ran == ["20240308T1000Z_live_scan"]
-    keep().book.path.unlink()
 
 
 def test_keeper_prunes_only_its_own_old_results(house, keep):
@@ -297,7 +296,6 @@ def test_keeper_stays_until_it_is_told_to_end_and_finishes_what_it_began(house, 
     (house / "conf" / "test" / "schedule.yml").unlink()
     assert done == ["20240308T1000Z_live_scan"] and [d.status for d in told] == ["ok"]
     assert signal.getsignal(signal.SIGTERM) is before and keeper.book.entries()[-1]["status"] == "ok"
-    keeper.book.path.unlink()
 
 
 def test_install_writes_files_and_switches_nothing_on(house, keep, tmp_path):

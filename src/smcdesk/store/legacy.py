@@ -1,0 +1,88 @@
+"""The scan journal and the slot log of before revision 0004, SQLite files of their own, taken into the store once."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from smcdesk.project import paths
+from smcdesk.store.journal import ScanEntry, ScanJournal, content_hash
+from smcdesk.store.models import JobRow, SlotRow
+from smcdesk.store.store import Store, insert_new
+
+DONE = ".imported"  # what is added to the name of a file that was taken in
+
+
+def import_files(store: Store, env: str | None) -> dict[str, int]:  # file name -> rows that were new
+    "Take in an environment's files, where there are any; each is renamed then, and taken in once."
+    name = paths.check_env(env) or "base"
+    data = paths.root() / "data"
+    files = {
+        data / "07_model_output" / f"scans_{name}.db": import_scans,
+        data / "08_reporting" / f"schedule_{name}.db": import_slots,
+    }
+    return {file.name: take(store, file) for file, take in files.items() if file.exists()}
+
+
+def import_scans(store: Store, file: Path) -> int:  # entries that were new
+    "Take in a scan journal: its entries, the configurations they name, and what their scans met."
+    with closing(sqlite3.connect(file)) as old:
+        old.row_factory = sqlite3.Row
+        worlds = {r["name"]: split_world(json.loads(r["content"])) for r in old.execute("SELECT * FROM worlds")}
+        rows, scans = list(old.execute("SELECT * FROM looks")), list(old.execute("SELECT * FROM scans"))
+    entries = [_entry(row, worlds[row["world"]]) for row in rows]
+    with store.transaction() as one:
+        journal = ScanJournal(one)
+        before = len(journal.entries())
+        parts = [parts for parts, _ in worlds.values()]
+        contents = {
+            column: [p[column] for p in parts if p[column] is not None]
+            for column in ("config_hash", "account_hash", "calendar_hash")
+        }
+        journal.open_entries(entries, contents)
+        journal.close_entries(e for e in entries if e.decisions_n is not None)
+        for row in scans:
+            journal.record_problems(row["slot"], row["now_ns"], {row["series"]: row["said"]})
+        new = len(journal.entries()) - before
+    file.rename(file.with_name(file.name + DONE))
+    return new
+
+
+def import_slots(store: Store, file: Path) -> int:  # slots that were new
+    "Take in a slot log."
+    with closing(sqlite3.connect(file)) as old:
+        slots, jobs = old.execute("SELECT * FROM slots").fetchall(), old.execute("SELECT * FROM jobs").fetchall()
+    names = [c.name for c in SlotRow.__table__.columns]
+    with store.connection(write=True) as c:
+        new = insert_new(c, SlotRow.__table__, [dict(zip(names, row, strict=True)) for row in slots])
+        insert_new(c, JobRow.__table__, [{"job": job, "settled_until": until} for job, until in jobs])
+    file.rename(file.with_name(file.name + DONE))
+    return len(new)
+
+
+def split_world(values: Mapping[str, Any]) -> tuple[dict[str, dict | None], dict[str, str]]:
+    "What was one record (format 1) as its parts by the column that names them, and the champions by timeframe."
+    config = {
+        "format": 2, "instrument": values["instrument"], "policy": values["policy"], "reader": values["config"],
+        "timeframes": values["above"], "setups": values["setups"], "costs": values["costs"],
+        "regime": values["regime"], "model_use": values.get("use", "none"),
+    }  # fmt: skip
+    parts = {"config_hash": config, "account_hash": values["account"], "calendar_hash": values["news"]}
+    return parts, values.get("champions", {})
+
+
+def _entry(row: sqlite3.Row, world: tuple[dict[str, dict | None], dict[str, str]]) -> ScanEntry:
+    "A line of the old journal as an entry."
+    parts, champions = world
+    hashes = {column: None if values is None else content_hash(values) for column, values in parts.items()}
+    used = parts["config_hash"]["model_use"] != "none"
+    version = champions.get(row["series"].split("/")[-1], "") if used else None
+    return ScanEntry(
+        row["series"], row["policy"], row["bar_ns"], **hashes, model_version=version, slot=row["slot"],
+        decided_at=row["now_ns"], fetched_by=row["seen_ns"], spread_price=row["spread_price"],
+        decisions_n=row["decided"], decisions_hash=row["digest"],
+    )  # fmt: skip
