@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from virtual import made_up_model
+from virtual import synthetic_model
 
 from smcdesk.project.config import load_config
 from smclab.audit import audit, changed_by_cut
@@ -250,7 +250,7 @@ def test_scorer_is_honest_about_what_it_was_trained_on(tape):
     reading, found, context = tape
     table = features(reading, found, instrument=context.instrument, regime=context.regimes)
     until = pd.Timestamp(found["known_close"].iloc[len(found) // 2])
-    model = made_up_model(found, table, until)
+    model = synthetic_model(found, table, until)
     score = scorer(Champion("smclab-EURUSD-15m", "1", model), found, table)
     before = found["known_close"] <= until
     for row in found[~before].to_dict("records")[:5]:
@@ -300,7 +300,7 @@ def test_decisions_with_a_champion_go_by_its_percentile_in_bulk_and_at_one_bar(t
     reading, found, context = tape
     table = features(reading, found, instrument=context.instrument, spread_price=0.00008, regime=context.regimes)
     until = pd.Timestamp(found["known_close"].iloc[len(found) // 2])
-    model = made_up_model(found, table, until)
+    model = synthetic_model(found, table, until)
     monkeypatch.setattr(registry, "champion", lambda name: registry.Champion(name, "7", model))
     scored = registry.with_scorer(context, reading, found, 0.00008, "champion", "EURUSD", "15m")
     decided = decide_all(reading, scored, Policy(), setups=ANY)
