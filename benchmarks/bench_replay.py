@@ -20,15 +20,16 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from smclab.reader import read
+from smclab.account import Account
+from smclab.policy import preset
 
 from smcdesk.research.tape import ResearchTape, live_tickets
 from smclab.execution import BACKTRADER_OCO, Costs, intent_table, intents
 from smclab.gates import Context
 from smclab.instruments import instrument
 from smclab.parity import verify
+from smclab.reader import read
 from smclab.replay import reel, replay, sweep
-from smclab.risk import Account, preset
 from smclab.setups import candidates, warmup_bars
 from smclab.tapes import market
 

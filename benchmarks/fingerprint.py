@@ -27,6 +27,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from smclab.account import Account
+from smclab.policy import PRESETS as POLICIES
+from smclab.policy import Policy, preset
 
 from smclab import tapes
 from smclab.candles import BadConfig, check, quality_known, resample
@@ -41,16 +44,14 @@ from smclab.news import NewsCalendar
 from smclab.portfolio import Market, replay_portfolio
 from smclab.reader import Reader
 from smclab.reading import Reading
-from smclab.timeframes import Config
 from smclab.reading import from_bytes as reader_from_bytes
 from smclab.reading import to_bytes as reader_to_bytes
 from smclab.regime import HmmConfig, hmm_regimes, regimes
 from smclab.replay import Ledger, honesty, replay, sweep
-from smclab.risk import PRESETS as POLICIES
-from smclab.risk import Account, Policy, preset
 from smclab.scorecard import by, scorecard
 from smclab.setups import SetupConfig, candidates
 from smclab.stream import Stream
+from smclab.timeframes import Config
 from smclab.walkforward import study
 
 # --- the Lab's names: every call of the library stands in this part ---

@@ -23,7 +23,10 @@ from smclab.replay import (
     _N_EVENT, _N_LEG, _N_WAIT, _SIDE, _SIZE, _STOP, _TICK, _UNITS, _W_UNITS, Ledger, Player, _admit_nb, _advance,
     _day_numbers, _entry_event_nb, _prices, _queue_of, _to_tick_nb,
 )  # fmt: skip
-from .risk import Account, Policy, Position, Ticket, admit, notional, rate
+from .account import Account, notional, Position, rate
+from .policy import Policy
+from .risk import admit
+from .ticket import Ticket
 
 # %% ../../nbs/55_portfolio.ipynb #2898e54c
 @dataclass(frozen=True, eq=False)
@@ -143,7 +146,7 @@ class _Refusal(NamedTuple):
     symbol: str
     intent_id: str
     time: int  # ns
-    reason: str  # a key of risk.REASONS
+    reason: str  # a key of risk.ADMISSION_REASONS
     text: str  # a sentence a trader reads
 
 
@@ -289,7 +292,7 @@ class Portfolio:
 
     @cached_property
     def orders(self) -> pd.DataFrame:
-        "Every order; a refusal by the portfolio has its reason from `risk.REASONS`."
+        "Every order; a refusal by the portfolio has its reason from `risk.ADMISSION_REASONS`."
         return self._all("orders", "time")
 
     @cached_property

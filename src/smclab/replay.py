@@ -23,7 +23,8 @@ from smclab.execution import (
     ENTRY_TYPES, INTENT_DTYPES, STRICT, TRAIL_TYPES, Costs, Rules, check_intents, intent_table,
 )  # fmt: skip
 from .instruments import Instrument
-from .risk import Account, check_currency, units_of
+from .account import Account, check_currency
+from .instruments import units_of
 
 # %% ../../nbs/52_replay.ipynb #5a353160
 # What the kernel remembers between bars: the position, then one block for each leg.

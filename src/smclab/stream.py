@@ -16,7 +16,7 @@ from .candles import BadConfig
 from .decision import Decision, decide, with_spread
 from .gates import Context
 from .reader import Reader
-from .risk import Policy
+from .policy import Policy
 from .setups import SetupConfig, evaluations_at, walk_from_arrays, walk_to_arrays, warmup_bars
 
 # %% ../../nbs/48_stream.ipynb #7a68e290

@@ -6,6 +6,9 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+from smclab.account import Account
+from smclab.policy import Policy, PortfolioGate
+from smclab.ticket import Ticket
 
 from smclab import portfolio, tapes
 from smclab.candles import COLUMNS, BadConfig
@@ -13,7 +16,7 @@ from smclab.execution import BACKTRADER_OCO, STRICT, Costs, Rules, intent_table
 from smclab.instruments import instrument
 from smclab.portfolio import Market, replay_portfolio
 from smclab.replay import replay
-from smclab.risk import Account, Policy, PortfolioGate, Ticket, size
+from smclab.risk import size
 
 PURSE = Account(equity=10_000.0)
 COSTS = Costs(spread_price=0.0001, slippage_price=0.00002, commission_per_unit=0.00003)

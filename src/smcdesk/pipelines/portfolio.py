@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 from kedro.pipeline import Pipeline, node
+from smclab.account import Account
+from smclab.policy import Policy
 
 from smcdesk import figures
 from smcdesk.decisions.inputs import fill_rules
@@ -16,7 +18,6 @@ from smcdesk.research import portfolio
 from smclab.execution import Costs
 from smclab.instruments import Instrument
 from smclab.portfolio import Market, Portfolio, replay_portfolio
-from smclab.risk import Account, Policy
 
 NAME = "portfolio"  # of the namespace, and of the folders its results are in
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 from kedro.pipeline import Pipeline, node
+from smclab.account import Account
+from smclab.policy import Policy
 
 from smcdesk import figures
 from smcdesk.pipelines.decide import decision_nodes
@@ -19,7 +21,6 @@ from smclab.instruments import Instrument
 from smclab.parity import verify
 from smclab.reading import Reading
 from smclab.replay import Ledger, honesty, replay
-from smclab.risk import Account, Policy
 from smclab.scorecard import daily_returns, scorecard
 from smclab.setups import SetupConfig
 

@@ -12,7 +12,7 @@ from smcdesk.pipelines.portfolio import NAME
 from smcdesk.project import logs, paths
 from smcdesk.reports import replay_report
 from smclab.candles import BadConfig
-from smclab.risk import REASONS
+from smclab.risk import ADMISSION_REASONS
 
 SHOWN = ("trades_n", "win_rate_pct", "expectancy_r", "profit_factor", "costs", "costs_r", "pnl")
 
@@ -89,7 +89,7 @@ def refusals(t: PortfolioReport) -> pd.DataFrame:
     "Refusals as a reader wants them."
     if t.refused.empty:
         return pd.DataFrame({"": ["n = 0"]}, index=["nothing was refused"])
-    return t.refused.assign(meaning=t.refused["reason"].map(REASONS)).set_index("symbol").rename_axis(None)
+    return t.refused.assign(meaning=t.refused["reason"].map(ADMISSION_REASONS)).set_index("symbol").rename_axis(None)
 
 
 def summary(t: PortfolioReport) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from smclab.account import Account
+from smclab.policy import REGIMES, Policy, preset
 from virtual import synthetic_model
 
 from smcdesk.project.config import load_config
@@ -20,7 +22,6 @@ from smclab.learner import SELECTED, ModelConfig, fit
 from smclab.promotion import Promotion, promotion
 from smclab.reader import read
 from smclab.regime import RegimeConfig, hmm_regimes, regimes
-from smclab.risk import REGIMES, Account, Policy, preset
 from smclab.setups import SetupConfig, candidates
 from smclab.tapes import market
 

@@ -13,6 +13,7 @@ import threading
 import postgres
 import pytest
 import wire
+from smclab.ticket import Ticket
 from sqlalchemy import select
 from typer.testing import CliRunner
 
@@ -25,7 +26,6 @@ from smcdesk.notifications.telegram import LIMIT, Telegram, split
 from smcdesk.store import Contradiction, Store
 from smclab.candles import BadConfig
 from smclab.decision import Decision
-from smclab.risk import Ticket
 
 T0 = 1_700_000_000_000_000_000
 S = 1_000_000_000

@@ -13,7 +13,7 @@ from smclab.execution import Costs
 from smclab.gates import Context
 from smclab.instruments import instrument
 from smclab.reader import read
-from smclab.risk import Account
+from smclab.account import Account
 from smclab.setups import candidates, warmup_bars
 from smclab.tapes import market
 

@@ -9,7 +9,8 @@ from smcdesk.research import tape as research_tape
 from smclab.decision import decide_all
 from smclab.execution import Rules, intents
 from smclab.replay import replay
-from smclab.risk import Account, Policy
+from smclab.account import Account
+from smclab.policy import Policy
 
 WIDE = {"preset": "v1", "stop_cap": {"instrument_cap": False}}
 GATES = ("news_gate", "killzone_gate", "htf_poi_gate", "strict_sweep", "strict_fvg")
