@@ -219,7 +219,7 @@ def portfolio_equity(portfolio):
     ax.grid(True, axis="y", color=look.grid, lw=0.8)
     ax.set_axisbelow(True)
     ax.yaxis.set_major_formatter(lambda v, _: f"{v:+.3g} %")
-    title = f"One purse for {len(portfolio.ledgers)} symbols, % of the first equity, after costs"
+    title = f"One account for {len(portfolio.ledgers)} symbols, % of the first equity, after costs"
     ax.set_title(title, loc="left", fontsize=11, fontweight="bold", color=look.ink)
     ax.legend(lines, labels, frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     figure.autofmt_xdate(rotation=0, ha="center")

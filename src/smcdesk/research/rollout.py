@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from smclab.policy import Policy
 
-from smcdesk.project.config import load_config
+from smcdesk.decisions.config import load_decision_configs
 from smcdesk.store import Store
 from smcdesk.store import engine as engines
 from smcdesk.store.models import GRADES, OUTCOME_CLASSES
@@ -48,9 +47,9 @@ def load(
     baseline: str = "",  # the name of frozen figures; "": none
 ) -> Rollout:
     "A policy's labels from the store of an environment."
-    p = load_config(env).parameters
-    grades = Policy.from_dict(p["policy"]).grade_execution
-    own = Policy.from_dict(p["policy"]).hash()
+    configs = load_decision_configs(env)
+    own = next(iter(configs.values())).policy  # the same for every symbol
+    grades = own.grade_execution
     with Store(env=env) as store:
         if store.revision() is None:
             raise BadConfig(f"nothing has been decided in {env} yet: run kedro run --pipelines decide --env {env}")
@@ -58,8 +57,8 @@ def load(
         policies = Counter()
         for (one, _), (_, n) in counts.items():
             policies[one] += n
-        chosen = _policy(policy, policies) if policy else own
-        instruments = sorted({*p["symbols"], *(name for _, name in counts)})
+        chosen = _policy(policy, policies) if policy else own.hash()
+        instruments = sorted({*configs, *(name for _, name in counts)})
         if instrument and instrument not in instruments:
             raise BadConfig(
                 f"no setups of {instrument!r}{nearest(instrument, instruments)} (known: {', '.join(instruments)})"
