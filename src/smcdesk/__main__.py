@@ -220,11 +220,10 @@ def warmup():
     started = perf_counter()
     with Progress(console=console(), transient=True) as bar:
         task = bar.add_task("compiling", total=3)
-        from smclab.policy import preset
-
         from smclab import Account, Context, Reader, decide_all, instrument, intents
         from smclab.execution import Costs
         from smclab.labels import barrier_outcomes
+        from smclab.policy import preset
         from smclab.replay import replay
         from smclab.tapes import market
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 from kedro.pipeline import Pipeline, node
-from smclab.policy import Policy
 
 from smcdesk import figures
 from smcdesk.modelling import training
@@ -22,6 +21,7 @@ from smclab.features import features
 from smclab.gates import Context
 from smclab.instruments import Instrument
 from smclab.labels import barrier_outcomes
+from smclab.policy import Policy
 from smclab.reading import Reading
 from smclab.score_test import Result, score_vs_base_rate
 from smclab.sentiment import Sentiment

@@ -7,16 +7,16 @@ from typing import Any
 
 import pandas as pd
 from kedro.pipeline import Pipeline, node
-from smclab.account import Account
-from smclab.policy import Policy
 
 from smcdesk import figures
 from smcdesk.decisions.inputs import fill_rules
 from smcdesk.pipelines.namespace import namespaced
 from smcdesk.pipelines.replay import metrics, order_nodes
 from smcdesk.research import portfolio
+from smclab.account import Account
 from smclab.execution import Costs
 from smclab.instruments import Instrument
+from smclab.policy import Policy
 from smclab.portfolio import Market, Portfolio, replay_portfolio
 
 NAME = "portfolio"  # of the namespace, and of the folders its results are in

@@ -8,17 +8,17 @@ from typing import Any
 
 import pandas as pd
 from kedro.pipeline import Pipeline, node
-from smclab.account import Account
-from smclab.policy import Policy
 
 from smcdesk import figures
 from smcdesk.pipelines.decide import decision_nodes
 from smcdesk.pipelines.namespace import namespaced
+from smclab.account import Account
 from smclab.decision import Decision, decide_all
 from smclab.execution import Costs, Rules, intents
 from smclab.gates import Context
 from smclab.instruments import Instrument
 from smclab.parity import verify
+from smclab.policy import Policy
 from smclab.reading import Reading
 from smclab.replay import Ledger, honesty, replay
 from smclab.scorecard import daily_returns, scorecard

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from smclab.policy import Policy
 
 from smclab import decision
 from smclab.candles import BadConfig
 from smclab.decision import LimitReview, LiveTicket
 from smclab.execution import Costs, Rules, intents
 from smclab.gates import Context
+from smclab.policy import Policy
 from smclab.replay import Ledger, replay, shaped
 from smclab.scorecard import daily_returns, days_per_year, scorecard
 

@@ -6,11 +6,10 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from smclab.account import Account
-from smclab.policy import REGIMES, Policy, preset
 from virtual import synthetic_model
 
 from smcdesk.project.config import load_config
+from smclab.account import Account
 from smclab.audit import audit, changed_by_cut
 from smclab.candles import BadConfig
 from smclab.classifier import KINDS
@@ -19,6 +18,7 @@ from smclab.features import features
 from smclab.gates import Context
 from smclab.instruments import instrument
 from smclab.learner import SELECTED, ModelConfig, fit
+from smclab.policy import REGIMES, Policy, preset
 from smclab.promotion import Promotion, promotion
 from smclab.reader import read
 from smclab.regime import RegimeConfig, hmm_regimes, regimes

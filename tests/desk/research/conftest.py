@@ -9,11 +9,11 @@ from project_copy import project_copy
 
 from smcdesk.pipelines.sweep import waiting
 from smcdesk.research import tape as research_tape
+from smclab.account import Account
 from smclab.execution import Costs
 from smclab.gates import Context
 from smclab.instruments import instrument
 from smclab.reader import read
-from smclab.account import Account
 from smclab.setups import candidates, warmup_bars
 from smclab.tapes import market
 

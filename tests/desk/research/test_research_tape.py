@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 
 from smcdesk.research import tape as research_tape
+from smclab.account import Account
 from smclab.decision import decide_all
 from smclab.execution import Rules, intents
-from smclab.replay import replay
-from smclab.account import Account
 from smclab.policy import Policy
+from smclab.replay import replay
 
 WIDE = {"preset": "v1", "stop_cap": {"instrument_cap": False}}
 GATES = ("news_gate", "killzone_gate", "htf_poi_gate", "strict_sweep", "strict_fvg")
