@@ -145,7 +145,7 @@ def test_same_configuration_gives_the_same_study_whatever_the_engine(swept):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "sentence"),
     [
         (("sweep", "--env", "test", "--engine", "dsak"), "did you mean 'dask'"),
         (("sweep", "--env", "test", "--engine", "serial", "--scheduler", "tcp://a:1"), "say engine dask"),
