@@ -43,7 +43,7 @@ def test_a_run_inside_a_run_has_its_own_workers_and_listener():
     assert inner == [("squares", 1, 1)] and outer == []
 
 
-class Client:
+class ClientOfAnotherRelease:
     """A Dask client of workers with other versions."""
 
     closed = 0
@@ -55,14 +55,14 @@ class Client:
         return {"tcp://a:1": dict.fromkeys(workers.SAME_VERSIONS, "0.1")}
 
     def close(self):
-        Client.closed += 1
+        ClientOfAnotherRelease.closed += 1
 
 
 def test_workers_of_another_release_are_refused_and_let_go(monkeypatch):
     import distributed
 
-    monkeypatch.setattr(distributed, "Client", Client)
+    monkeypatch.setattr(distributed, "Client", ClientOfAnotherRelease)
     with workers.pool() as pool:
         with pytest.raises(BadConfig, match=r"worker tcp://a:1 has numpy 0\.1"):
             pool.connect("tcp://a:1", 1)
-        assert not pool.connected and Client.closed == 1
+        assert not pool.connected and ClientOfAnotherRelease.closed == 1

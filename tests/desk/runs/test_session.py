@@ -16,7 +16,7 @@ from smclab.candles import BadConfig
 SYMBOL = "MADEUP"
 
 
-class Bar:
+class CountingBar:
     """A rich progress bar that only counts."""
 
     def __init__(self):
@@ -46,7 +46,7 @@ def plugins(manager):
 
 
 def test_two_runs_in_one_process_have_two_results_and_bars(house):
-    one, two = Bar(), Bar()
+    one, two = CountingBar(), CountingBar()
     first = data_run(bar=one)
     before = dataclasses.asdict(first)
     second = data_run(bar=two, runtime_params={"seed": 8})
