@@ -105,6 +105,7 @@ def test_kedro_command_runs_named_pipelines(house):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Pipeline execution completed" in done.stdout + done.stderr
     assert "register_new_resolver" not in done.stdout + done.stderr
+    assert tracking.find_run("kedro_stages", '["data", "feature"]')
 
 
 def test_sending_is_refused_before_anything_runs(house):
@@ -163,11 +164,10 @@ def test_a_stray_parameter_and_a_stray_entry_are_noticed(house):
 
 @pytest.mark.parametrize("env", ENVS)
 def test_conf_values_build_what_they_configure(house, env):
-    from smclab.account import Account
-    from smclab.policy import Policy
-
     from smcdesk.decisions.inputs import fill_rules, trading_costs
+    from smclab.account import Account
     from smclab.instruments import instrument
+    from smclab.policy import Policy
     from smclab.setups import SetupConfig
     from smclab.timeframes import Config
 

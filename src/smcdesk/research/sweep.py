@@ -15,11 +15,11 @@ from smcdesk.research.tape import (
     KINDS,
     Combination,
     ResearchTape,
-    _replay_args,
     card,
     daily,
     orders,
     play,
+    replay_args,
     settings,
     year,
 )
@@ -93,7 +93,7 @@ def _block(
     for order_params, rows, shapes in _group_by_orders(combinations):
         policy, rules, _ = settings(tape, order_params)
         table = pd.DataFrame(shapes, index=rows)
-        found, earned = play_all(tape.bars, orders(tape, policy), table, **_replay_args(tape, policy, rules))
+        found, earned = play_all(tape.bars, orders(tape, policy), table, **replay_args(tape, policy, rules))
         limits = [int(exits.get("time_limit_bars", policy.in_force.time_limit_bars)) for exits in shapes]
         longest = {limit: _longest_days(tape, limit) for limit in set(limits)}
         found["longest_trade_days"] = [longest[limit] for limit in limits]
@@ -167,7 +167,7 @@ class SelectedRun:
     metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)  # beside the scorecard's
 
 
-def _chosen(
+def selected_run(
     tape: ResearchTape, combination: Combination, fold: int, bars: tuple[int, int], n_boot: int, seed: int
 ) -> SelectedRun:
     "One unit of work: a combination on one part of one symbol's tape."
@@ -193,7 +193,7 @@ def chosen(
     "Conf's own policy and the best of the grid, each with its ledger."
     picked: list[Combination] = [{}, *(sweep.combinations[row] for row in best(sweep, keep_n))]
     units = [(tape, combination, -1, (0, len(tape.bars)), n_boot, seed) for combination in picked]
-    return run_units(f"{tape.symbol} chosen", _chosen, units, large=(ResearchTape,), **how)
+    return run_units(f"{tape.symbol} chosen", selected_run, units, large=(ResearchTape,), **how)
 
 
 def result_hash(result: Any) -> str:  # 64 hex digits; a policy's own 16

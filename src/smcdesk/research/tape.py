@@ -117,10 +117,10 @@ def play(
     "The tape replayed by one combination, from flat."
     policy, rules, exits = settings(tape, combination)
     sent = orders(tape, policy)
-    return replay(tape.bars, shaped(sent, exits) if exits else sent, **_replay_args(tape, policy, rules))
+    return replay(tape.bars, shaped(sent, exits) if exits else sent, **replay_args(tape, policy, rules))
 
 
-def _replay_args(tape: ResearchTape, policy: Policy, rules: Rules) -> dict[str, Any]:
+def replay_args(tape: ResearchTape, policy: Policy, rules: Rules) -> dict[str, Any]:
     "The arguments of a replay beside bars and intents."
     return {
         "instrument": tape.context.instrument, "account": tape.context.account, "costs": tape.costs, "rules": rules,
