@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from smcdesk.research import sweep, tape, workers
+from smcdesk.research import sweep, workers
+from smcdesk.research import tape as research_tape
 from smcdesk.research.sweep import SelectedRun
 from smcdesk.research.tape import Combination, ResearchTape
 from smclab.candles import BadConfig, fingerprint, nearest
@@ -55,7 +56,7 @@ class TunableTape:
         "How a combination reads and finds."
         conf: dict[str, Any] = {"reading": self.reading, "setups": self.setups}
         for path, value in combination.items():
-            conf = tape.with_value(conf, path.split("."), value)
+            conf = research_tape.with_value(conf, path.split("."), value)
         return Config.from_dict(conf["reading"]), SetupConfig.from_dict(conf["setups"])
 
     def read(self, combination: Combination, stop: int) -> ResearchTape:
@@ -128,11 +129,14 @@ def holdout_bar(tape: ResearchTape, config: TuneConfig) -> int:
 
 def score_days(tape: ResearchTape, config: TuneConfig, n_boot: int, seed: int) -> dict[str, float]:  # TRIAL_FIGURES
     "The figures of a tape played by conf's own policy, whole and fold by fold."
-    ledger = tape.play(tape, {})
-    daily, card = tape.daily(tape, ledger).to_numpy(float), tape.card(tape, ledger, n_boot=n_boot, seed=seed)
+    ledger = research_tape.play(tape, {})
+    daily, card = (
+        research_tape.daily(tape, ledger).to_numpy(float),
+        research_tape.card(tape, ledger, n_boot=n_boot, seed=seed),
+    )
     if not np.isfinite(daily).all():
         raise BadConfig("the account was ruined")
-    year = tape.year(tape) ** 0.5
+    year = research_tape.year(tape) ** 0.5
     parts = [float(sharpes(part[None])[0]) * year for part in np.array_split(daily, config.n_folds)]
     value, (sharpe, skew, kurtosis) = card["value"], moments(daily)
     return {
@@ -240,9 +244,9 @@ def _on_holdout(market: TunableTape, combination: Combination, start: int, n_boo
     "A structure on the holdout, from flat; the days before it are only read."
     n = len(market.tape.bars)
     part = market.read(combination, n).between(start, n)
-    ledger = tape.play(part, {})
-    card, daily = tape.card(part, ledger, n_boot=n_boot, seed=seed), tape.daily(part, ledger)
-    policy, _, _ = tape.settings(market.tape, {})
+    ledger = research_tape.play(part, {})
+    card, daily = research_tape.card(part, ledger, n_boot=n_boot, seed=seed), research_tape.daily(part, ledger)
+    policy, _, _ = research_tape.settings(market.tape, {})
     name = f"{sweep.label(combination)}, holdout"
     return SelectedRun(name, part.symbol, combination, ledger, card, daily, policy.hash(), bars=(start, n))
 

@@ -12,6 +12,7 @@ from smcdesk.pipelines import portfolio
 from smcdesk.project import logs, paths
 from smcdesk.project.config import load_config
 from smcdesk.research import sweep
+from smcdesk.research import tape as research_tape
 from smclab.candles import BadConfig, fingerprint
 
 RESULT_TAGS = {  # dataset -> tag of its hash
@@ -180,8 +181,8 @@ def _choice(results: Mapping[str, Any], symbol: str, tags: Mapping[str, str]) ->
     tape = results[f"{symbol}.tape"]
     if f"{symbol}.market" in results:
         tape, combination = results[f"{symbol}.market"].read(combination, bars[1]), {}
-    policy, _, _ = tape.settings(tape, combination)
-    ledger = tape.play(tape.between(*bars), combination)
+    policy, _, _ = research_tape.settings(tape, combination)
+    ledger = research_tape.play(tape.between(*bars), combination)
     return {f"ledger_hash.{symbol}": ledger.hash(), f"policy_hash.{symbol}": policy.hash()}
 
 
