@@ -20,9 +20,10 @@ from smclab.instruments import Instrument
 from smclab.parity import verify
 from smclab.policy import Policy
 from smclab.reading import Reading
-from smclab.replay import Ledger, honesty, replay
+from smclab.replay import Ledger, replay
 from smclab.scorecard import daily_returns, scorecard
 from smclab.setups import SetupConfig
+from smclab.sweep import ambiguity_bounds
 
 
 def max_risk(policy: Policy) -> float:  # % of equity
@@ -125,19 +126,15 @@ def create_pipeline(symbol: str) -> Pipeline:
     played = ["instrument", "account", "costs", "rules", "max_risk_pct"]
     tuned = ["params:scorecard.n_boot", "params:seed"]
     counted = ["ledger", "entry_bars", "instrument", "params:scorecard.n_boot", "params:seed"]
+    checked = ["ledger", "entry_bars", "intents", "instrument", "costs"]
     seen = ["reading", "ledger", "provenance", "params:charts.n_bars"]
     nodes = [
         *order_nodes(symbol),
         node(max_risk, "policy", "max_risk_pct", name="max_risk"),
         node(replay, game, "ledger", name="replay"),
-        node(honesty, game, "honesty", name="honesty"),
+        node(ambiguity_bounds, game, "honesty", name="honesty"),
         node(entry_mode_comparison, [*SENT, *played, *tuned], "entry_mode_comparison", name="entry_mode_comparison"),
-        node(
-            backtrader_check,
-            ["ledger", "entry_bars", "intents", "instrument", "costs"],
-            "backtrader_check",
-            name="backtrader_check",
-        ),
+        node(backtrader_check, checked, "backtrader_check", name="backtrader_check"),
         node(card, counted, "scorecard", name="scorecard"),
         node(metrics, "scorecard", "metrics", name="metrics"),
         node(returns, ["ledger", "instrument"], "daily_returns", name="daily_returns"),

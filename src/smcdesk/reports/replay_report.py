@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from smclab.matching import FILL_REASONS
 
 from smcdesk.datasets.catalog import load_catalog
 from smcdesk.project import logs, paths
@@ -14,7 +15,7 @@ from smcdesk.project.config import load_config
 from smclab.candles import BadConfig, Quality, fingerprint, nearest
 from smclab.execution import Costs
 from smclab.reading import Reading
-from smclab.replay import REASONS, Ledger
+from smclab.replay import Ledger
 from smclab.score_test import Result
 from smclab.scorecard import positions
 
@@ -208,7 +209,7 @@ def refusals(s: ReplayReport) -> pd.DataFrame:
     ]
     orders = s.ledger.orders[s.ledger.orders["status"] != "filled"]
     rows += [
-        {"asked by": "order", "refused": len(part), "for example": REASONS[reason]}
+        {"asked by": "order", "refused": len(part), "for example": FILL_REASONS[reason]}
         for reason, part in orders.groupby("reason", sort=False)
     ]
     table = pd.DataFrame(rows, columns=["asked by", "refused", "for example"])

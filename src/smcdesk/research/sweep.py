@@ -25,8 +25,9 @@ from smcdesk.research.tape import (
 )
 from smcdesk.research.workers import run_units
 from smclab.candles import BadConfig, nearest
-from smclab.replay import GRID, Ledger
-from smclab.replay import sweep as play_all
+from smclab.matching import GRID
+from smclab.replay import Ledger
+from smclab.sweep import sweep as play_all
 
 FIGURES = (
     "trades_n", "ambiguous_n", "win_rate_pct", "profit_factor", "expectancy_r", "total_r", "total_return_pct",

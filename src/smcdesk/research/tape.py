@@ -14,8 +14,9 @@ from smclab.decision import LimitReview, LiveTicket
 from smclab.execution import Costs, Rules, intents
 from smclab.gates import Context
 from smclab.policy import Policy
-from smclab.replay import Ledger, replay, shaped
+from smclab.replay import Ledger, replay
 from smclab.scorecard import daily_returns, days_per_year, scorecard
+from smclab.sweep import with_exits
 
 KINDS = ("policy", "rules", "exits")  # what a path begins with; exits are columns of the replay's own grid
 
@@ -117,7 +118,7 @@ def play(
     "The tape replayed by one combination, from flat."
     policy, rules, exits = settings(tape, combination)
     sent = orders(tape, policy)
-    return replay(tape.bars, shaped(sent, exits) if exits else sent, **replay_args(tape, policy, rules))
+    return replay(tape.bars, with_exits(sent, exits) if exits else sent, **replay_args(tape, policy, rules))
 
 
 def replay_args(tape: ResearchTape, policy: Policy, rules: Rules) -> dict[str, Any]:
