@@ -152,15 +152,15 @@ def orphans(parameters, catalog):
 @pytest.mark.parametrize("env", ENVS)
 def test_every_parameter_is_used_and_every_catalog_entry_belongs_to_a_pipeline(house, env):
     conf = load_config(env)
-    assert unused(conf["parameters"]) == []
-    assert orphans(conf["parameters"], conf["catalog"]) == []
+    assert unused(conf.parameters) == []
+    assert orphans(conf.parameters, conf.catalog) == []
 
 
 def test_a_stray_parameter_and_a_stray_entry_are_noticed(house):
     conf = load_config("test")
-    parameters = {**conf["parameters"], "charts": {"n_bars": 1, "colour": "red"}}
+    parameters = {**conf.parameters, "charts": {"n_bars": 1, "colour": "red"}}
     assert unused(parameters) == ["charts.colour"]
-    assert orphans(parameters, {**conf["catalog"], "{symbol}.dreams": {}}) == ["{symbol}.dreams"]
+    assert orphans(parameters, {**conf.catalog, "{symbol}.dreams": {}}) == ["{symbol}.dreams"]
 
 
 @pytest.mark.parametrize("env", ENVS)
