@@ -5,9 +5,9 @@ from typer.testing import CliRunner
 from smcdesk.__main__ import _pairs, app
 
 
-def smcdesk(*words):
+def smcdesk(*words, text=None):
     """The command in this process: exit code, stdout, stderr."""
-    done = CliRunner().invoke(app, _pairs([str(w) for w in words]))
+    done = CliRunner().invoke(app, _pairs([str(w) for w in words]), input=text)
     if done.exception and not isinstance(done.exception, SystemExit):
         raise done.exception
     return done.exit_code, done.stdout, done.stderr
