@@ -112,10 +112,10 @@ for _ in range(5):
         bars["close"], entries=enter, short_entries=short, price=bars["open"], open=bars["open"], high=bars["high"],
         low=bars["low"], sl_stop=0.0015 / 1.1, tp_stop=0.0030 / 1.1, size=1000, init_cash=1e6, accumulate=False,
         upon_opposite_entry="ignore", freq="15min")
-    told = done.trades.records, done.value(), done.total_return(), done.max_drawdown(), done.sharpe_ratio(), \
+    values = done.trades.records, done.value(), done.total_return(), done.max_drawdown(), done.sharpe_ratio(), \
         done.trades.win_rate(), done.trades.profit_factor(), done.trades.expectancy()
     best.append(time.process_time() - start)
-print(min(best), len(told[0]))
+print(min(best), len(values[0]))
 """
 
 

@@ -1,4 +1,4 @@
-"""How long scans take: a live one from the local store in a warm process, and ten thousand made-up symbols in batches.
+"""How long scans take: a live one from the local store in a warm process, and ten thousand synthetic symbols in batches.
 
 python benchmarks/bench_scan.py live                      50 symbols x 3 timeframes, median and best of 5 slots
 python benchmarks/bench_scan.py many --symbols 10000      the same rows with joblib and on two Dask workers
@@ -108,7 +108,7 @@ def _watch() -> dict:
 
 
 def batch(first: int, n: int, bars: int) -> tuple[list[tuple], float]:  # rows; peak memory of this process, MB
-    "What the last bar of some made-up symbols says: read, then decided, one symbol after the other."
+    "What the last bar of some synthetic symbols says: read, then decided, one symbol after the other."
     from smclab import Account, Context, Reader, instrument
     from smclab.decision import decide
     from smclab.policy import preset

@@ -1,4 +1,4 @@
-"""Promises of the road from a candidate to a decision, over made-up tapes and, where they are at hand, real ones."""
+"""Promises of the road from a candidate to a decision, over synthetic tapes and, where they are at hand, real ones."""
 
 import dataclasses
 import json

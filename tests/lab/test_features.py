@@ -39,7 +39,7 @@ TAPES = {
 
 
 def market_inputs(index: pd.DatetimeIndex, now: pd.Timestamp | None = None) -> dict:
-    """A made-up calendar, headlines, spreads and regimes; after `now` they are others, save the calendar."""
+    """A synthetic calendar, headlines, spreads and regimes; after `now` they are others, save the calendar."""
     rng, when = np.random.default_rng(5), index
     due = index.as_unit("ns").asi8[::37]
     news = NewsCalendar(tuple(due.tolist()), ("USD",) * len(due), ("figure",) * len(due), 0, 2**62, 0)

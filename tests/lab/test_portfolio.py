@@ -1,4 +1,4 @@
-"""One clock and one purse: a portfolio of one is a replay, sees no future, and never takes more room than it has."""
+"""One clock and one account: a portfolio of one is a replay, sees no future, and never takes more room than it has."""
 
 from dataclasses import replace
 from functools import partial

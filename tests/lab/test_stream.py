@@ -1,6 +1,6 @@
 """A market bar by bar decides what the whole tape decides, and trades what it trades, also cut and taken up again.
 
-`make test` plays made-up tapes and a slice of each shared one; STREAM_TAPES=whole plays the shared tapes whole.
+`make test` plays synthetic tapes and a slice of each shared one; STREAM_TAPES=whole plays the shared tapes whole.
 """
 
 import os
@@ -170,7 +170,7 @@ def test_stream_asked_twice_or_late_or_for_two_policies_says_the_same():
     bars, context = market(2000, seed=8), context_for("EURUSD")
     stream = Stream(Reader(instrument="EURUSD", timeframe="15m"), context, V1)
     reading = read(bars, instrument="EURUSD")
-    for n in (700, 701, 1300, 1900, 1901, 2000):  # some bars nobody asked about
+    for n in (700, 701, 1300, 1900, 1901, 2000):  # some bars, not all
         stream.extend(bars.iloc[stream.n : n])
         at = reading.at(bars.index[n - 1])
         assert stream.decide() == stream.decide()

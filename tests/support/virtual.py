@@ -48,7 +48,7 @@ def moment(*parts: int) -> datetime:
 
 
 def tape(n_bars: int = 2700, seed: int = 6, **recipe) -> pd.DataFrame:
-    "A made-up market of 15-minute candles."
+    "A synthetic market of 15-minute candles."
     return tapes.market(n_bars, **{"timeframe": "15m", "week": "fx"} | recipe, seed=seed)
 
 

@@ -1,4 +1,4 @@
-"""What a decision needs, made of conf: setups, timeframes, costs, fill rules, noise, regime, spreads."""
+"""What a decision needs, from conf: setups, timeframes, costs, fill rules, noise, regime, spreads."""
 
 from __future__ import annotations
 
@@ -101,13 +101,13 @@ def decision_time_ns(
     clock: str,  # one of CLOCKS
     now: str | None,  # with its zone; given by who starts the run
 ) -> int | None:  # ns UTC; None on a tape
-    "The moment decisions are made at."
+    "The moment of the decisions."
     if clock not in CLOCKS:
         raise BadConfig(f"clock must be one of {', '.join(CLOCKS)}, found {clock!r}{nearest(str(clock), CLOCKS)}")
     if clock == "tape":
         return None
     if now is None:
-        raise BadConfig("clock is wall, but nobody said what time it is: run by smcdesk, or give kedro --params now=…")
+        raise BadConfig("clock is wall, but there is no current time: run by smcdesk, or give kedro --params now=…")
     try:
         at = pd.Timestamp(now)
     except ValueError:
@@ -143,7 +143,7 @@ def spread_by_bar(
     spread: pd.Series | None,  # by bar of `bars`; None: not known
     costs: Costs,
 ) -> pd.Series:  # ask minus bid by entry bar, price
-    "The spread of every bar, the widest of those it is made of; the usual one where none was recorded."
+    "The spread of every bar, the widest of the candles in it; the usual one where none was recorded."
     usual = costs.spread_price
     if spread is None:
         return pd.Series(usual, index=entry_bars.index)

@@ -53,7 +53,7 @@ SIGNAL_COLUMNS = (
 
 @dataclass(frozen=True)
 class EvaluatedTape:
-    "One tape's decisions by one policy, with the rows made of them."
+    "One tape's decisions by one policy, with the rows of the store for them."
 
     instrument: Instrument
     policy_hash: str
@@ -132,7 +132,7 @@ def _headline(d: Decision) -> dict:
 def signal_rows(
     decisions: tuple[Decision, ...],
 ) -> pd.DataFrame:  # columns of signals
-    "What a trader is told: one row per live or shadow decision; a setup decided again is its next version."
+    "The signals of decisions: one row per live or shadow decision; a setup decided again is its next version."
     signalled = [d for d in decisions if d.outcome != "none"]
     rows = [
         {k: v for k, v in _headline(d).items() if k != "verdicts"}

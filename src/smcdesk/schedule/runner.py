@@ -26,8 +26,8 @@ def run_due(
     clock: Callable[[], datetime],  # UTC
     run: Callable[[str, Job, Slot], Any],  # (name, job, slot); raises when the slot failed
     *,
-    failed: Callable[[Slot, Job, str], None] = lambda *_: None,  # tell someone
-    stop: Callable[[], bool] = lambda: False,  # asked before every slot
+    failed: Callable[[Slot, Job, str], None] = lambda *_: None,  # called for each failure
+    stop: Callable[[], bool] = lambda: False,  # checked before every slot
 ) -> list[Done]:  # nothing while another process is at work
     "Run what is due, one after the other; every slot once, or with a reason why not."
     done = []

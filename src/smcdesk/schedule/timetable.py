@@ -20,7 +20,7 @@ from smclab.candles import BadConfig, nearest, timeframe_ns
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
-LOOK_BACK = {"at_close": 32 * _DAY, "cron": 400 * _DAY}  # slots missed before that are not told one by one
+LOOK_BACK = {"at_close": 32 * _DAY, "cron": 400 * _DAY}  # slots missed before that are not listed one by one
 
 
 class Job(BaseModel):
@@ -169,13 +169,13 @@ def _close_times(job: Job, after: datetime, until: datetime) -> Iterator[datetim
     step, day_ns = timeframe_ns(job.at_close), timeframe_ns("1D")
     period = "week" if step > day_ns else "day"
     starts = roll_table(period, job.zone, job.roll_hour, after.year - 1, until.year + 1)
-    first, last = _ns(after), _ns(until)
+    first, last = ns_of(after), ns_of(until)
     k = max(int(starts.searchsorted(first, side="right")) - 1, 0)
     for begin, end in zip(starts[k:].tolist(), starts[k + 1 :].tolist(), strict=False):
         if begin > last:
             return
         inside = range(begin + step, end, step) if step < day_ns else ()
-        yield from map(_moment, (*inside, end))
+        yield from map(moment_of, (*inside, end))
 
 
 def slots_between(
@@ -230,17 +230,11 @@ def newest_slot(name: str, job: Job, now: datetime) -> Slot | None:  # None: not
     return None
 
 
-def _ns(t: datetime) -> int:
+def ns_of(t: datetime) -> int:
     "A moment as ns since 1970, exactly."
     return ((t - NEVER) // timedelta(microseconds=1)) * 1000
 
 
-def _moment(ns: int) -> datetime:
+def moment_of(ns: int) -> datetime:
     "The moment of some ns since 1970, whole microseconds."
     return NEVER + timedelta(microseconds=ns // 1000)
-
-
-# --- what became of each slot ---
-
-
-# --- waking ---

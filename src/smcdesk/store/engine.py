@@ -109,7 +109,7 @@ def engine(url: URL) -> Engine:
 
 @contextmanager
 def translate_errors(url: URL) -> Iterator[None]:
-    "Database errors in the words of this house."
+    "Database errors as `StoreDown` or `BadConfig`, in a sentence."
     try:
         yield
     except (DBAPIError, sqlite3.Error) as error:

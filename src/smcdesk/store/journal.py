@@ -33,10 +33,10 @@ class ScanEntry:
     config_hash: str
     account_hash: str
     calendar_hash: str | None  # None: there was no calendar
-    model_version: str | None  # of the champion asked; "": there was none; None: conf asks for none
+    model_version: str | None  # of the champion; "": there was none; None: conf asks for none
     slot: str
     decided_at: int  # the clock of the decision, ns UTC
-    fetched_by: int  # candles fetched later were not seen, ns UTC
+    fetched_by: int  # candles fetched later were not read, ns UTC
     spread_price: float
     decisions_n: int | None = None
     decisions_hash: str | None = None

@@ -22,7 +22,7 @@ _LAST = 2**63 - 1
 
 
 class Contradiction(ValueError):
-    "A fact that was written down was told again with other content: stop, and find out which one is true."
+    "A stored row was offered again with other content: stop, and find out which one is true."
 
 
 def checked_rows(
@@ -58,7 +58,7 @@ def value(
     column: Column,
     x: Any,
     where: str,  # for the message
-) -> Any:  # what the column's type takes; None where nothing is said
+) -> Any:  # what the column's type takes; None where the value is missing
     "One value as its column keeps it."
     if is_missing(x):
         if column.nullable:

@@ -36,7 +36,7 @@ class Store:
         self,
         url: str | None = None,  # a database URL; None: SMCDESK_STORE_URL, else what conf says
         *,
-        env: str | None = None,  # the environment whose conf is asked
+        env: str | None = None,  # the environment whose conf names the store
         clock: Callable[[], int] = time.time_ns,  # for recorded_at
     ):
         self.url = engines.checked(url if url is not None else engines.store_url(env))

@@ -36,7 +36,7 @@ def everything(store):
 
 @pytest.fixture(scope="module")
 def decided(house):
-    """The made-up market decided on once, and the store it left."""
+    """The synthetic market decided on once, and the store it left."""
     session.run_pipelines(("data", "feature", "decide"), symbol=None, env="test", runtime_params=POLICY)
     with Store(env="test") as s:
         yield s

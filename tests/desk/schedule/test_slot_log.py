@@ -14,7 +14,7 @@ CLOSE = Job(report="live_scan", at_close="15m", after_s=10)
 
 
 class Runs:
-    "What was run; fails or dies where it is told to."
+    "What was run; raises `error` where there is one."
 
     def __init__(self):
         self.ran, self.error, self.failures = [], None, []

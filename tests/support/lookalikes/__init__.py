@@ -1,4 +1,4 @@
-"""Servers on loopback that answer like a venue does, by its documentation, and stumble when they are told to.
+"""Servers on loopback that answer like a venue does, by its documentation, and show the faults a test gives them.
 
 They are transcriptions, not recordings: what is tested against them is tested against the documents they cite, never
 against a live venue.
