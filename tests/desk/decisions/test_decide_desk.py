@@ -7,7 +7,6 @@ from contextlib import contextmanager
 import numpy as np
 import pandas as pd
 import pytest
-from smclab.policy import Policy
 from typer.testing import CliRunner
 
 from smcdesk import figures
@@ -33,6 +32,7 @@ from smcdesk.store.store import LABELS
 from smclab.candles import BadBars, BadConfig
 from smclab.execution import Costs, Rules
 from smclab.instruments import instrument
+from smclab.policy import Policy
 from smclab.tapes import market
 from smclab.timeframes import Config
 
