@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from smcdesk.orders.guard import check_send
 from smcdesk.project import paths
 from smcdesk.project.config import load_config
 from smcdesk.project.logs import quiet_libraries
@@ -39,6 +40,7 @@ def run_pipelines(
     progress.show(bar)
     try:
         told = dict(runtime_params or {})
+        check_send(load_config(env, told).parameters)
         if load_config(env, told).parameters["clock"] == "wall":
             told.setdefault("now", clock().isoformat())
         with KedroSession.create(root, env=paths.check_env(env), runtime_params=told) as session:
