@@ -1,4 +1,4 @@
-"""JupyterLab's own scheduler runs a notebook as `smcdesk report` does: with papermill, from the project's top folder.
+"""JupyterLab's own scheduler runs a notebook as `smcdesk report run` does: by papermill, from the top folder.
 
 `make lab` names it (`--Scheduler.execution_manager_class`). It knows nothing of slots: what must run once per candle
 belongs in conf/base/schedule.yml.
