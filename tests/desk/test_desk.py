@@ -14,7 +14,8 @@ from kedro.pipeline import Pipeline
 from typer.testing import CliRunner
 
 from smcdesk import tracking
-from smcdesk.__main__ import STAGES, _pairs, app
+from smcdesk.__main__ import app
+from smcdesk.commands.run import STAGES
 from smcdesk.marketdata import sources
 from smcdesk.project import files
 from smcdesk.project.config import load_config
@@ -40,7 +41,7 @@ def told(run_id):
 
 def smcdesk(*words):
     """The command in this process: exit code, stdout, stderr."""
-    done = CliRunner().invoke(app, _pairs([str(w) for w in words]))
+    done = CliRunner().invoke(app, [str(w) for w in words])
     if done.exception and not isinstance(done.exception, SystemExit):
         raise done.exception
     return done.exit_code, done.stdout, done.stderr
@@ -162,11 +163,10 @@ def test_a_stray_parameter_and_a_stray_entry_are_noticed(house):
 
 @pytest.mark.parametrize("env", ENVS)
 def test_conf_values_build_what_they_configure(house, env):
-    from smclab.account import Account
-    from smclab.policy import Policy
-
     from smcdesk.decisions.inputs import fill_rules, trading_costs
+    from smclab.account import Account
     from smclab.instruments import instrument
+    from smclab.policy import Policy
     from smclab.setups import SetupConfig
     from smclab.timeframes import Config
 
@@ -231,11 +231,11 @@ def candles(house):
         (("read", "{candles}/EURUSD_15m.csv", "--timeframe", "60min"), "did you mean '1h'"),
         (("symbols", "--env", "papier"), "did you mean 'paper'"),
         (("symbols", "--env", "bse"), "did you mean 'base'? Known: base, live, paper, test."),
-        (("report", "replay_reprot"), "did you mean 'replay_report'"),
-        (("report", "replay_report", "-p", "simbol", "EURUSD"), "did you mean 'symbol'"),
-        (("report", "replay_report", "-p", "chart_bars", "many"), "must be a whole number, found 'many'"),
-        (("report", "replay_report", "-p", "symbol", "EURUDS"), "did you mean 'EURUSD'"),
-        (("report", "replay_report", "-p", "symbol"), "has no value"),
+        (("report", "run", "replay_reprot"), "did you mean 'replay_report'"),
+        (("report", "run", "replay_report", "-p", "simbol", "EURUSD"), "did you mean 'symbol'"),
+        (("report", "run", "replay_report", "-p", "chart_bars", "many"), "must be a whole number, found 'many'"),
+        (("report", "run", "replay_report", "-p", "symbol", "EURUDS"), "did you mean 'EURUSD'"),
+        (("report", "run", "replay_report", "-p", "symbol"), "has no value"),
     ],
 )  # fmt: skip
 def test_command_with_wrong_input_says_one_sentence_and_exits_2(candles, house, words, said):
@@ -312,7 +312,7 @@ def test_demo_on_a_file_of_an_unknown_market_prints_where_everything_is(candles,
 
 def test_symbols_and_reports_list_what_there_is(house):
     assert "EURUSD" in smcdesk("symbols")[1] and "MADEUP" in smcdesk("symbols", "--env", "test")[1]
-    assert "replay_report" in smcdesk("reports")[1]
+    assert "replay_report" in smcdesk("report", "list")[1]
 
 
 def test_help_loads_nothing_heavy(root):
@@ -325,7 +325,7 @@ def test_help_loads_nothing_heavy(root):
 
 
 def test_report_runs_and_running_it_twice_replaces_its_files(told, house):
-    words = ("report", "replay_report", "-p", "symbol", SYMBOL, "-p", "env", "test")
+    words = ("report", "run", "replay_report", "-p", "symbol", SYMBOL, "-p", "env", "test")
     code, out, err = smcdesk(*words)
     assert code == 0, err
     folder = next((house / "notebooks_out/replay_report").glob("*/*/*"))
@@ -352,8 +352,8 @@ def test_failing_report_keeps_its_notebook_with_the_error_and_exits_1(house):
     path = house / "nbs/reports/broken_report.ipynb"
     template(path, "divisor = 0", "1 / divisor")
     try:
-        code, _, err = smcdesk("report", "broken_report")
-        fine = smcdesk("report", "broken_report", "-p", "divisor=2")
+        code, _, err = smcdesk("report", "run", "broken_report")
+        fine = smcdesk("report", "run", "broken_report", "-p", "divisor=2")
     finally:
         path.unlink()
     assert code == 1 and "ZeroDivisionError" in err and "Traceback" not in err

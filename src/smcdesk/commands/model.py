@@ -32,15 +32,14 @@ def _name(name: str | None, env: str) -> str:
         return name
     from smcdesk.modelling import registry
 
-    told = load_config(env).parameters
-    symbol = next(iter(told["symbols"]))
+    symbol = next(iter(load_config(env).parameters["symbols"]))
     names = sorted(n for n in set(registry.versions()["name"]) if n.startswith(f"smclab-{symbol}-"))
     if len(names) == 1:
         return names[0]
     from smclab.candles import BadConfig
 
-    known = f"it has {', '.join(names)}: say which with --name" if names else "smcdesk model train makes one"
-    raise BadConfig(f"{symbol} has {len(names)} registered models, one was expected; {known}")
+    choices = f"it has {', '.join(names)}: say which with --name" if names else "smcdesk model train makes one"
+    raise BadConfig(f"{symbol} has {len(names)} registered models, one was expected; {choices}")
 
 
 @app.command("train")
@@ -52,8 +51,8 @@ def train(
     "Train a challenger on conf's candles, judge it against the champion, promote it or keep it with the reason."
     from smcdesk.runs import session
 
-    known = load_config(env).parameters["symbols"]
-    symbol = check_symbol(symbol, known) if symbol else next(iter(known))
+    symbols = load_config(env).parameters["symbols"]
+    symbol = check_symbol(symbol, symbols) if symbol else next(iter(symbols))
     with progress_bar() as bar:
         run_id = session.run_pipelines(("data", "feature", "model"), symbol=symbol, env=env, bar=bar)
         task = bar.add_task("report", total=None)

@@ -11,6 +11,7 @@ from smcdesk.datasets.catalog import load_catalog
 from smcdesk.project.config import check_symbol, load_config
 
 app = typer.Typer()
+PANEL = "Research"
 Engine = Annotated[
     str | None, typer.Option(help="joblib, serial or dask, else as conf says; the results are the same.")
 ]
@@ -35,14 +36,13 @@ STUDIES = {  # pipeline and command -> its report, and what it does
 }
 
 
-def _symbol(said: str | None, env: str) -> str:
-    "The symbol as conf spells it; the first of conf where none was said."
+def _symbol(name: str | None, env: str) -> str:
+    "The symbol as conf spells it; the first of conf where none is named."
+    symbols = load_config(env).parameters["symbols"]
+    return check_symbol(name, symbols) if name else next(iter(symbols))
 
-    known = load_config(env).parameters["symbols"]
-    return check_symbol(said, known) if said else next(iter(known))
 
-
-@app.command()
+@app.command(rich_help_panel=PANEL)
 def replay(symbol: Symbol = None, env: Env = "base"):
     "Candles to a ledger: read, decide, replay, and say what it came to."
     from smcdesk import tracking
@@ -56,13 +56,15 @@ def replay(symbol: Symbol = None, env: Env = "base"):
     typer.echo(f"ledger {tracking.client().get_run(run_id).data.tags[f'ledger_hash.{symbol}'][:16]}, run {run_id}")
 
 
-def _study(kind: str, symbol: str, env: str, told: dict, bare: bool):  # told: runtime parameters
+def _study(kind: str, symbol: str, env: str, params: dict, bare: bool):  # params: of the run
     "Run a study's pipelines, then its report, and say where everything is."
     from smcdesk.runs import session
 
     template, _ = STUDIES[kind]
     with progress_bar() as bar:
-        run_id = session.run_pipelines(("data", "feature", kind), symbol=symbol, env=env, bar=bar, runtime_params=told)
+        run_id = session.run_pipelines(
+            ("data", "feature", kind), symbol=symbol, env=env, bar=bar, runtime_params=params
+        )
         task = bar.add_task("report", total=None)
         done = None if bare else run_report(template, {"study": run_id, "symbol": symbol, "env": env}, run_id)
         bar.remove_task(task)
@@ -70,14 +72,14 @@ def _study(kind: str, symbol: str, env: str, told: dict, bare: bool):  # told: r
         say_where(done)
     else:
         typer.echo(
-            f"study {run_id}; smcdesk report {template} -p symbol={symbol} -p env={env} -p study={run_id} tells it"
+            f"study {run_id}; smcdesk report run {template} -p symbol={symbol} -p env={env} -p study={run_id} shows it"
         )
 
 
 def _command(kind: str):
     "A study's command; all of them take the same options."
 
-    @app.command(kind, help=STUDIES[kind][1])
+    @app.command(kind, rich_help_panel=PANEL, help=STUDIES[kind][1])
     def study(
         symbol: Symbol = None,
         env: Env = "base",
@@ -88,8 +90,8 @@ def _command(kind: str):
     ):
         from smcdesk.research import workers
 
-        said = {"engine": engine or ("dask" if scheduler else None), "jobs": jobs, "scheduler": scheduler}
-        work = {k: v for k, v in said.items() if v is not None}
+        options = {"engine": engine or ("dask" if scheduler else None), "jobs": jobs, "scheduler": scheduler}
+        work = {k: v for k, v in options.items() if v is not None}
         workers.check_engine(work.get("engine", "joblib"), scheduler)
         _study(kind, _symbol(symbol, env), env, {"work": work} if work else {}, no_report)
 
@@ -98,26 +100,25 @@ for _kind in ("sweep", "walkforward"):
     _command(_kind)
 
 
-@app.command(help=STUDIES["tune"][1])
+@app.command(rich_help_panel=PANEL, help=STUDIES["tune"][1])
 def tune(
     symbol: Symbol = None,
     env: Env = "base",
     trials: Annotated[int | None, typer.Option(help="How many, else as conf says; a search goes on.")] = None,
     no_report: Quiet = False,
 ):
-
-    symbol, told = _symbol(symbol, env), {"tune": {"n_trials": trials}} if trials else {}
-    _study("tune", symbol, env, told, no_report)
+    symbol, params = _symbol(symbol, env), {"tune": {"n_trials": trials}} if trials else {}
+    _study("tune", symbol, env, params, no_report)
     typer.echo(load_catalog(env).load(f"{symbol}.tune_words"))
 
 
-@app.command()
+@app.command(rich_help_panel=PANEL)
 def portfolio(
     symbols: Annotated[str, typer.Option("--symbols", "-s", help="With commas between, else as conf says.")] = "",
     env: Env = "base",
     no_report: Quiet = False,
 ):
-    "All symbols' orders in order of time out of one purse: what the portfolio carries, and what it refuses."
+    "All symbols' orders in order of time on one account: what the portfolio carries, and what it refuses."
     from smcdesk.pipelines import portfolio
     from smcdesk.reports import portfolio_report
     from smcdesk.runs import session
@@ -125,10 +126,10 @@ def portfolio(
     conf = load_config(env).parameters
     named = [s.strip() for s in symbols.split(",") if s.strip()] or conf["portfolio"]["symbols"]
     chosen = [check_symbol(s, conf["symbols"]) for s in named] or list(conf["symbols"])
-    told = {"portfolio": {"symbols": chosen}}
+    params = {"portfolio": {"symbols": chosen}}
     with progress_bar() as bar:
         stages, spaces = ("data", "feature", "portfolio"), [*chosen, portfolio.NAME]
-        run_id = session.run_pipelines(stages, symbol=spaces, env=env, bar=bar, runtime_params=told)
+        run_id = session.run_pipelines(stages, symbol=spaces, env=env, bar=bar, runtime_params=params)
         task = bar.add_task("report", total=None)
         done = None if no_report else run_report("portfolio_report", {"env": env}, run_id)
         bar.remove_task(task)
@@ -136,19 +137,39 @@ def portfolio(
         say_where(done)
     else:
         verdict = portfolio_report.verdict(portfolio_report.load(env))
-        typer.echo(f"{verdict} Run {run_id}; smcdesk report portfolio_report -p env={env} shows it")
+        typer.echo(f"{verdict} Run {run_id}; smcdesk report run portfolio_report -p env={env} shows it")
 
 
-@app.command()
+@app.command(rich_help_panel=PANEL)
 def reproduce(
     run_id: Annotated[str, typer.Argument(help="An MLflow run's id: a replay, a study, a combination or a fold.")],
 ):
-    "Make a run again from what it tells about itself: the same hashes, or a list of what changed."
+    "Run an MLflow run again from its own parameters and commit: the same hashes, or a list of what changed."
     from smcdesk.runs import reproduction
 
     with console().status(f"making {run_id} again"):
-        told = reproduction.reproduce(run_id)
-    for line in told.lines():
+        found = reproduction.reproduce(run_id)
+    for line in found.lines():
         typer.echo(line)
-    if not told.same:
+    if not found.same:
         raise typer.Exit(1)
+
+
+@app.command(rich_help_panel=PANEL)
+def outcomes(
+    symbol: Annotated[str | None, typer.Option("--symbol", "-s", help="Else every symbol of conf.")] = None,
+    env: Env = "base",
+):
+    "Fill what became of stored setups, from the bars there are by now; a known outcome stays."
+    from smcdesk.runs import session
+    from smcdesk.store import Store
+
+    symbols = load_config(env).parameters["symbols"]
+    chosen = check_symbol(symbol, symbols) if symbol else None
+    with Store(env=env) as store:
+        before = int(store.labels()["outcome"].notna().sum())
+        session.run_pipelines(("outcomes",), symbol=chosen, env=env)
+        labels = store.labels()
+    done, planned = labels["outcome"].notna(), labels["entry_price"].notna()
+    waiting = int((planned & ~done).sum())
+    typer.echo(f"{int(done.sum()) - before:,} outcomes became known; {waiting:,} setups still wait for theirs")

@@ -9,12 +9,10 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from smclab.account import Account
-from smclab.policy import Policy
 from typer.testing import CliRunner
 
 from smcdesk import tracking
-from smcdesk.__main__ import _pairs, app
+from smcdesk.__main__ import app
 from smcdesk.pipelines.sweep import waiting
 from smcdesk.project import paths
 from smcdesk.project.config import load_config
@@ -22,11 +20,13 @@ from smcdesk.reports import baseline_snapshot, runner, walkforward_report
 from smcdesk.research import comparison, rollout, sweep, tuning, workers
 from smcdesk.research import tape as research_tape
 from smcdesk.runs import reproduction
+from smclab.account import Account
 from smclab.candles import BadConfig
 from smclab.decision import decide_all
 from smclab.execution import Costs, Rules, intents
 from smclab.gates import Context
 from smclab.instruments import instrument
+from smclab.policy import Policy
 from smclab.reader import read
 from smclab.replay import replay
 from smclab.setups import candidates, warmup_bars
@@ -41,7 +41,7 @@ OPEN = {name: {"enabled": False} for name in GATES} | {"stop_cap": {"instrument_
 
 def smcdesk(*words):
     """The command in this process: exit code, stdout, stderr."""
-    done = CliRunner().invoke(app, _pairs([str(w) for w in words]))
+    done = CliRunner().invoke(app, [str(w) for w in words])
     if done.exception and not isinstance(done.exception, SystemExit):
         raise done.exception
     return done.exit_code, done.stdout, done.stderr
@@ -501,7 +501,7 @@ def test_comparison_with_wrong_words_names_the_nearest(swept):
 
 def test_compare_report_runs_and_is_stored_with_the_study(swept, house):
     code, out, err = smcdesk(
-        "report", "compare_report", "-p", f"symbol={SYMBOL}", "-p", "env=test", "-p", f"study={swept}"
+        "report", "run", "compare_report", "-p", f"symbol={SYMBOL}", "-p", "env=test", "-p", f"study={swept}"
     )
     assert code == 0, err
     page = next((house / "notebooks_out/compare_report").rglob("*.html")).read_text()
@@ -578,7 +578,7 @@ def test_baseline_is_frozen_once_and_held_against_the_present(house):
     smcdesk("replay", "--env", "test")
     assert "Nothing is frozen as **v1** yet" in baseline_snapshot.verdict(baseline_snapshot.load("test"))
     assert "**v1** is frozen now" in baseline_snapshot.verdict(baseline_snapshot.load("test", freeze=True))
-    code, out, err = smcdesk("report", "baseline_snapshot", "-p", "env=test", "-p", "freeze=true")
+    code, out, err = smcdesk("report", "run", "baseline_snapshot", "-p", "env=test", "-p", "freeze=true")
     assert code == 0 and "1 of 1 symbols are identical to v1" in out.replace("\n", " "), err
     page = next((house / "notebooks_out/baseline_snapshot").rglob("env-test_freeze-True.html")).read_text()
     assert all(said in page for said in ("identical", "expectancy_r", "nothing differs", "<img"))
