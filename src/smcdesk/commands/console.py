@@ -19,6 +19,14 @@ Profile = Annotated[str | None, typer.Option(help="A profile for an unknown symb
 Symbol = Annotated[str | None, typer.Option("--symbol", "-s", help="Else the first of conf.")]
 
 
+def symbol_or_first(name: str | None, env: str) -> str:
+    "The symbol as conf spells it; the first of conf where none is named."
+    from smcdesk.project.config import check_symbol, load_config
+
+    symbols = load_config(env).parameters["symbols"]
+    return check_symbol(name, symbols) if name else next(iter(symbols))
+
+
 def console():
     "Stderr, where progress is shown."
     from rich.console import Console

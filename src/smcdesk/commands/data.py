@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from smcdesk.commands.console import Env, Profile, SymbolOfFile, Zone, console
-from smcdesk.project.config import load_config
 
 app = typer.Typer()
 PANEL = "Market data"
@@ -161,6 +160,7 @@ def news(
     from rich.table import Table
 
     from smcdesk.project import paths
+    from smcdesk.project.config import load_config
     from smcdesk.providers import economic_calendar as calendars
     from smcdesk.providers.protocol import moment, now
 
@@ -193,6 +193,7 @@ def symbols(env: Env = "base"):
     from rich.console import Console
     from rich.table import Table
 
+    from smcdesk.project.config import load_config
     from smclab.instruments import SYMBOLS
 
     table = Table("symbol", "profile", "candles", "price shown", box=None)
@@ -220,6 +221,7 @@ def read(
     zone: Zone = None,
 ):
     "Read one file and store every event, each with the bar that made it knowable, by conf's reading parameters."
+    from smcdesk.project.config import load_config
     from smcdesk.project.files import atomic_file
     from smcdesk.providers.files import read_file, symbol_from
     from smclab.candles import check, resample, timeframe_ns

@@ -17,8 +17,8 @@ from smcdesk.commands.console import (
     progress_bar,
     run_report,
     say_where,
+    symbol_or_first,
 )
-from smcdesk.project.config import check_symbol, load_config
 
 app = typer.Typer()
 STAGES = ("data", "feature", "labels", "replay")  # of the demo
@@ -43,8 +43,7 @@ def demo(
         extra = {"symbols": {symbol: entry}}
     else:
         _only_with_data(zone=zone, instrument=instrument, bars_side=bars_side)
-        symbols, extra = load_config(env).parameters["symbols"], {}
-        symbol = check_symbol(symbol, symbols) if symbol else next(iter(symbols))
+        symbol, extra = symbol_or_first(symbol, env), {}
     with progress_bar() as bar:
         run_id = session.run_pipelines(STAGES, symbol=symbol, env=env, runtime_params=extra, bar=bar)
         task = bar.add_task("report", total=None)

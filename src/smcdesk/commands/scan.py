@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from smcdesk.commands.console import Env, console
-from smcdesk.project.config import check_symbol, load_config
 
 if TYPE_CHECKING:
     from smcdesk.scanning.summary import ScanResult
@@ -32,6 +31,7 @@ def scan(
 ):
     "Fetch, read and decide the newest candles of each series, and show every decision with its reason."
     from smcdesk.orders.guard import check_send
+    from smcdesk.project.config import check_symbol, load_config
     from smcdesk.scanning import outcomes, scanner
     from smcdesk.scanning.alerts import enqueue_alerts
     from smcdesk.scanning.workspace import open_workspace, split_words

@@ -6,9 +6,7 @@ from typing import Annotated
 
 import typer
 
-from smcdesk.commands.console import Env, Symbol, console, progress_bar, run_report, say_where
-from smcdesk.datasets.catalog import load_catalog
-from smcdesk.project.config import check_symbol, load_config
+from smcdesk.commands.console import Env, Symbol, console, progress_bar, run_report, say_where, symbol_or_first
 
 app = typer.Typer()
 PANEL = "Research"
@@ -36,20 +34,15 @@ STUDIES = {  # pipeline and command -> its report, and what it does
 }
 
 
-def _symbol(name: str | None, env: str) -> str:
-    "The symbol as conf spells it; the first of conf where none is named."
-    symbols = load_config(env).parameters["symbols"]
-    return check_symbol(name, symbols) if name else next(iter(symbols))
-
-
 @app.command(rich_help_panel=PANEL)
 def replay(symbol: Symbol = None, env: Env = "base"):
     "Candles to a ledger: read, decide, replay, and say what it came to."
     from smcdesk import tracking
+    from smcdesk.datasets.catalog import load_catalog
     from smcdesk.reports import replay_report
     from smcdesk.runs import session
 
-    symbol = _symbol(symbol, env)
+    symbol = symbol_or_first(symbol, env)
     with progress_bar() as bar:
         run_id = session.run_pipelines(("data", "feature", "replay"), symbol=symbol, env=env, bar=bar)
     typer.echo(replay_report.trades(load_catalog(env).load(f"{symbol}.scorecard")))
@@ -93,7 +86,7 @@ def _command(kind: str):
         options = {"engine": engine or ("dask" if scheduler else None), "jobs": jobs, "scheduler": scheduler}
         work = {k: v for k, v in options.items() if v is not None}
         workers.check_engine(work.get("engine", "joblib"), scheduler)
-        _study(kind, _symbol(symbol, env), env, {"work": work} if work else {}, no_report)
+        _study(kind, symbol_or_first(symbol, env), env, {"work": work} if work else {}, no_report)
 
 
 for _kind in ("sweep", "walkforward"):
@@ -107,7 +100,9 @@ def tune(
     trials: Annotated[int | None, typer.Option(help="How many, else as conf says; a search goes on.")] = None,
     no_report: Quiet = False,
 ):
-    symbol, params = _symbol(symbol, env), {"tune": {"n_trials": trials}} if trials else {}
+    from smcdesk.datasets.catalog import load_catalog
+
+    symbol, params = symbol_or_first(symbol, env), {"tune": {"n_trials": trials}} if trials else {}
     _study("tune", symbol, env, params, no_report)
     typer.echo(load_catalog(env).load(f"{symbol}.tune_words"))
 
@@ -120,6 +115,7 @@ def portfolio(
 ):
     "All symbols' orders in order of time on one account: what the portfolio carries, and what it refuses."
     from smcdesk.pipelines import portfolio
+    from smcdesk.project.config import check_symbol, load_config
     from smcdesk.reports import portfolio_report
     from smcdesk.runs import session
 
@@ -161,6 +157,7 @@ def outcomes(
     env: Env = "base",
 ):
     "Fill what became of stored setups, from the bars there are by now; a known outcome stays."
+    from smcdesk.project.config import check_symbol, load_config
     from smcdesk.runs import session
     from smcdesk.store import Store
 
