@@ -76,7 +76,7 @@ class FailoverProvider:
         "The same question, where an old answer of the first counts as none if the second has a newer one."
         times = self._expected(symbol) if self._expected else None
 
-        def asked(p: Provider) -> pd.DataFrame:
+        def current(p: Provider) -> pd.DataFrame:
             bars = ask(p)
             if p is not self.first or times is None:
                 return bars
@@ -89,7 +89,7 @@ class FailoverProvider:
                 raise ProviderDown(f"{p.name} is {late} candles of {symbol} behind")
             return bars
 
-        return asked
+        return current
 
     def _newer(self, ask: Callable, last: pd.Timestamp) -> bool:
         "Whether the second knows candles after `last`."
@@ -109,9 +109,9 @@ class FailoverProvider:
                 answer = ask(self.first)
             except STUMBLES as error:
                 why = error
-                self._stumbled(symbol, error)
+                self._record_failure(symbol, error)
             else:
-                self._answered(symbol)
+                self._record_answer(symbol)
                 self.served_by = self.first.name
                 return answer
         try:
@@ -123,12 +123,12 @@ class FailoverProvider:
         self.served_by = self.second.name
         return answer
 
-    def _stumbled(self, symbol: str, error: Exception) -> None:
+    def _record_failure(self, symbol: str, error: Exception) -> None:
         self._failed, self._good = self._failed + 1, 0
         if self.active is self.first and self._failed >= self._rule.down_after:
             self._change(self.second, symbol, f"{self._failed} failures in a row: {error}")
 
-    def _answered(self, symbol: str) -> None:
+    def _record_answer(self, symbol: str) -> None:
         self._failed, self._good = 0, self._good + 1
         if self.active is self.second and self._good >= self._rule.up_after:
             self._change(self.first, symbol, f"{self._good} good answers in a row")

@@ -41,12 +41,12 @@ class MergeResult:
     added_n: int  # bars that were new
     same_n: int  # bars that were known, with these values
     revised: pd.DataFrame  # bars the provider tells otherwise than before: time, seen_at, open_old, open_new, …
-    look: Callable[[], pd.DataFrame]  # finds the gaps
+    find_gaps: Callable[[], pd.DataFrame]
 
     @cached_property
     def gaps(self) -> pd.DataFrame:  # start, end, missing_bars
         "The holes from the bar before the merged ones to the bar after them."
-        return self.look()
+        return self.find_gaps()
 
 
 class CandleHistory:
@@ -86,7 +86,7 @@ class CandleHistory:
     ) -> pd.DataFrame:  # (n, OHLCV) checked; empty where nothing is kept
         "The candles kept of a series."
         folder = self.folder(provider, symbol, timeframe)
-        start, end = (None if said is None else moment(said) for said in (start, end))
+        start, end = (None if t is None else moment(t) for t in (start, end))
         months = [m for m in _months(folder) if _touches(m, start, end)]
         return self._table(folder, months, start, end, as_of, revised)
 
@@ -176,13 +176,13 @@ class CandleHistory:
         with _locked(folder):
             named = [month for month, _ in _by_month(bars)]
             named += [m for m in _months(folder) if named[0] < m < named[-1] and m not in named]
-            kept = {month: _read(folder, month) for month in sorted(named)}
-            added, same, revised = self._write(folder, kept, bars, seen, (provider, symbol, timeframe))
+            stored = {month: _read(folder, month) for month in sorted(named)}
+            added, same, revised = self._write(folder, stored, bars, seen, (provider, symbol, timeframe))
             done = _manifest(folder)
         hours = self._expected and self._expected(symbol)
-        return MergeResult(added, same, revised, lambda: holes(_around(done, kept, bars.index), timeframe, hours))
+        return MergeResult(added, same, revised, lambda: holes(_around(done, stored, bars.index), timeframe, hours))
 
-    def asked_from(self, provider: str, symbol: str, timeframe: str, start: Any) -> None:
+    def record_request(self, provider: str, symbol: str, timeframe: str, start: Any) -> None:
         "Remember how far back the provider was asked, so that what it does not have is not asked for every time."
         folder, start = self.folder(provider, symbol, timeframe), moment(start)
         with _locked(folder):
@@ -190,21 +190,21 @@ class CandleHistory:
             if done and (("asked_from" not in done) or start < pd.Timestamp(done["asked_from"])):
                 _save(folder, {**done, "asked_from": start.isoformat()})
 
-    def _write(self, folder, kept, bars, seen, key) -> tuple[int, int, pd.DataFrame]:
+    def _write(self, folder, stored, bars, seen, key) -> tuple[int, int, pd.DataFrame]:
         "Revisions first, then the months, then the manifest: a crash between loses no value and no trace."
-        whole = pd.concat(kept.values())
-        known = bars.index.isin(whole.index)
-        again, new = bars[known], bars[~known].assign(**{FETCHED: seen.value})
-        told = _last_word(whole.loc[again.index, list(COLUMNS)], _revisions(folder))
-        differs = (told.to_numpy() != again.to_numpy()).any(axis=1)
-        revised = _revision_rows(told[differs], again[differs], seen)
+        whole = pd.concat(stored.values())
+        have = bars.index.isin(whole.index)
+        again, new = bars[have], bars[~have].assign(**{FETCHED: seen.value})
+        last_values = _last_word(whole.loc[again.index, list(COLUMNS)], _revisions(folder))
+        differs = (last_values.to_numpy() != again.to_numpy()).any(axis=1)
+        revised = _revision_rows(last_values[differs], again[differs], seen)
         if len(revised):
             _append(folder / "revisions.jsonl", revised)
         done = _manifest(folder) or _blank(key)
         if len(new):
             (folder / UNSURE).touch()  # a crash from here on is seen by the next reader
         for month, part in _by_month(new):
-            full = pd.concat([kept[month], part]).sort_index() if len(kept[month]) else part
+            full = pd.concat([stored[month], part]).sort_index() if len(stored[month]) else part
             with atomic_file(folder / f"{month}.parquet") as path:
                 full.to_parquet(path, compression="zstd")
             done["months"][month] = _entry(full)
@@ -214,10 +214,10 @@ class CandleHistory:
         return len(new), int((~differs).sum()), revised
 
 
-def _around(done: dict[str, Any], kept: dict[str, pd.DataFrame], times: pd.DatetimeIndex) -> pd.DatetimeIndex:
+def _around(done: dict[str, Any], stored: dict[str, pd.DataFrame], times: pd.DatetimeIndex) -> pd.DatetimeIndex:
     "The kept open times from the bar before `times` to the bar after them."
     ends = [pd.Timestamp(entry[side]) for entry in done["months"].values() for side in ("first", "last")]
-    index = pd.concat([*kept.values(), pd.DataFrame(index=times)]).index.union(pd.DatetimeIndex(ends)).unique()
+    index = pd.concat([*stored.values(), pd.DataFrame(index=times)]).index.union(pd.DatetimeIndex(ends)).unique()
     return index[max(0, index.searchsorted(times[0]) - 1) : index.searchsorted(times[-1]) + 2]
 
 
@@ -305,12 +305,12 @@ def _revisions(folder: Path) -> pd.DataFrame:
     return table
 
 
-def _last_word(kept: pd.DataFrame, log: pd.DataFrame) -> pd.DataFrame:
+def _last_word(stored: pd.DataFrame, log: pd.DataFrame) -> pd.DataFrame:
     "The kept bars with the values the provider told last."
-    log = log[log["time"].isin(kept.index)].drop_duplicates("time", keep="last")
-    told = kept.copy()
-    told.loc[log["time"]] = log[[f"{name}_new" for name in COLUMNS]].to_numpy(float)
-    return told
+    log = log[log["time"].isin(stored.index)].drop_duplicates("time", keep="last")
+    last_values = stored.copy()
+    last_values.loc[log["time"]] = log[[f"{name}_new" for name in COLUMNS]].to_numpy(float)
+    return last_values
 
 
 def _revision_rows(old: pd.DataFrame, new: pd.DataFrame, seen: pd.Timestamp) -> pd.DataFrame:

@@ -104,11 +104,11 @@ def verdicts(
     before are inspected as a file is, by the market's calendar and clock; what is found holds until the next Saturday.
     """
     timeframe = timeframe or infer_timeframe(bars)
-    known = quality_known(bars, timeframe=timeframe, week=instrument.week)
+    by_bar = quality_known(bars, timeframe=timeframe, week=instrument.week)
     closes = bars.index.as_unit("ns").asi8 + timeframe_ns(timeframe)
     weeks, which = np.unique(week_of(closes), return_inverse=True)
     found = [VERDICTS.index(weekly_verdict(bars, instrument, timeframe, week)) for week in weeks.tolist()]
-    worse = np.maximum(known.map(VERDICTS.index).to_numpy(), np.array(found, np.int64)[which])
+    worse = np.maximum(by_bar.map(VERDICTS.index).to_numpy(), np.array(found, np.int64)[which])
     closed = pd.DatetimeIndex(closes, tz="UTC")
     return pd.Series(np.array(VERDICTS, dtype=object)[worse], closed, dtype="str")
 
@@ -145,11 +145,11 @@ def verdict(
     "The last word of `verdicts`, from the candles it looks back on."
     back = pd.Timedelta(WEEKS_BACK * WEEK_NS + ENOUGH * timeframe_ns(timeframe))
     recent = bars[bars.index >= bars.index[-1] - back]
-    known = quality_known(recent, timeframe=timeframe, week=instrument.week).iloc[-1]
+    by_bar = quality_known(recent, timeframe=timeframe, week=instrument.week).iloc[-1]
     if inspected is None:
         close_ns = bars.index[-1].as_unit("ns").value + timeframe_ns(timeframe)
         inspected = weekly_verdict(bars, instrument, timeframe, week_of(close_ns))
-    return max(str(known), inspected, key=VERDICTS.index)
+    return max(str(by_bar), inspected, key=VERDICTS.index)
 
 
 # --- what an inspection finds
@@ -198,11 +198,11 @@ def _gaps(bars: pd.DataFrame, instrument: Instrument, timeframe: str) -> pd.Data
 
 def _adapted_calendar(should: ExpectedTimes, seen: pd.DatetimeIndex) -> ExpectedTimes:
     "The calendar without the hours of the week at which this tape never has a candle: brokers close as they please."
-    known = np.unique(_minute_of_week(seen))
+    minutes = np.unique(_minute_of_week(seen))
 
     def times(start: pd.Timestamp, end: pd.Timestamp, timeframe: str) -> pd.DatetimeIndex:
         found = should(start, end, timeframe)
-        return found[np.isin(_minute_of_week(found), known)]
+        return found[np.isin(_minute_of_week(found), minutes)]
 
     return times if seen[-1] - seen[0] > 2 * pd.Timedelta(WEEK_NS) else should
 
@@ -391,7 +391,7 @@ def _moved(a: np.ndarray, b: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:
     "Pearson's, over the places both know; 0 where they hardly meet."
-    known = np.isfinite(a) & np.isfinite(b)
-    if known.sum() < 30 or not (a[known].std() and b[known].std()):
+    both = np.isfinite(a) & np.isfinite(b)
+    if both.sum() < 30 or not (a[both].std() and b[both].std()):
         return 0.0
-    return float(np.corrcoef(a[known], b[known])[0, 1])
+    return float(np.corrcoef(a[both], b[both])[0, 1])

@@ -30,16 +30,16 @@ class SyncResult:
 
 
 def since(
-    said: str,  # 6mo, 90d, 2w, 1y, 12h, or a date such as 2024-03-08
+    text: str,  # 6mo, 90d, 2w, 1y, 12h, or a date such as 2024-03-08
     present: pd.Timestamp,
 ) -> pd.Timestamp:
     "The moment a span began."
-    if found := re.fullmatch(r"\s*(\d+)\s*(h|d|w|mo|y)\s*", said.lower()):
+    if found := re.fullmatch(r"\s*(\d+)\s*(h|d|w|mo|y)\s*", text.lower()):
         return present - pd.DateOffset(**{UNITS[found[2]]: int(found[1])})
     try:
-        return moment(said)
+        return moment(text)
     except BadConfig:
-        raise BadConfig(f"--since {said!r}: expected a span such as 6mo, 90d, 2w, 1y, 12h, or a date") from None
+        raise BadConfig(f"--since {text!r}: expected a span such as 6mo, 90d, 2w, 1y, 12h, or a date") from None
 
 
 def sync_history(
@@ -65,29 +65,29 @@ def sync_history(
         added, revised = added + done.added_n, revised + len(done.revised)
         if step_done:
             step_done(n / len(chunks))
-    told = history.manifest(*key)
-    if not told["n"]:
+    manifest = history.manifest(*key)
+    if not manifest["n"]:
         raise ProviderRefused(
             f"{provider.name} gave no {timeframe} candles of {symbol!r} since {start:%Y-%m-%d}: it does not know the "
             "symbol, or nothing was traded"
         )
-    history.asked_from(*key, start)
+    history.record_request(*key, start)
     notes = []
-    first = pd.Timestamp(told["first"])
+    first = pd.Timestamp(manifest["first"])
     if first > start + pd.Timedelta(days=4) and start < pd.Timestamp(before.get("asked_from", present)):
         notes.append(f"{provider.name} has nothing before {first:%Y-%m-%d %H:%M}Z.")
-    return SyncResult(added, revised, history.gaps(*key, max(start, first)), told, tuple(notes))
+    return SyncResult(added, revised, history.gaps(*key, max(start, first)), manifest, tuple(notes))
 
 
 def _spans(history: CandleHistory, key: tuple[str, str, str], start, present, backfill) -> list[list[tuple]]:
     "What to ask for, in chunks: the end, the beginning, and the holes."
     step = pd.Timedelta(timeframe_ns(key[2]), "ns")
-    kept = history.manifest(*key)
-    if not kept["n"]:
+    manifest = history.manifest(*key)
+    if not manifest["n"]:
         return [_chunks(start, present, step)]
-    first, last = pd.Timestamp(kept["first"]), pd.Timestamp(kept["last"])
+    first, last = pd.Timestamp(manifest["first"]), pd.Timestamp(manifest["last"])
     spans = [_chunks(max(start, last - (AGAIN_BARS - 1) * step), present, step)]
-    if start < first and (backfill or start < pd.Timestamp(kept.get("asked_from", first))):
+    if start < first and (backfill or start < pd.Timestamp(manifest.get("asked_from", first))):
         spans.append(_chunks(start, first, step)[::-1])  # backwards: what is kept stays in one piece
     if backfill:
         holes = history.gaps(*key, start)

@@ -26,15 +26,15 @@ def provider(
     "A provider by name; its client library is loaded when it is first asked."
     from pydantic import ValidationError
 
-    said = {"kind": name, **(settings or {})}
-    kind = said["kind"]
+    values = {"kind": name, **(settings or {})}
+    kind = values["kind"]
     if kind not in KINDS:
         raise BadConfig(
             f"providers.{name}: no kind of provider {kind!r}{nearest(kind, KINDS)} Known: {', '.join(KINDS)}."
         )
     model = import_module(f"smcdesk.providers.{kind}").Settings
     try:
-        checked = model(**said)
+        checked = model(**values)
     except ValidationError as error:
         first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")  # a typo explains what is missing
         key = ".".join(map(str, first["loc"]))

@@ -71,15 +71,15 @@ def now() -> datetime:
 
 
 def moment(
-    said: Any,  # a Timestamp, datetime or text with its zone; a date alone is taken as UTC midnight
+    value: Any,  # a Timestamp, datetime or text with its zone; a date alone is taken as UTC midnight
 ) -> pd.Timestamp:  # UTC
     "A moment as UTC."
     try:
-        time = pd.Timestamp(said)
+        time = pd.Timestamp(value)
     except (ValueError, TypeError):
         time = pd.NaT
     if time is pd.NaT:
-        raise BadConfig(f"expected a moment such as 2024-03-08 or 2024-03-08T13:30:00Z, found {said!r}")
+        raise BadConfig(f"expected a moment such as 2024-03-08 or 2024-03-08T13:30:00Z, found {value!r}")
     return (time.tz_localize("UTC") if time.tzinfo is None else time.tz_convert("UTC")).as_unit("ns")
 
 
@@ -111,7 +111,7 @@ def table(
     return pd.DataFrame(values[:, 1:], columns=list(COLUMNS), index=pd.DatetimeIndex(times, name="time"))
 
 
-def tidy(
+def clean_bars(
     bars: pd.DataFrame,  # as they came, in any order, pages overlapping
     *,
     symbol: str,
@@ -186,16 +186,16 @@ class BaseProvider(ABC):
         got = self._fetch(self.wire(symbol), timeframe, start, end)
         present = min(present, self._server_time or present)
         closed_by = present - pd.Timedelta(seconds=self.settle_s)
-        return tidy(got, symbol=symbol, timeframe=timeframe, start=start, end=end, closed_by=closed_by)
+        return clean_bars(got, symbol=symbol, timeframe=timeframe, start=start, end=end, closed_by=closed_by)
 
-    def _heard(self, headers: Mapping[str, str] | None) -> None:
+    def _note_server_time(self, headers: Mapping[str, str] | None) -> None:
         "Note the server's time, where an answer says it; one from a cache says how old it is."
         headers = headers or {}
         try:
-            said, age_s = parsedate_to_datetime(headers.get("Date", "")), float(headers.get("Age", 0))
+            sent, age_s = parsedate_to_datetime(headers.get("Date", "")), float(headers.get("Age", 0))
         except (ValueError, TypeError):
             return
-        time = moment(said) + pd.Timedelta(seconds=age_s + 1)  # the header leaves out the fraction of a second
+        time = moment(sent) + pd.Timedelta(seconds=age_s + 1)  # the header leaves out the fraction of a second
         self._server_time = time if self._server_time is None else min(time, self._server_time)
 
     def latest(self, symbol: str, timeframe: str, n: int) -> pd.DataFrame:
@@ -223,9 +223,9 @@ class BaseProvider(ABC):
         "Refuse a timeframe the source does not have."
         timeframe_ns(timeframe)
         if self.timeframes and timeframe not in self.timeframes:
-            known = ", ".join(self.timeframes)
+            names = ", ".join(self.timeframes)
             near = nearest(timeframe, tuple(self.timeframes))
-            raise ProviderRefused(f"{self.name} has no {timeframe} candles: expected one of {known}{near}")
+            raise ProviderRefused(f"{self.name} has no {timeframe} candles: expected one of {names}{near}")
 
     @abstractmethod
     def _fetch(self, wire: str, timeframe: str, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:

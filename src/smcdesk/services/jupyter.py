@@ -23,8 +23,8 @@ class PapermillExecutor(DefaultExecutionManager):
         "Run the notebook with the job's parameters and write the formats that were asked for."
         source, job = Path(self.staging_paths["input"]), self.model
         done = source.with_name(f".{source.stem}.done.ipynb")
-        known = runner.defaults(source)
-        values = runner.resolve_parameters(source.stem, known, job.parameters or {})
+        defaults = runner.defaults(source)
+        values = runner.resolve_parameters(source.stem, defaults, job.parameters or {})
         try:
             papermill.execute_notebook(
                 str(source), str(done), parameters=values, cwd=str(paths.root()), kernel_name="python3",

@@ -19,9 +19,9 @@ class Settings(ProviderSettings):
 
     kind: Literal["files"] = "files"
 
-    def make(self, name: str, with_: ProviderDeps) -> Files:
+    def make(self, name: str, deps: ProviderDeps) -> Files:
         "The provider."
-        return Files(with_.files, name=name, root=with_.root, clock=with_.clock)
+        return Files(deps.files, name=name, root=deps.root, clock=deps.clock)
 
 
 class Files(BaseProvider):
