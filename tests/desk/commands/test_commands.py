@@ -51,11 +51,11 @@ def candles(house):
         (("report", "run", "replay_report", "-p", "symbol"), "has no value"),
     ],
 )  # fmt: skip
-def test_command_with_wrong_input_says_one_sentence_and_exits_2(candles, house, words, said):
+def test_command_with_wrong_input_says_one_sentence_and_exits_2(candles, house, words, sentence):
     before = sorted(p for p in house.rglob("*") if "mlruns" not in p.parts)
     code, out, err = smcdesk(*(w.format(candles=candles) for w in words))
     assert code == 2 and out == ""
-    assert said in err and err.startswith("smcdesk: ") and len(err.strip().splitlines()) == 1, err
+    assert sentence in err and err.startswith("smcdesk: ") and len(err.strip().splitlines()) == 1, err
     assert "Traceback" not in err and sorted(p for p in house.rglob("*") if "mlruns" not in p.parts) == before
 
 

@@ -26,26 +26,26 @@ def run_id(house):
 
 
 @pytest.fixture(scope="module")
-def told(run_id):
+def replayed(run_id):
     return replay_report.load(SYMBOL, "test")
 
 
-def test_whole_graph_on_a_made_up_market_leaves_a_ledger_and_pictures(told, house):
-    assert len(told.ledger.closed) > 20 and told.quality.verdict == "ok"
-    assert told.bars.equals(market(6000, seed=7, timeframe="15m", week="fx"))
-    assert set(told.ledger.trades["setup_id"]) <= set(told.decisions.query("outcome == 'live'")["setup_id"])
+def test_whole_graph_on_a_made_up_market_leaves_a_ledger_and_pictures(replayed, house):
+    assert len(replayed.ledger.closed) > 20 and replayed.quality.verdict == "ok"
+    assert replayed.bars.equals(market(6000, seed=7, timeframe="15m", week="fx"))
+    assert set(replayed.ledger.trades["setup_id"]) <= set(replayed.decisions.query("outcome == 'live'")["setup_id"])
     pictures = sorted(p.name for p in (house / "data/08_reporting" / SYMBOL).glob("*.png"))
     assert pictures == ["equity.png", "structure.png"]
 
 
-def test_run_is_tracked_with_what_it_was_made_from(told, run_id, house):
+def test_run_is_tracked_with_what_it_was_made_from(replayed, run_id, house):
     run = tracking.client().get_run(run_id)
     tags, metrics = run.data.tags, run.data.metrics
     assert run.info.status == "FINISHED" and tags["symbol"] == SYMBOL and tags["seed"] == "7"
-    assert tags[f"ledger_hash.{SYMBOL}"] == told.ledger.hash()
+    assert tags[f"ledger_hash.{SYMBOL}"] == replayed.ledger.hash()
     assert len(tags["config_hash"]) == len(tags[f"data_fingerprint.{SYMBOL}"]) == 16
     assert {"git_commit", "git_dirty"} <= tags.keys()
-    assert metrics[f"{SYMBOL}.trades_n"] == len(positions(told.ledger.closed))
+    assert metrics[f"{SYMBOL}.trades_n"] == len(positions(replayed.ledger.closed))
     assert f"{SYMBOL}.model.n_test" in metrics
     assert run.data.params["policy.risk.risk_pct"] == "0.5"
     stored = {a.path for a in tracking.client().list_artifacts(run_id, SYMBOL)}
@@ -54,27 +54,27 @@ def test_run_is_tracked_with_what_it_was_made_from(told, run_id, house):
     assert (house / "mlruns/mlflow.db").exists()
 
 
-def test_same_seed_gives_the_same_ledger_and_the_same_configuration_hash(told, run_id):
+def test_same_seed_gives_the_same_ledger_and_the_same_configuration_hash(replayed, run_id):
     again = session.run_pipelines(STAGES, symbol=SYMBOL, env="test")
     first, second = (tracking.client().get_run(r).data.tags for r in (run_id, again))
-    assert again != run_id and replay_report.load(SYMBOL, "test").ledger.hash() == told.ledger.hash()
+    assert again != run_id and replay_report.load(SYMBOL, "test").ledger.hash() == replayed.ledger.hash()
     same = ("config_hash", "seed", f"data_fingerprint.{SYMBOL}", f"ledger_hash.{SYMBOL}")
     assert [first[t] for t in same] == [second[t] for t in same]
 
 
-def test_other_configuration_gives_another_hash_and_another_symbol_its_own_namespace(told, run_id):
+def test_other_configuration_gives_another_hash_and_another_symbol_its_own_namespace(replayed, run_id):
     extra = {"symbols": {"SECOND": {"instrument": "EURUSD", "bars_side": "bid"}}, "policy": {"risk": {"stop_atr": 2.0}}}
     other = session.run_pipelines(("data", "feature", "replay"), symbol="SECOND", env="test", runtime_params=extra)
     tags = tracking.client().get_run(other).data.tags
     assert tags["config_hash"] != tracking.client().get_run(run_id).data.tags["config_hash"]
     second = replay_report.replayed()
     assert second == [SYMBOL, "SECOND"] and f"ledger_hash.{SYMBOL}" not in tags
-    assert tags["ledger_hash.SECOND"] != told.ledger.hash()
+    assert tags["ledger_hash.SECOND"] != replayed.ledger.hash()
 
 
-def test_stages_run_apart_from_what_the_stage_before_has_stored(told):
+def test_stages_run_apart_from_what_the_stage_before_has_stored(replayed):
     session.run_pipelines(("replay",), symbol=SYMBOL, env="test")
-    assert replay_report.load(SYMBOL, "test").ledger.hash() == told.ledger.hash()
+    assert replay_report.load(SYMBOL, "test").ledger.hash() == replayed.ledger.hash()
 
 
 def test_kedro_command_runs_named_pipelines(house):

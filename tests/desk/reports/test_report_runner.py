@@ -23,11 +23,11 @@ def run_id(house):
 
 
 @pytest.fixture(scope="module")
-def told(run_id):
+def replayed(run_id):
     return replay_report.load(SYMBOL, "test")
 
 
-def test_report_runs_and_running_it_twice_replaces_its_files(told, house):
+def test_report_runs_and_running_it_twice_replaces_its_files(replayed, house):
     words = ("report", "run", "replay_report", "-p", "symbol", SYMBOL, "-p", "env", "test")
     code, out, err = smcdesk(*words)
     assert code == 0, err
@@ -36,8 +36,8 @@ def test_report_runs_and_running_it_twice_replaces_its_files(told, house):
     assert first == [f"{SYMBOL}_env-test{end}" for end in (".html", ".ipynb", ".json")]
     record = json.loads((folder / first[2]).read_text())
     assert record["status"] == "ok" and record["error"] == "" and record["params"]["symbol"] == SYMBOL
-    assert record["result"]["ledger_hash"] == told.ledger.hash() and record["result"]["sentence"] in out
-    assert tracking.client().get_run(record["run_id"]).data.tags[f"ledger_hash.{SYMBOL}"] == told.ledger.hash()
+    assert record["result"]["ledger_hash"] == replayed.ledger.hash() and record["result"]["sentence"] in out
+    assert tracking.client().get_run(record["run_id"]).data.tags[f"ledger_hash.{SYMBOL}"] == replayed.ledger.hash()
     assert smcdesk(*words)[0] == 0
     assert sorted(p.name for p in folder.glob(f"{SYMBOL}*")) == first and not list(folder.glob(".*running*"))
 
@@ -63,8 +63,8 @@ def test_failing_report_keeps_its_notebook_with_the_error_and_exits_1(house):
     folder = next((house / "notebooks_out/broken_report").glob("*/*/*"))
     record = json.loads((folder / "default.json").read_text())
     assert record["status"] == "failed" and record["error"].startswith("ZeroDivisionError") and record["result"] == {}
-    kept = nbformat.read(folder / "default.ipynb", as_version=4)
-    assert any(o["output_type"] == "error" for c in kept.cells if c.cell_type == "code" for o in c.outputs)
+    stored = nbformat.read(folder / "default.ipynb", as_version=4)
+    assert any(o["output_type"] == "error" for c in stored.cells if c.cell_type == "code" for o in c.outputs)
     assert "ZeroDivisionError" in (folder / "default.html").read_text()
     assert fine[0] == 0 and (folder / "divisor-2.ipynb").exists()
 
@@ -83,8 +83,8 @@ def broken_rules(path: Path) -> list[str]:
                 ast.literal_eval(line.value)
             except (AttributeError, ValueError):
                 faults.append(f"not a literal: {ast.unparse(line)}")
-    made = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
-    faults += [type(n).__name__ for c in code for n in ast.walk(ast.parse(c.source)) if isinstance(n, made)]
+    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+    faults += [type(n).__name__ for c in code for n in ast.walk(ast.parse(c.source)) if isinstance(n, definitions)]
     if "parameters" in {t for c in nb.cells if c.cell_type != "code" for t in c.metadata.get("tags", [])}:
         faults.append("a text cell tagged parameters")
     return faults + [f"stored output: {c.source[:20]}" for c in code if c.outputs or c.execution_count]
@@ -105,7 +105,7 @@ def test_template_that_breaks_the_rules_is_noticed(tmp_path):
 
 
 def test_slot_is_the_symbol_and_what_differs_from_the_defaults():
-    known = {"symbol": "EURUSD", "env": "base", "n": 1}
-    assert runner.slot_name({"symbol": "EURUSD", "env": "base", "n": 1}, known) == "EURUSD"
-    assert runner.slot_name({"symbol": "XAUUSD", "env": "a/b", "n": 2}, known) == "XAUUSD_env-a-b_n-2"
+    defaults = {"symbol": "EURUSD", "env": "base", "n": 1}
+    assert runner.slot_name({"symbol": "EURUSD", "env": "base", "n": 1}, defaults) == "EURUSD"
+    assert runner.slot_name({"symbol": "XAUUSD", "env": "a/b", "n": 2}, defaults) == "XAUUSD_env-a-b_n-2"
     assert len(runner.slot_name({"symbol": "X" * 200}, {"symbol": ""})) == 80
