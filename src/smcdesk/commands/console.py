@@ -1,4 +1,4 @@
-"""What all commands share: how they show their progress, run a report, and say where everything is."""
+"""What all commands share: how they show their progress, run a report, and show where everything is."""
 
 from __future__ import annotations
 

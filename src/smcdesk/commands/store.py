@@ -32,7 +32,9 @@ def store_upgrade(
 @app.command("export")
 def store_export(
     day: Annotated[str | None, typer.Argument(help="A UTC day such as 2024-03-08; without it, every day.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder; one folder per day is made in it.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder; one folder per day is created in it.")
+    ] = None,
     formats: Annotated[str, typer.Option("--format", "-f", help="csv, parquet, or both.")] = "csv,parquet",
     env: Env = "base",
 ):

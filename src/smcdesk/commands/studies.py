@@ -21,7 +21,7 @@ Quiet = Annotated[bool, typer.Option("--no-report", help="Leave the report out."
 STUDIES = {  # pipeline and command -> its report, and what it does
     "sweep": (
         "compare_report",
-        "Every combination of conf's sweep on one tape, the best of them kept as runs, and whether they differ.",
+        "Every combination of conf's sweep on one tape, the best of them tracked as runs, and whether they differ.",
     ),
     "tune": (
         "compare_report",
@@ -36,7 +36,7 @@ STUDIES = {  # pipeline and command -> its report, and what it does
 
 @app.command(rich_help_panel=PANEL)
 def replay(symbol: Symbol = None, env: Env = "base"):
-    "Candles to a ledger: read, decide, replay, and say what it came to."
+    "Candles to a ledger: read, decide, replay, and show what was earned."
     from smcdesk import tracking
     from smcdesk.datasets.catalog import load_catalog
     from smcdesk.reports import replay_report
@@ -50,7 +50,7 @@ def replay(symbol: Symbol = None, env: Env = "base"):
 
 
 def _study(kind: str, symbol: str, env: str, params: dict, bare: bool):  # params: of the run
-    "Run a study's pipelines, then its report, and say where everything is."
+    "Run a study's pipelines, then its report, and show where everything is."
     from smcdesk.runs import session
 
     template, _ = STUDIES[kind]

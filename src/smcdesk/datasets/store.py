@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class DecisionStore(AbstractDataset):
-    "What the store keeps of a symbol: saves `Evaluated`, loads the labels that still wait for their outcome."
+    "What the store keeps of a symbol: saves an `EvaluatedTape`, loads the labels that still wait for their outcome."
 
     def __init__(self, symbol: str, env: str, metadata: dict | None = None):
         self._symbol, self._env, self.metadata = symbol, env, metadata

@@ -41,7 +41,7 @@ def _grid(start: pd.Timestamp, end: pd.Timestamp, step: int) -> pd.DatetimeIndex
 
 
 def expected_open_times(instrument: Instrument) -> ExpectedTimes:
-    "For a market, the function that tells the open times from a bar's to another's, both included."
+    "For a market, the function that gives the open times from one bar's to another's, both included."
 
     def times(start: pd.Timestamp, end: pd.Timestamp, timeframe: str) -> pd.DatetimeIndex:
         step = timeframe_ns(timeframe)

@@ -1,4 +1,4 @@
-"""Who gives which market's candles, as conf says it, and where they are kept."""
+"""Which source gives which market's candles by conf, and where they are stored."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from smcdesk.providers.factory import provider
 from smcdesk.providers.protocol import Clock, moment
 from smclab.candles import BadConfig, fingerprint, nearest
 
-STORED = "history:"  # a symbol's source in conf: history:PROVIDER/TIMEFRAME, or …@MOMENT for what was kept by then
+STORED = "history:"  # a symbol's source in conf: history:PROVIDER/TIMEFRAME, or …@MOMENT for what was stored by then
 JOURNAL = "failover.jsonl"  # in the store: when one source stood in for another
 
 
 class Feed(BaseModel):
-    "Who is asked for a market, and who stands in."
+    "A market's source, and the one that stands in for it."
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -84,9 +84,9 @@ def provider_by_name(
 
 
 class FeedRouter:
-    """One provider for every market of conf, each asked where its feed says.
+    """One provider for every market of conf, which calls each market's own source.
 
-    Markets share their sources, and so the pace at which these are asked. Conf is read once.
+    Markets share their sources, and so the pace of requests. Conf is read once.
     """
 
     def __init__(self, env: str | None = None, *, name: str = "feeds", **deps: Any):  # clock, sleep, monotonic
@@ -132,7 +132,7 @@ def history(env: str | None = None) -> CandleHistory:
 
 
 def hours(env: str | None = None) -> Callable[[str], ExpectedTimes | None]:
-    "When a symbol's market trades, each looked up once; None where nobody knows: always."
+    "When a symbol's market trades, each looked up once; None where no profile is known: always."
 
     @cache
     def of(symbol: str) -> ExpectedTimes | None:
@@ -155,23 +155,19 @@ def stored_candles(
         have = [f"{p}/{s}/{tf}" for p, s, tf in stored.series()]
         near = nearest(f"{name}/{symbol}/{timeframe}", have)
         get = f"smcdesk fetch {symbol} --provider {name}"
-        raise BadConfig(f"no candles of {symbol} from {name!r} are kept{near or ';'} {get} gets them")
+        raise BadConfig(f"no candles of {symbol} from {name!r} are stored{near or ';'} {get} gets them")
     if not timeframe and len(timeframes) > 1:
-        raise BadConfig(
-            f"{symbol} from {name} is kept in {', '.join(timeframes)}: say which, as in {STORED}{name}/{timeframes[0]}"
-        )
+        like = f"{STORED}{name}/{timeframes[0]}"
+        raise BadConfig(f"{symbol} from {name} is stored in {', '.join(timeframes)}: say which, as in {like}")
     timeframe = timeframe or timeframes[0]
     if timeframe not in timeframes:
-        raise BadConfig(f"{symbol} from {name} is not kept in {timeframe}, only in {', '.join(timeframes)}")
+        raise BadConfig(f"{symbol} from {name} is not stored in {timeframe}, only in {', '.join(timeframes)}")
     bars = stored.bars(name, symbol, timeframe, as_of=by or None)
     if not len(bars):
         raise BadConfig(f"nothing of {symbol} {timeframe} had been fetched from {name} by {by}")
     manifest = stored.manifest(name, symbol, timeframe)
     until = f"by {moment(by):%Y-%m-%d %H:%M}Z" if by else f"last on {manifest['fetched_at'][:16]}Z"
     note = f"Candles fetched from {name}, {timeframe}, {until}: {fingerprint(bars)}."
-    more = (
-        (f"{manifest['revisions']} bars were told otherwise later: the first values count.",)
-        if manifest["revisions"]
-        else ()
-    )
-    return bars, (note, *more)
+    if not manifest["revisions"]:
+        return bars, (note,)
+    return bars, (note, f"{manifest['revisions']} bars came later with other values: the first ones count.")

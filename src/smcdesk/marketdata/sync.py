@@ -13,8 +13,8 @@ from smcdesk.marketdata.history import CandleHistory
 from smcdesk.providers.protocol import Clock, Provider, ProviderRefused, moment, now
 from smclab.candles import BadConfig, timeframe_ns
 
-CHUNK_BARS = 2000  # asked for and kept together: what an interruption can cost
-AGAIN_BARS = 3  # of the kept end, asked again: a provider may have corrected them
+CHUNK_BARS = 2000  # requested and stored together: what an interruption can cost
+AGAIN_BARS = 3  # of the stored end, requested again: a provider may have corrected them
 UNITS = {"h": "hours", "d": "days", "w": "weeks", "mo": "months", "y": "years"}
 
 
@@ -23,7 +23,7 @@ class SyncResult:
     "What a fetch brought."
 
     added_n: int  # bars
-    revised_n: int  # bars told otherwise than before
+    revised_n: int  # bars with other values than before
     gaps: pd.DataFrame  # the holes that are left: start, end, missing_bars
     manifest: dict[str, Any]
     notes: tuple[str, ...]  # sentences
@@ -51,9 +51,9 @@ def sync_history(
     history: CandleHistory,
     backfill: bool = False,  # True: ask for the holes inside too
     clock: Clock | None = None,
-    step_done: Callable[[float], None] | None = None,  # told the share done, 0..1
+    step_done: Callable[[float], None] | None = None,  # called with the share done, 0..1
 ) -> SyncResult:
-    "Ask for what is not kept yet, in portions that are kept at once."
+    "Request what is not stored yet, in portions that are stored at once."
     clock = clock or now
     key, present = (provider.name, symbol, timeframe), moment(clock())
     before = history.manifest(*key)
@@ -88,7 +88,7 @@ def _spans(history: CandleHistory, key: tuple[str, str, str], start, present, ba
     first, last = pd.Timestamp(manifest["first"]), pd.Timestamp(manifest["last"])
     spans = [_chunks(max(start, last - (AGAIN_BARS - 1) * step), present, step)]
     if start < first and (backfill or start < pd.Timestamp(manifest.get("asked_from", first))):
-        spans.append(_chunks(start, first, step)[::-1])  # backwards: what is kept stays in one piece
+        spans.append(_chunks(start, first, step)[::-1])  # backwards: what is stored stays in one piece
     if backfill:
         holes = history.gaps(*key, start)
         near = (holes["start"] - holes["end"].shift()) > CHUNK_BARS * step / 4

@@ -2,7 +2,7 @@
 
 ccxt leaves three things to its user. Its rate limiter must be on. The last candle is the open one and comes unmarked.
 And a body that is no JSON is handed on as text, which its parsers turn into an empty list: a broken answer would look
-like a quiet market, so every answer is looked at before it counts.
+like a quiet market, so every answer is checked before it counts.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Settings(RetrySettings):
 
 
 def _moved(urls: Any, host: str) -> Any:
-    "The endpoints on another host, their paths kept."
+    "The endpoints on another host, with the same paths."
     if isinstance(urls, dict):
         return {key: _moved(url, host) for key, url in urls.items()}
     base = urlsplit(host)
@@ -112,7 +112,7 @@ class Ccxt(BaseProvider):
             raise ProviderRefused(f"{self.name} refused: {_short(error)}") from error
         except (BadAnswer, ProviderDown, ProviderRefused):
             raise
-        except Exception as error:  # ccxt's parsers stumble over what they do not expect
+        except Exception as error:  # ccxt's parsers raise many kinds
             raise BadAnswer(f"{self.name}: an answer that cannot be read ({_short(error)})") from error
 
     def _whole(self) -> None:
@@ -146,6 +146,6 @@ class Ccxt(BaseProvider):
 
 
 def _short(error: BaseException) -> str:
-    "The beginning of what an error says, on one line."
+    "The beginning of an error's text, on one line."
     text = " ".join(str(error).split())
     return f"{type(error).__name__} {text[:120]}".strip()

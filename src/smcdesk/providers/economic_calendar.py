@@ -1,7 +1,7 @@
 """Economic events from a file: a dump of a calendar (CSV or parquet), or ForexFactory's week as JSON.
 
 A calendar is only as good as what it covers. A dump covers the days from its first row to its last, a week its own
-seven days in New York. A file does not say when it was fetched, and its time stamp on disk is that of the last copy:
+seven days in New York. A file does not carry when it was fetched, and its time stamp on disk is that of the last copy:
 unless `refresh` wrote it down or the caller knows, it is taken to be as old as its first day, which live trading calls
 stale.
 """

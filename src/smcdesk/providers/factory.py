@@ -23,7 +23,7 @@ def provider(
     monotonic: Callable[[], float] | None = None,  # seconds, for pace and breaker; None: this machine's
     files: Mapping[str, Mapping[str, Any]] | None = None,  # conf's symbols, for kind `files`
 ) -> Provider:
-    "A provider by name; its client library is loaded when it is first asked."
+    "A provider by name; its client library is loaded with the first request."
     from pydantic import ValidationError
 
     values = {"kind": name, **(settings or {})}

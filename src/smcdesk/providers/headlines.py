@@ -1,8 +1,8 @@
 """Headlines from a file, CSV or JSON, and what any other source of headlines has to offer.
 
-A headline is known from the moment it was published, or delivered where the file says so (`known_at`). A source of your
-own (a news service, an archive) is a class with a `name` and the method of `HeadlineSource`: its table goes to
-`smclab.sentiment.Sentiment.from_frame` as it is.
+A headline is known from the moment it was published, or delivered where the file has that moment (`known_at`). A
+source of your own (a news service, an archive) is a class with a `name` and the method of `HeadlineSource`: its table
+goes to `smclab.sentiment.Sentiment.from_frame` as it is.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every source of candles can be asked, how it says no, and the work all of them share."""
+"""The protocol of every source of candles, its errors, and the work all of them share."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from smclab.candles import COLUMNS, BadBars, BadConfig, check, nearest, timefram
 
 Clock = Callable[[], datetime]  # the present, with its zone
 
-LOOKS = 5  # how often `latest` looks, each time four times as far back
-MANY = 20  # bars from which the usual step of a table says what timeframe it has
+REACHES = 5  # how many spans `latest` tries, each four times as far back
+MANY = 20  # bars from which the usual step of a table gives its timeframe away
 
 
 class ProviderDown(ConnectionError):
-    "The source does not answer, or asks for patience: wait and try again."
+    "The source does not answer, or wants fewer requests: wait and try again."
 
     def __init__(self, message: str, retry_after_s: float | None = None):
         super().__init__(message)
-        self.retry_after_s = retry_after_s  # what the source asked for, or None
+        self.retry_after_s = retry_after_s  # the wait the source named, or None
 
 
 class ProviderRefused(BadConfig):
-    "The source answers and says no: an unknown symbol, a missing or bad key. Waiting does not help."
+    "The source answers and refuses: an unknown symbol, a missing or bad key. Waiting does not help."
 
 
 class BadAnswer(BadBars):
@@ -45,7 +45,7 @@ class Quote:
     symbol: str
     bid: float  # price
     ask: float  # price
-    time: pd.Timestamp  # UTC, of the quote by the source's clock, where it says so
+    time: pd.Timestamp  # UTC, of the quote by the source's clock, where it carries one
     source: str  # a provider's name
 
 
@@ -133,14 +133,14 @@ def clean_bars(
 
 
 class ProviderSettings(BaseModel):
-    "Settings of one kind of provider, as conf says them."
+    "Settings of one kind of provider, from conf."
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True)
 class ProviderDeps:
-    "What a provider is given besides its settings: times and waits can be made up, and files lie somewhere."
+    "What a provider needs besides its settings: clock and waits, which tests replace, and where files lie."
 
     root: Path = field(default_factory=Path.cwd)  # what relative paths start from
     clock: Clock | None = None  # None: this machine's
@@ -152,9 +152,9 @@ class ProviderDeps:
 class BaseProvider(ABC):
     """What the providers share: names, spans, closed bars only.
 
-    A provider gives `name`, `timeframes` and `_fetch(wire, timeframe, start, end)`, which may return more than it was
-    asked for, and the bar that is still open too. What tells the open bar is the clock: this machine's, or the server's
-    where that one is behind, because a bar that is taken for closed too early would be kept for good.
+    A provider gives `name`, `timeframes` and `_fetch(wire, timeframe, start, end)`, which may return more than was
+    requested, and the bar that is still open too. The open bar is found by the clock: this machine's, or the server's
+    where that one is behind, because a bar that is taken for closed too early would be stored for good.
     """
 
     timeframes: Mapping[str, Any] = {}  # smclab's names -> the source's own; empty: any
@@ -189,7 +189,7 @@ class BaseProvider(ABC):
         return clean_bars(got, symbol=symbol, timeframe=timeframe, start=start, end=end, closed_by=closed_by)
 
     def _note_server_time(self, headers: Mapping[str, str] | None) -> None:
-        "Note the server's time, where an answer says it; one from a cache says how old it is."
+        "Note the server's time from an answer's Date header; an answer from a cache carries its Age."
         headers = headers or {}
         try:
             sent, age_s = parsedate_to_datetime(headers.get("Date", "")), float(headers.get("Age", 0))
@@ -205,7 +205,7 @@ class BaseProvider(ABC):
         step, present = pd.Timedelta(timeframe_ns(timeframe), "ns"), moment(self._clock())
         span = (n + 1) * step + pd.Timedelta(seconds=self.settle_s)
         start, bars = present - span, self.history(symbol, timeframe, present - span)
-        for k in range(LOOKS - 1):
+        for k in range(REACHES - 1):
             if len(bars) >= n:
                 break
             before, start = start, present - (3 * span + pd.Timedelta(days=3)) * 4**k

@@ -24,7 +24,7 @@ from smclab.instruments import instrument
 
 
 class RecordedProvider(BaseProvider):
-    "Tapes by symbol; a higher timeframe than a tape's own is made of it, closed bars only."
+    "Tapes by symbol; a higher timeframe than a tape's own is resampled from it, closed bars only."
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class RecordedProvider(BaseProvider):
         self._rolls, self._resampled = dict(rolls or {}), {}
 
     def _tape(self, symbol: str, timeframe: str | None = None) -> pd.DataFrame:
-        "A symbol's whole tape in a timeframe, made once."
+        "A symbol's whole tape in a timeframe, resampled once."
         if symbol not in self._tapes:
             names = ", ".join(self._tapes) or "none"
             near = nearest(symbol, tuple(self._tapes))
@@ -76,7 +76,7 @@ class RecordedProvider(BaseProvider):
         return self.history(symbol, timeframe, times[max(0, at - n - 1)]).iloc[-n:] if at else no_bars()
 
     def snapshot(self, symbol: str) -> Quote:
-        "The last close, with the spread it was told."
+        "The last close, with the spread of the settings."
         own = infer_timeframe(self._tape(symbol))
         last = self.latest(symbol, own, 1)
         if not len(last):

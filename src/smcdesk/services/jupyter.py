@@ -20,7 +20,7 @@ class PapermillExecutor(DefaultExecutionManager):
     "Executes a job's notebook; a parameter it does not have is refused, a failure keeps the notebook with the error."
 
     def execute(self) -> None:
-        "Run the notebook with the job's parameters and write the formats that were asked for."
+        "Run the notebook with the job's parameters and write the requested formats."
         source, job = Path(self.staging_paths["input"]), self.model
         done = source.with_name(f".{source.stem}.done.ipynb")
         defaults = runner.defaults(source)

@@ -93,7 +93,7 @@ class Scheduler:
         return done
 
     def _deliver(self) -> None:
-        "Send what the reports left in the outbox, where conf says that anything is sent."
+        "Send what the reports left in the outbox, where conf sends anything."
         from smcdesk.notifications.config import notify_conf
         from smcdesk.notifications.outbox import deliver_by_conf
 
@@ -124,7 +124,7 @@ class Scheduler:
         scheduler = self
 
         class NextSlot(BaseTrigger):
-            "The next slot of any line, or a look in between."
+            "The next slot of any line, or a retry in between."
 
             def get_next_fire_time(self, previous_fire_time, now):
                 due = [s.due for *_, s, _ in scheduler.listing(now.astimezone(UTC)) if s is not None]

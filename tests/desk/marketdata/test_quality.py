@@ -48,7 +48,7 @@ def test_each_fault_is_found_by_name(fx):
     broken.iloc[50, 1] = broken.iloc[50, 2] / 2
     silent = fx.assign(volume=0.0)
     cases = [
-        (inspect(twice, EURUSD), "told twice"), (inspect(beside, EURUSD, timeframe="15m"), "off grid"),
+        (inspect(twice, EURUSD), "repeated"), (inspect(beside, EURUSD, timeframe="15m"), "off grid"),
         (inspect(daily, EURUSD, timeframe="1h"), "daily candles"),
         (inspect(among, EURUSD, timeframe="1h"), "daily candles"), (inspect(broken, EURUSD), "impossible"),
         (inspect(silent, BTC), "no volume"), (inspect(fx.drop(fx.index[900:1300]), EURUSD), "missing"),

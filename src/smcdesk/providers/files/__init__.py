@@ -1,4 +1,4 @@
-"""Candles from files: CSV in the common spellings, or parquet, with every assumption said in a note.
+"""Candles from files: CSV in the common spellings, or parquet, with a note for every assumption.
 
 `read_file` gives checked bars and notes; `text` finds the cells, `columns` names them, `times` dates them, `reader`
 puts them together; `spread` reads recorded spreads; `provider` serves the files conf names. May import clocks and the

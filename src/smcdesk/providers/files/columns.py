@@ -53,7 +53,7 @@ def columns_of(table: pd.DataFrame, where: str, symbol: str | None) -> tuple[pd.
         in_points = "tick_volume" in found
         parts["spread_points" if in_points else "spread"] = pd.to_numeric(table[found["spread"]], errors="coerce")
         if in_points:
-            notes.append("The spread counts points (MT5): kept as spread_points.")
+            notes.append("The spread counts points (MT5): read as spread_points.")
     if dropped := [str(c) for c in table.columns if c not in used]:
         notes.append(f"Columns not used: {', '.join(dropped)}.")
     times = parts.pop("time").reset_index(drop=True)

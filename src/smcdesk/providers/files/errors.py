@@ -1,4 +1,4 @@
-"""How a file says that it cannot be read as candles."""
+"""The error of a file that cannot be read as candles."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from smclab.candles import BadBars
 
 
 class BadFile(BadBars):
-    "A file that cannot be read as candles: the sentence says what to change."
+    "A file that cannot be read as candles: the sentence names what to change."

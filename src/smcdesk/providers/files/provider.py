@@ -25,7 +25,7 @@ class Settings(ProviderSettings):
 
 
 class Files(BaseProvider):
-    "The candles of files, one per symbol; a higher timeframe than a file's own is made of it."
+    "The candles of files, one per symbol; a higher timeframe than a file's own is resampled from it."
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Files(BaseProvider):
     ):
         super().__init__(name, clock=clock, settle_s=0.0)
         self._files, self._root = {s: f for s, f in files.items() if f.get("source")}, root or Path.cwd()
-        self.notes: dict[str, tuple[str, ...]] = {}  # what each file did not say itself
+        self.notes: dict[str, tuple[str, ...]] = {}  # the assumptions each file was read with
         self._read: dict[str, pd.DataFrame] = {}
 
     def _bars(self, symbol: str) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Candles from a file: checked bars, and a note for each thing the file did not say itself.
+"""Candles from a file: checked bars, and a note for each assumption.
 
 A note is a sentence: which column was dropped, how a date was read, what clock the times were taken to be. A file that
 cannot be read without guessing is refused in one sentence (`BadFile`).
@@ -27,7 +27,7 @@ def read_file(
     timeframe: str | None = None,  # checked against the steps; None: not checked
     zone: str | None = None,  # clock of times that name no zone: IANA, or America/New_York+7; None: UTC
     day_first: bool | None = None,  # for 01.02.2017; None: decided by the whole column, else refused
-) -> tuple[pd.DataFrame, tuple[str, ...]]:  # checked bars, and a sentence for each thing the file did not say
+) -> tuple[pd.DataFrame, tuple[str, ...]]:  # checked bars, and a sentence for each assumption
     "The candles of a file, checked, and every assumption made on the way."
     path = Path(path).expanduser()
     if timeframe is not None:
@@ -56,7 +56,7 @@ def read_file(
 
 
 def _clock_note(written: pd.DatetimeIndex, step_ns: int, zone: str) -> list[str]:
-    "What the weekly open and close say about the clock; nothing where the market has no such week."
+    "A note on whether the weekly open and close fit the clock; none where the market has no such week."
     table = weekly_clock(written, step_ns, also=(zone,))
     best, weeks = table.iloc[0], int(table["weeks"].iloc[0])
     if weeks < 4 or best["fits"] < weeks / 2:

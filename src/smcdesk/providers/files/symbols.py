@@ -1,4 +1,4 @@
-"""Which symbol a file's name speaks of."""
+"""The symbol in a file's name."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ CURRENCIES = "AUD|CAD|CHF|CNH|CZK|DKK|EUR|GBP|HKD|HUF|JPY|MXN|NOK|NZD|PLN|SEK|SG
 
 def symbol_from(
     path: str | Path,  # a file of candles
-) -> str | None:  # EURUSD for FOREX_EURUSD_1H_ASK.csv; None when the name tells nothing
-    "The symbol a file's name speaks of."
+) -> str | None:  # EURUSD for FOREX_EURUSD_1H_ASK.csv; None when the name holds none
+    "The symbol in a file's name."
     stem = Path(path).name.split(".")[0].upper()
     joined = re.sub(r"[^A-Z0-9]", "", stem)
     for symbol in SYMBOLS:

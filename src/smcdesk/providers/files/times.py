@@ -79,7 +79,7 @@ def _assemble(parts, text, where) -> pd.DatetimeIndex:
 
 
 def _day_first(parts, text, where, day_first) -> tuple[pd.DatetimeIndex, str]:
-    "Times whose year comes last, day and month told apart by the whole column, never by habit."
+    "Times whose year comes last, day and month distinguished by the whole column, never by habit."
     a, b = pd.to_numeric(parts["a"]), pd.to_numeric(parts["b"])
     orders = {True: parts.assign(day=a, month=b), False: parts.assign(day=b, month=a)}
     fits = [order for order in (True, False) if orders[order]["month"].max() <= 12]
