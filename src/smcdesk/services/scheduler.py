@@ -56,13 +56,14 @@ class Scheduler:
             raise BadConfig(
                 f"schedule.jobs.{name}.report: there is no report {job.report!r}{nearest(job.report, self._reports)}"
             )
-        paths.check_env(job.env)
+        check_send(load_config(job.env or self.env).parameters)
         runner.resolve_parameters(job.report, runner.defaults(self._reports[job.report]), job.params)
 
     # --- running
 
     def run(self, name: str, job: Job, slot: Slot) -> dict[str, Any]:  # the report's summary row
         "One slot as a report; raises when it failed."
+        check_send(load_config(job.env or self.env).parameters)
         defaults = runner.defaults(self._reports[job.report])
         own = {"env": job.env or paths.check_env(self.env) or "base", "slot": slot.name}
         params = {k: v for k, v in own.items() if k in defaults} | job.params
