@@ -11,3 +11,8 @@ def smcdesk(*words) -> tuple[int, str, str]:
     if done.exception and not isinstance(done.exception, SystemExit):
         raise done.exception
     return done.exit_code, done.stdout, done.stderr
+
+
+def run_in(out: str) -> str:
+    "The run's id in a command's output: the first 32 hex digits."
+    return next(w.strip(";,.") for w in out.split() if len(w.strip(";,.")) == 32)

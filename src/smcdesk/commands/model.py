@@ -52,7 +52,7 @@ def train(
 
     symbol = symbol_or_first(symbol, env)
     with progress_bar() as bar:
-        run_id = session.run_pipelines(("data", "feature", "model"), symbol=symbol, env=env, bar=bar)
+        run_id = session.run_pipelines(("data", "feature", "model"), symbol=symbol, env=env, bar=bar).run_id
         task = bar.add_task("report", total=None)
         done = None if no_report else run_report("retrain_report", {"symbol": symbol, "env": env}, run_id)
         bar.remove_task(task)

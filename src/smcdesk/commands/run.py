@@ -45,7 +45,7 @@ def demo(
         _only_with_data(zone=zone, instrument=instrument, bars_side=bars_side)
         symbol, extra = symbol_or_first(symbol, env), {}
     with progress_bar() as bar:
-        run_id = session.run_pipelines(STAGES, symbol=symbol, env=env, runtime_params=extra, bar=bar)
+        run_id = session.run_pipelines(STAGES, symbol=symbol, env=env, runtime_params=extra, bar=bar).run_id
         task = bar.add_task("report", total=None)
         done = run_report("replay_report", {"symbol": symbol, "env": env}, run_id)
         bar.remove_task(task)

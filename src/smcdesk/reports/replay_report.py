@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from smclab.matching import FILL_REASONS
 
 from smcdesk.datasets.catalog import load_catalog
 from smcdesk.project import logs, paths
@@ -14,7 +15,7 @@ from smcdesk.project.config import load_config
 from smclab.candles import BadConfig, Quality, fingerprint, nearest
 from smclab.execution import Costs
 from smclab.reading import Reading
-from smclab.replay import REASONS, Ledger
+from smclab.replay import Ledger
 from smclab.score_test import Result
 from smclab.scorecard import positions
 
@@ -64,9 +65,11 @@ def load(symbol: str, env: str) -> ReplayReport:
         raise BadConfig(f"nothing has been replayed for {symbol!r} yet: run smcdesk demo --symbol {symbol} --env {env}")
     logs.quiet_libraries()
     catalog = load_catalog(env)
-    names = ("provenance", "quality", "reading", "candidates", "costs", "ledger", "scorecard", "honesty", "ways_in")
-    names += ("proof", "model")
+    names = ("provenance", "quality", "reading", "candidates", "costs", "ledger", "scorecard", "honesty")
+    names += ("model",)
     parts = {name: catalog.load(f"{symbol}.{name}") for name in names}
+    parts |= {"ways_in": catalog.load(f"{symbol}.entry_mode_comparison")}
+    parts |= {"proof": catalog.load(f"{symbol}.backtrader_check")}
     return ReplayReport(symbol, env, decisions=catalog.load(f"{symbol}.decision_log"), **parts)
 
 
@@ -206,7 +209,7 @@ def refusals(s: ReplayReport) -> pd.DataFrame:
     ]
     orders = s.ledger.orders[s.ledger.orders["status"] != "filled"]
     rows += [
-        {"asked by": "order", "refused": len(part), "for example": REASONS[reason]}
+        {"asked by": "order", "refused": len(part), "for example": FILL_REASONS[reason]}
         for reason, part in orders.groupby("reason", sort=False)
     ]
     table = pd.DataFrame(rows, columns=["asked by", "refused", "for example"])

@@ -19,7 +19,7 @@ SYMBOL = "MADEUP"
 @pytest.fixture(scope="module")
 def run_id(house):
     """The whole graph, once, on the made-up market."""
-    return session.run_pipelines(STAGES, symbol=SYMBOL, env="test")
+    return session.run_pipelines(STAGES, symbol=SYMBOL, env="test").run_id
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ SYMBOL = "MADEUP"
 @pytest.fixture(scope="module")
 def run_id(house):
     """The whole graph, once, on the made-up market."""
-    return session.run_pipelines(STAGES, symbol=SYMBOL, env="test")
+    return session.run_pipelines(STAGES, symbol=SYMBOL, env="test").run_id
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_run_is_tracked_with_what_it_was_made_from(replayed, run_id, house):
 
 
 def test_same_seed_gives_the_same_ledger_and_the_same_configuration_hash(replayed, run_id):
-    again = session.run_pipelines(STAGES, symbol=SYMBOL, env="test")
+    again = session.run_pipelines(STAGES, symbol=SYMBOL, env="test").run_id
     first, second = (tracking.client().get_run(r).data.tags for r in (run_id, again))
     assert again != run_id and replay_report.load(SYMBOL, "test").ledger.hash() == replayed.ledger.hash()
     same = ("config_hash", "seed", f"data_fingerprint.{SYMBOL}", f"ledger_hash.{SYMBOL}")
@@ -64,7 +64,9 @@ def test_same_seed_gives_the_same_ledger_and_the_same_configuration_hash(replaye
 
 def test_other_configuration_gives_another_hash_and_another_symbol_its_own_namespace(replayed, run_id):
     extra = {"symbols": {"SECOND": {"instrument": "EURUSD", "bars_side": "bid"}}, "policy": {"risk": {"stop_atr": 2.0}}}
-    other = session.run_pipelines(("data", "feature", "replay"), symbol="SECOND", env="test", runtime_params=extra)
+    other = session.run_pipelines(
+        ("data", "feature", "replay"), symbol="SECOND", env="test", runtime_params=extra
+    ).run_id
     tags = tracking.client().get_run(other).data.tags
     assert tags["config_hash"] != tracking.client().get_run(run_id).data.tags["config_hash"]
     second = replay_report.replayed()
@@ -85,6 +87,8 @@ def test_kedro_command_runs_named_pipelines(house):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Pipeline execution completed" in done.stdout + done.stderr
     assert "register_new_resolver" not in done.stdout + done.stderr
+    names = ("data+feature", "feature+data")  # Kedro's command names the pipelines in any order
+    assert any(tracking.find_run("mlflow.runName", f"{SYMBOL} {name}") for name in names)
 
 
 def test_sending_is_refused_before_anything_runs(house):

@@ -28,6 +28,7 @@ from smcdesk.store import Contradiction, Store, StoreDown, decision_id, engine, 
 from smcdesk.store.models import OUTCOME_COLUMNS, Base
 from smclab import account, decision, gates, instruments, reader, tapes
 from smclab.candles import BadConfig
+from smclab.policy import Policy
 
 T0 = 1_700_000_000_123_456_789  # ns: a digit in every place
 BAR = 900_000_000_000
