@@ -56,7 +56,7 @@ ui: .venv/lab ## MLflow's pages on the runs tracked here
 	$(BIN)/smcdesk ui
 
 report: .venv/lab ## run one report template: NAME=replay_report SYMBOL=EURUSD, or NAME=rollout_report
-	$(BIN)/smcdesk report $(NAME) $(if $(SYMBOL),-p symbol $(SYMBOL))
+	$(BIN)/smcdesk report run $(NAME) $(if $(SYMBOL),-p symbol $(SYMBOL))
 
 lock: .venv/dev ## pin again after pyproject.toml changed
 	$(LOCK) -o requirements.lock pyproject.toml

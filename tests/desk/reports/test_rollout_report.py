@@ -31,16 +31,16 @@ def test_rollout_says_which_setups_have_no_plan():
 
 
 def test_rollout_report_runs_on_hand_made_labels_and_on_none(house, store, monkeypatch):
-    code, out, err = smcdesk("report", "rollout_report")
+    code, out, err = smcdesk("report", "run", "rollout_report")
     assert code == 0 and "n = 0" in out, err
     record_labelled(store, SOME, CONF)
     smcdesk("store", "baseline", "before")
     record_labelled(
         store, [label(n, ["killzone"] if n % 3 else [], r=2.5 if n % 2 else -1.0) for n in range(6, 90)], CONF
     )
-    code, out, err = smcdesk("report", "rollout_report", "-p", "baseline=before")
+    code, out, err = smcdesk("report", "run", "rollout_report", "-p", "baseline=before")
     assert code == 0 and "90 setups" in out.replace("\n", " "), err
     page = next((house / "notebooks_out/rollout_report").rglob("baseline-before.html")).read_text()
     for text in ("Stay", "killzone says", "EURUSD", "Baseline <strong>before</strong>", "<img", "NO_TRADE"):
         assert text in page, text
-    assert "did you mean" in smcdesk("report", "rollout_report", "-p", "baslien=x")[2]
+    assert "did you mean" in smcdesk("report", "run", "rollout_report", "-p", "baslien=x")[2]

@@ -58,8 +58,8 @@ def test_scheduler_once_runs_the_newest_slot_once(new_scheduler, monkeypatch):
     ran = []
     monkeypatch.setattr(scheduler.Scheduler, "run", lambda self, name, job, slot: ran.append(slot.name))
     assert (
-        new_scheduler().once("live_scan").status == "ok"
-        and new_scheduler().once("live_scan").reason == "it ran already"
+        new_scheduler().run_once("live_scan").status == "ok"
+        and new_scheduler().run_once("live_scan").reason == "it ran already"
     )
     assert ran == ["20240308T1000Z_live_scan"]
 
@@ -91,7 +91,7 @@ def test_scheduler_runs_until_it_is_told_to_end_and_finishes_what_it_began(house
 
     monkeypatch.setattr(service, "run", run)
     before, done_slots = signal.getsignal(signal.SIGTERM), []
-    service.stay(done_slots.append)
+    service.run_forever(done_slots.append)
     (house / "conf" / "test" / "schedule.yml").unlink()
     assert finished == ["20240308T1000Z_live_scan"] and [d.status for d in done_slots] == ["ok"]
     assert signal.getsignal(signal.SIGTERM) is before and service.book.entries()[-1]["status"] == "ok"
