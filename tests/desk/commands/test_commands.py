@@ -27,7 +27,7 @@ def candles(house):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "sentence"),
     [
         (("demo", "--env", "tset"), "did you mean 'test'"),
         (("demo", "--env", "test", "--symbol", "MADUP"), "did you mean 'MADEUP'"),
