@@ -10,6 +10,7 @@ from datetime import timedelta
 import old_files
 import pandas as pd
 import pytest
+from command import smcdesk
 from virtual import SYMBOL, moment
 
 from smcdesk.decisions.config import DecisionConfig
@@ -65,6 +66,15 @@ def files(project) -> set[str]:
     return {
         f.name for place in old_files.PLACES.values() for f in (project / place).parent.iterdir() if ".db" in f.name
     }
+
+
+def test_store_command_upgrades_an_old_project(project):
+    old_files.copy_store(project, f"sqlite:///{project}/data/07_model_output/store_test.db")
+    code, out, err = smcdesk("store", "upgrade", "--env", "test")
+    text = " ".join(out.split())
+    assert code == 0 and f"revision {revisions.head()}, was 0003" in text, err
+    assert "8 rows of scans_test.db taken into the store" in text and "schedule_test.db.imported" in text
+    assert smcdesk("store", "upgrade", "--env", "test")[1].strip().endswith("as it was")
 
 
 def test_old_store_upgraded_reads_as_it_did(store, expected):
