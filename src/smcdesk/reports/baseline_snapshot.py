@@ -116,28 +116,28 @@ def _plain(x: Any) -> Any:
 # What a report shows
 
 
-def resolved(s: BaselineReport) -> pd.DataFrame:
+def resolved(report: BaselineReport) -> pd.DataFrame:
     "What the parameters turned out to mean."
     rows = {
-        "environment": s.env, "baseline": s.name, "policy": s.policy_hash, "symbols": ", ".join(s.now["symbols"]),
-        "decisions": f"{s.now['n']:,}", "last bar (UTC)": f"{s.until:%Y-%m-%d %H:%M}",
-        "frozen": _when(s) if s.frozen else "not yet",
+        "environment": report.env, "baseline": report.name, "policy": report.policy_hash, "symbols": ", ".join(report.now["symbols"]),
+        "decisions": f"{report.now['n']:,}", "last bar (UTC)": f"{report.until:%Y-%m-%d %H:%M}",
+        "frozen": _when(report) if report.frozen else "not yet",
     }  # fmt: skip
     return pd.DataFrame({"": rows})
 
 
-def _when(s: BaselineReport) -> str:
+def _when(report: BaselineReport) -> str:
     "When the baseline was frozen, and what it knew."
-    recorded, known = (pd.Timestamp(s.frozen[k], tz="UTC") for k in ("recorded_at", "time"))
+    recorded, known = (pd.Timestamp(report.frozen[k], tz="UTC") for k in ("recorded_at", "time"))
     return f"{recorded:%Y-%m-%d %H:%M} UTC, bars to {known:%Y-%m-%d %H:%M}"
 
 
-def differences(s: BaselineReport) -> dict[str, list[str]]:  # symbol -> what differs, in words; none: identical
+def differences(report: BaselineReport) -> dict[str, list[str]]:  # symbol -> what differs, in words; none: identical
     "What differs from the frozen symbols."
-    then = s.frozen["figures"]["symbols"] if s.frozen else {}
+    then = report.frozen["figures"]["symbols"] if report.frozen else {}
     found = {}
-    for symbol in dict.fromkeys((*then, *s.now["symbols"])):
-        a, b = then.get(symbol), s.now["symbols"].get(symbol)
+    for symbol in dict.fromkeys((*then, *report.now["symbols"])):
+        a, b = then.get(symbol), report.now["symbols"].get(symbol)
         if a is None or b is None:
             found[symbol] = ["not in the baseline" if a is None else "not replayed now"]
         else:
@@ -145,24 +145,24 @@ def differences(s: BaselineReport) -> dict[str, list[str]]:  # symbol -> what di
     return found
 
 
-def verdict(s: BaselineReport) -> str:
+def verdict(report: BaselineReport) -> str:
     "Whether the present is the past, in a sentence or two."
-    if s.frozen is None:
-        return f"Nothing is frozen as **{s.name}** yet: run this report with `-p freeze=true`."
-    if s.made_now:
-        return f"**{s.name}** is frozen now: {s.now['n']:,} decisions on {', '.join(s.now['symbols'])}."
-    found = differences(s)
+    if report.frozen is None:
+        return f"Nothing is frozen as **{report.name}** yet: run this report with `-p freeze=true`."
+    if report.made_now:
+        return f"**{report.name}** is frozen now: {report.now['n']:,} decisions on {', '.join(report.now['symbols'])}."
+    found = differences(report)
     same = [symbol for symbol, what in found.items() if not what]
-    told = f"{len(same)} of {len(found)} symbols are identical to **{s.name}**, ledger and all."
+    told = f"{len(same)} of {len(found)} symbols are identical to **{report.name}**, ledger and all."
     told += "".join(f" {symbol} differs: {', '.join(what)}." for symbol, what in found.items() if what)
-    if s.frozen["policy_hash"] != s.policy_hash:
-        told += f" The policy is another one: {s.frozen['policy_hash']} then, {s.policy_hash} now."
+    if report.frozen["policy_hash"] != report.policy_hash:
+        told += f" The policy is another one: {report.frozen['policy_hash']} then, {report.policy_hash} now."
     return told
 
 
-def overview(s: BaselineReport) -> pd.DataFrame:
+def overview(report: BaselineReport) -> pd.DataFrame:
     "Each symbol now: its tape, what was decided, which ledger came of it, and whether it is the frozen one."
-    found = differences(s) if s.frozen else {}
+    found = differences(report) if report.frozen else {}
     rows = {
         symbol: {
             "bars": f"{t['bars_n']:,}", "from": t["since"], "to": t["until"],
@@ -170,15 +170,15 @@ def overview(s: BaselineReport) -> pd.DataFrame:
             "ledger": t["ledger_hash"],
             "baseline": ", ".join(found[symbol]) or "identical" if symbol in found else "not frozen",
         }
-        for symbol, t in s.now["symbols"].items()
+        for symbol, t in report.now["symbols"].items()
     }  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def figures(s: BaselineReport) -> pd.DataFrame:
+def figures(report: BaselineReport) -> pd.DataFrame:
     "The scorecard of each symbol now, with 95 % intervals and samples."
     rows = {}
-    for symbol, told in s.now["symbols"].items():
+    for symbol, told in report.now["symbols"].items():
         rows[symbol] = {k: _shown(v) for k, v in told["card"].items()}
     return pd.DataFrame.from_dict(rows, orient="index").T
 
@@ -193,12 +193,12 @@ def _shown(row: dict[str, Any]) -> str:
     return f"{row['value']:,.2f}{around}, n = {row['n']:,}"
 
 
-def changes(s: BaselineReport) -> pd.DataFrame:  # COLUMNS; no rows where all is the same
+def changes(report: BaselineReport) -> pd.DataFrame:  # COLUMNS; no rows where all is the same
     "Every figure that is not what it was."
-    then = s.frozen["figures"]["symbols"] if s.frozen else {}
+    then = report.frozen["figures"]["symbols"] if report.frozen else {}
     rows = []
-    for symbol in [k for k in then if k in s.now["symbols"]]:
-        a, b = then[symbol]["card"], s.now["symbols"][symbol]["card"]
+    for symbol in [k for k in then if k in report.now["symbols"]]:
+        a, b = then[symbol]["card"], report.now["symbols"][symbol]["card"]
         for name in [k for k in CARD if a[k] != b[k]]:
             rows.append([symbol, name, _shown(a[name]), _shown(b[name]), "apart" if _apart(a[name], b[name]) else ""])
     return pd.DataFrame(rows or [["none"] * 4 + ["nothing differs"]], columns=COLUMNS)
@@ -211,11 +211,11 @@ def _apart(a: dict[str, Any], b: dict[str, Any]) -> bool:
     return a["low"] > b["high"] or a["high"] < b["low"]
 
 
-def given(s: BaselineReport) -> list[str]:
+def given(report: BaselineReport) -> list[str]:
     "What the figures were made with that is otherwise today, one sentence each."
-    if s.frozen is None:
+    if report.frozen is None:
         return ["There is nothing to compare with."]
-    pairs = {word: (s.frozen["figures"][key], s.now[key]) for key, word in GIVEN.items()}
+    pairs = {word: (report.frozen["figures"][key], report.now[key]) for key, word in GIVEN.items()}
     said = [f"{word}: {_brief(a)} then, {_brief(b)} now." for word, (a, b) in pairs.items() if a != b]
     return said or ["Commit, uncommitted changes and library versions are what they were."]
 
@@ -227,11 +227,11 @@ def _brief(value: str) -> str:
     return value[:12] or "none"
 
 
-def summary(s: BaselineReport) -> dict[str, Any]:
+def summary(report: BaselineReport) -> dict[str, Any]:
     "The report in one row."
-    found = differences(s) if s.frozen else {}
+    found = differences(report) if report.frozen else {}
     return {
-        "env": s.env, "baseline": s.name, "policy_hash": s.policy_hash, "symbols_n": len(s.now["symbols"]),
-        "decisions_n": s.now["n"], "frozen": s.frozen is not None,
-        "identical_n": sum(not what for what in found.values()), "sentence": verdict(s).replace("**", ""),
+        "env": report.env, "baseline": report.name, "policy_hash": report.policy_hash, "symbols_n": len(report.now["symbols"]),
+        "decisions_n": report.now["n"], "frozen": report.frozen is not None,
+        "identical_n": sum(not what for what in found.values()), "sentence": verdict(report).replace("**", ""),
     }  # fmt: skip

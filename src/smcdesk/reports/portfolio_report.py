@@ -42,25 +42,25 @@ def load(env: str) -> PortfolioReport:
     return PortfolioReport(env, **{name: catalog.load(f"{NAME}.{name}") for name in names})
 
 
-def resolved(t: PortfolioReport) -> pd.DataFrame:
+def resolved(report: PortfolioReport) -> pd.DataFrame:
     "What the parameters turned out to mean."
-    clock = t.equity.index
+    clock = report.equity.index
     rows = {
-        "environment": t.env, "symbols": ", ".join(t.by_symbol.index), "instants": f"{len(clock):,}",
+        "environment": report.env, "symbols": ", ".join(report.by_symbol.index), "instants": f"{len(clock):,}",
         "first (UTC)": f"{clock[0]:%Y-%m-%d %H:%M}", "last (UTC)": f"{clock[-1]:%Y-%m-%d %H:%M}",
     }  # fmt: skip
     return pd.DataFrame({"": rows})
 
 
-def verdict(t: PortfolioReport) -> str:
+def verdict(report: PortfolioReport) -> str:
     "The purse in one paragraph."
-    no, entries = int(t.by_symbol["refused_n"].sum()), int(t.by_symbol["entries_n"].sum())
-    return f"{replay_report.trades(t.scorecard)} The portfolio refused {no:,} of {entries:,} entries."
+    no, entries = int(report.by_symbol["refused_n"].sum()), int(report.by_symbol["entries_n"].sum())
+    return f"{replay_report.trades(report.scorecard)} The portfolio refused {no:,} of {entries:,} entries."
 
 
-def whole(t: PortfolioReport) -> pd.DataFrame:
+def whole(report: PortfolioReport) -> pd.DataFrame:
     "The scorecard as a reader wants it."
-    rows = t.scorecard[t.scorecard["value"].notna()]
+    rows = report.scorecard[report.scorecard["value"].notna()]
     return pd.DataFrame({
         "value": [_shown(r) for r in rows.to_dict("records")], "n": [f"{n:,}" for n in rows["n"]], "unit": rows["unit"]
     }, index=rows.index.rename(None))  # fmt: skip
@@ -71,9 +71,9 @@ def _shown(row: dict[str, Any]) -> str:
     return f"{row['value']:,.2f}" + ("" if pd.isna(row["low"]) else f" ({row['low']:,.2f} … {row['high']:,.2f})")
 
 
-def symbols(t: PortfolioReport) -> pd.DataFrame:
+def symbols(report: PortfolioReport) -> pd.DataFrame:
     "Each symbol's part as a reader wants it."
-    rows = t.by_symbol
+    rows = report.by_symbol
     shown = {"entries": [f"{n:,}" for n in rows["entries_n"]], "refused": [f"{n:,}" for n in rows["refused_n"]]}
     for name in SHOWN:
         low, high = (rows.get(f"{name}_{end}", pd.Series(float("nan"), rows.index)) for end in ("low", "high"))
@@ -85,16 +85,16 @@ def symbols(t: PortfolioReport) -> pd.DataFrame:
     return pd.DataFrame(shown, index=rows.index.rename(None))
 
 
-def refusals(t: PortfolioReport) -> pd.DataFrame:
+def refusals(report: PortfolioReport) -> pd.DataFrame:
     "Refusals as a reader wants them."
-    if t.refused.empty:
+    if report.refused.empty:
         return pd.DataFrame({"": ["n = 0"]}, index=["nothing was refused"])
-    return t.refused.assign(meaning=t.refused["reason"].map(REASONS)).set_index("symbol").rename_axis(None)
+    return report.refused.assign(meaning=report.refused["reason"].map(REASONS)).set_index("symbol").rename_axis(None)
 
 
-def summary(t: PortfolioReport) -> dict[str, Any]:
+def summary(report: PortfolioReport) -> dict[str, Any]:
     "The report in one row."
-    value = t.scorecard["value"]
+    value = report.scorecard["value"]
     figures = {k: None if pd.isna(value[k]) else float(value[k]) for k in ("expectancy_r", "total_return_pct")}
-    counts = {"trades_n": int(value["trades_n"]), "refused_n": int(t.by_symbol["refused_n"].sum())}
-    return {"env": t.env, "symbols": list(t.by_symbol.index), **counts, **figures, "sentence": verdict(t)}
+    counts = {"trades_n": int(value["trades_n"]), "refused_n": int(report.by_symbol["refused_n"].sum())}
+    return {"env": report.env, "symbols": list(report.by_symbol.index), **counts, **figures, "sentence": verdict(report)}

@@ -70,13 +70,13 @@ def load(symbol: str, env: str) -> ReplayReport:
     return ReplayReport(symbol, env, decisions=catalog.load(f"{symbol}.decision_log"), **parts)
 
 
-def resolved(s: ReplayReport) -> pd.DataFrame:
+def resolved(report: ReplayReport) -> pd.DataFrame:
     "What the parameters turned out to mean."
     rows = {
-        "symbol": s.symbol, "environment": s.env, "timeframe": s.reading.timeframe, "bars": f"{len(s.bars):,}",
-        "first bar (UTC)": f"{s.bars.index[0]:%Y-%m-%d %H:%M}", "last bar (UTC)": f"{s.bars.index[-1]:%Y-%m-%d %H:%M}",
-        "data fingerprint": fingerprint(s.bars), "ledger hash": s.ledger.hash()[:16],
-        "reading configuration": s.reading.config.hash(),
+        "symbol": report.symbol, "environment": report.env, "timeframe": report.reading.timeframe, "bars": f"{len(report.bars):,}",
+        "first bar (UTC)": f"{report.bars.index[0]:%Y-%m-%d %H:%M}", "last bar (UTC)": f"{report.bars.index[-1]:%Y-%m-%d %H:%M}",
+        "data fingerprint": fingerprint(report.bars), "ledger hash": report.ledger.hash()[:16],
+        "reading configuration": report.reading.config.hash(),
     }  # fmt: skip
     return pd.DataFrame({"": rows})
 
@@ -96,9 +96,9 @@ def _sentences(*said: str) -> str:
     return " ".join(s for s in said if s)
 
 
-def verdict(s: ReplayReport) -> str:
+def verdict(report: ReplayReport) -> str:
     "What the trades prove, which is usually nothing."
-    return trades(s.scorecard)
+    return trades(report.scorecard)
 
 
 def trades(scorecard: pd.DataFrame) -> str:
@@ -120,9 +120,9 @@ def trades(scorecard: pd.DataFrame) -> str:
     return f"{told} and lies above zero. One tape, tuned on by eye, is a reason to test further, not a proof."
 
 
-def data(s: ReplayReport) -> str:
+def data(report: ReplayReport) -> str:
     "Where the candles come from and what they lack."
-    q = s.quality
+    q = report.quality
     missing = int(q.gaps["missing_bars"].sum())
     lacks = [
         f"{_count(missing, 'bar')} missing in {_count(len(q.gaps), 'hole')}" if missing else "",
@@ -133,13 +133,13 @@ def data(s: ReplayReport) -> str:
     lacks = ", ".join(x for x in lacks if x) or "nothing missing, stale, flat or spiking"
     shut = "" if q.verdict == "ok" else "Setups are refused where the 500 bars before them show it."
     why = "".join(f" {r}." for r in q.reasons)
-    return _sentences(*s.provenance["notes"], f"The data is **{q.verdict}**: {lacks}.{why}", shut)
+    return _sentences(*report.provenance["notes"], f"The data is **{q.verdict}**: {lacks}.{why}", shut)
 
 
-def structure(s: ReplayReport) -> str:
+def structure(report: ReplayReport) -> str:
     "What the reader saw."
-    own = s.reading.of()  # the candles' own timeframe, swings and breaks of the small scale
-    own = own[(own["scale_bars"].isna() | (own["scale_bars"] == s.reading.config.structure.right))]
+    own = report.reading.of()  # the candles' own timeframe, swings and breaks of the small scale
+    own = own[(own["scale_bars"].isna() | (own["scale_bars"] == report.reading.config.structure.right))]
     kinds = own.groupby("family", observed=True)["kind"].value_counts()
     n = {key: int(v) for key, v in kinds.items() if v}
 
@@ -161,10 +161,10 @@ def structure(s: ReplayReport) -> str:
     )
 
 
-def decisions(s: ReplayReport) -> str:
+def decisions(report: ReplayReport) -> str:
     "How many setups there were and what became of them."
-    n, live = len(s.decisions), int((s.decisions["outcome"] == "live").sum())
-    status = s.ledger.orders.loc[s.ledger.orders["order_id"].str.endswith(":entry"), "status"].astype("str")
+    n, live = len(report.decisions), int((report.decisions["outcome"] == "live").sum())
+    status = report.ledger.orders.loc[report.ledger.orders["order_id"].str.endswith(":entry"), "status"].astype("str")
     filled, sent = int((status == "filled").sum()), len(status)
     rest = "".join(f", {k} were {word}" for word, k in status[status != "filled"].value_counts().items())
     return _sentences(
@@ -174,9 +174,9 @@ def decisions(s: ReplayReport) -> str:
     )
 
 
-def ways(s: ReplayReport) -> pd.DataFrame:
+def ways(report: ReplayReport) -> pd.DataFrame:
     "The ways to enter, side by side, as a reader wants them."
-    t = s.ways_in
+    t = report.ways_in
     spans = [f"{lo:+.2f} … {hi:+.2f}" if np.isfinite(lo) else "" for lo, hi in zip(t["low"], t["high"], strict=True)]
     said = [_r(x) if np.isfinite(x) else "none" for x in t["expectancy_r"]]
     wins = [f"{x:.0f} %" if np.isfinite(x) else "none" for x in t["win_rate_pct"]]
@@ -184,27 +184,27 @@ def ways(s: ReplayReport) -> pd.DataFrame:
     return pd.DataFrame(table, index=t.index)
 
 
-def notable(s: ReplayReport, n: int = 2) -> list[tuple[str, int, int]]:
+def notable(report: ReplayReport, n: int = 2) -> list[tuple[str, int, int]]:
     "The best and the worst positions: what to call each, and the bars around it."
-    done = positions(s.ledger.closed)
+    done = positions(report.ledger.closed)
     order = done.sort_values("r_multiple", kind="stable")
     chosen = pd.concat([order.tail(n)[::-1], order.head(n)]).drop_duplicates("intent_id") if len(done) else done
     side = {1: "Long", -1: "Short"}
     return [
-        (f"{s.symbol}: {side[int(t.side)]}, {_r(t.r_multiple)}", max(int(t.entry_bar) - 50, 0),
-         min(int(t.exit_bar) + 25, len(s.bars)))
+        (f"{report.symbol}: {side[int(t.side)]}, {_r(t.r_multiple)}", max(int(t.entry_bar) - 50, 0),
+         min(int(t.exit_bar) + 25, len(report.bars)))
         for t in chosen.itertuples()
     ]  # fmt: skip
 
 
-def refusals(s: ReplayReport) -> pd.DataFrame:
+def refusals(report: ReplayReport) -> pd.DataFrame:
     "Each reason to stay out, how often, and one example in words."
-    gates = s.decisions[s.decisions["outcome"] != "live"]
+    gates = report.decisions[report.decisions["outcome"] != "live"]
     rows = [
         {"asked by": gate or "decision", "refused": len(part), "for example": part["why"].iloc[-1]}
         for gate, part in gates.groupby("gate", sort=False)
     ]
-    orders = s.ledger.orders[s.ledger.orders["status"] != "filled"]
+    orders = report.ledger.orders[report.ledger.orders["status"] != "filled"]
     rows += [
         {"asked by": "order", "refused": len(part), "for example": REASONS[reason]}
         for reason, part in orders.groupby("reason", sort=False)
@@ -213,30 +213,30 @@ def refusals(s: ReplayReport) -> pd.DataFrame:
     return table.sort_values("refused", ascending=False, kind="stable", ignore_index=True)
 
 
-def card(s: ReplayReport) -> pd.DataFrame:
+def card(report: ReplayReport) -> pd.DataFrame:
     "The scorecard as a reader wants it: rounded, with sample sizes and remarks."
-    c = s.scorecard
+    c = report.scorecard
     around = [f"{lo:.2f} … {hi:.2f}" if np.isfinite(lo) else "" for lo, hi in zip(c["low"], c["high"], strict=True)]
     value = ["none" if pd.isna(v) else f"{v:,.0f}" if k.endswith("_n") else f"{v:,.2f}" for k, v in c["value"].items()]
     table = {"value": value, "95 % interval": around, "n": c["n"], "unit": c["unit"], "remark": c["note"].fillna("")}
     return pd.DataFrame(table, index=c.index)
 
 
-def money(s: ReplayReport) -> str:
+def money(report: ReplayReport) -> str:
     "What equity did."
-    v = s.scorecard["value"]
-    end = s.ledger.equity["equity"].iloc[-1]
+    v = report.scorecard["value"]
+    end = report.ledger.equity["equity"].iloc[-1]
     open_ = "One position was still open at the end and is marked, not counted." if v["open_at_end_n"] else ""
     return _sentences(
-        f"Equity went from {s.ledger.start_equity:,.0f} to {end:,.0f} ({v['total_return_pct']:+.1f} %);",
+        f"Equity went from {report.ledger.start_equity:,.0f} to {end:,.0f} ({v['total_return_pct']:+.1f} %);",
         f"the deepest fall was {v['max_drawdown_pct']:.1f} % and the longest time under water",
-        f"{v['max_drawdown_days']:.0f} days. Costs took {v['costs']:,.0f}.", costs(s), open_,
+        f"{v['max_drawdown_days']:.0f} days. Costs took {v['costs']:,.0f}.", costs(report), open_,
     )  # fmt: skip
 
 
-def costs(s: ReplayReport) -> str:
+def costs(report: ReplayReport) -> str:
     "What every fill was charged."
-    c = s.costs
+    c = report.costs
     fees = [
         f"{_price(c.commission_pct)} % of the traded value" if c.commission_pct else "",
         f"{_price(c.commission_per_unit)} per unit" if c.commission_per_unit else "",
@@ -254,9 +254,9 @@ def _price(x: float) -> str:
     return f"{x:,.8f}".rstrip("0").rstrip(".")
 
 
-def honesty(s: ReplayReport) -> str:
+def honesty(report: ReplayReport) -> str:
     "How much of the result hangs on what candles hide."
-    stop, target = s.honesty.loc["stop_first"], s.honesty.loc["target_first"]
+    stop, target = report.honesty.loc["stop_first"], report.honesty.loc["target_first"]
     n = int(stop["trades_n"])
     if n == 0:
         return "No trade was closed, so no bar was doubtful."
@@ -270,17 +270,17 @@ def honesty(s: ReplayReport) -> str:
     )
 
 
-def model(s: ReplayReport) -> str:
+def model(report: ReplayReport) -> str:
     "Whether the score knew anything, in the model room's own words."
-    return s.model.verdict
+    return report.model.verdict
 
 
-def summary(s: ReplayReport) -> dict[str, Any]:
+def summary(report: ReplayReport) -> dict[str, Any]:
     "The report in one row."
-    v = s.scorecard["value"]
+    v = report.scorecard["value"]
     names = ("trades_n", "win_rate_pct", "expectancy_r", "total_return_pct", "max_drawdown_pct")
     return {
-        "symbol": s.symbol, "env": s.env, "timeframe": s.reading.timeframe, "bars": len(s.bars),
-        "data_fingerprint": fingerprint(s.bars), "data_quality": s.quality.verdict, "ledger_hash": s.ledger.hash(),
-        **{name: None if pd.isna(v[name]) else float(v[name]) for name in names}, "sentence": verdict(s),
+        "symbol": report.symbol, "env": report.env, "timeframe": report.reading.timeframe, "bars": len(report.bars),
+        "data_fingerprint": fingerprint(report.bars), "data_quality": report.quality.verdict, "ledger_hash": report.ledger.hash(),
+        **{name: None if pd.isna(v[name]) else float(v[name]) for name in names}, "sentence": verdict(report),
     }  # fmt: skip

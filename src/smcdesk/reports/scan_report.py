@@ -112,21 +112,21 @@ def _told(here: Workspace, env: str, timeframes: list[str], slot: str, send: boo
 # --- in words
 
 
-def resolved(told: ScanReport) -> pd.DataFrame:
+def resolved(report: ScanReport) -> pd.DataFrame:
     "What the parameters turned out to mean."
-    s, policy = told.scan, next(iter(told.workspace.configs.values())).policy
+    s, policy = report.scan, next(iter(report.workspace.configs.values())).policy
     rows = {
-        "environment": told.env, "slot": s.slot, "by the clock (UTC)": f"{s.now:%Y-%m-%d %H:%M:%S}",
-        "candles from": told.workspace.provider_name, "series": f"{len(s.series):,}",
+        "environment": report.env, "slot": s.slot, "by the clock (UTC)": f"{s.now:%Y-%m-%d %H:%M:%S}",
+        "candles from": report.workspace.provider_name, "series": f"{len(s.series):,}",
         "policy": policy.hash() + (", shadow: nothing is traded" if policy.in_force.shadow_mode else ""),
-        "messages": f"{told.sent:,} put into the outbox" if told.sent else "none sent",
+        "messages": f"{report.sent:,} put into the outbox" if report.sent else "none sent",
     }  # fmt: skip
     return pd.DataFrame({"": rows})
 
 
-def verdict(told: ScanReport) -> str:
+def verdict(report: ScanReport) -> str:
     "The scan in one line."
-    s = told.scan
+    s = report.scan
     n = {word: sum(d.outcome == word for d in s.decisions) for word in ("live", "shadow", "none")}
     bars, down = int(s.series["bars_n"].sum()), int((s.series["problem"] != "").sum())
     head = f"Candles: {bars:,}, of {len(s.series):,} series. Candidates: {len(s.decisions):,}"
@@ -135,9 +135,9 @@ def verdict(told: ScanReport) -> str:
     return f"{head}{split}. Signals that hold: {len(s.signals):,}.{wrong}"
 
 
-def series(told: ScanReport) -> pd.DataFrame:
+def series(report: ScanReport) -> pd.DataFrame:
     "Every series: how far it reaches, and what was met."
-    s = told.scan
+    s = report.scan
     step = [pd.Timedelta(timeframe_ns(tf), "ns") for tf in s.series["timeframe"]]
     late = [_late(s.now, t, k) for t, k in zip(s.series["last_bar"], step, strict=True)]
     last = [f"{t:%Y-%m-%d %H:%M}" if t is not None and t == t else "none" for t in s.series["last_bar"]]
@@ -153,10 +153,10 @@ def _late(now: pd.Timestamp, bar: pd.Timestamp | None, step: pd.Timedelta) -> st
     return "none read" if bar is None or bar != bar else f"{max((now - bar) / step - 1, 0):,.1f}"
 
 
-def newest(told: ScanReport) -> list[tuple[Decision, int]]:  # live first, then the better score
+def newest(report: ScanReport) -> list[tuple[Decision, int]]:  # live first, then the better score
     "Each setup's newest look, and how many there were: a limit that waits is looked at again at every close."
     looks: dict[str, list[Decision]] = {}
-    for d in told.scan.decisions:
+    for d in report.scan.decisions:
         looks.setdefault(d.setup_id, []).append(d)
     return sorted(((max(own, key=lambda d: d.time), len(own)) for own in looks.values()), key=lambda x: _rank(x[0]))
 
@@ -166,9 +166,9 @@ def _rank(d: Decision) -> tuple:
     return ("live", "shadow", "none").index(d.outcome), -(d.score or 0.0), d.time, d.setup_id
 
 
-def candidates(told: ScanReport) -> pd.DataFrame:
+def candidates(report: ScanReport) -> pd.DataFrame:
     "The candidates in figures."
-    rows = [_row(d, n) for d, n in newest(told)]
+    rows = [_row(d, n) for d, n in newest(report)]
     return pd.DataFrame(rows) if rows else NOTHING
 
 
@@ -184,9 +184,9 @@ def _row(d: Decision, looks: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def reasons(told: ScanReport) -> str:  # Markdown
+def reasons(report: ScanReport) -> str:  # Markdown
     "Each candidate in words: why, what next, until when."
-    return "\n\n".join(_words(d) for d, _ in newest(told)) or "No candidate on these candles."
+    return "\n\n".join(_words(d) for d, _ in newest(report)) or "No candidate on these candles."
 
 
 def _words(d: Decision) -> str:
@@ -199,15 +199,15 @@ def _words(d: Decision) -> str:
     )
 
 
-def waiting(told: ScanReport) -> pd.DataFrame:
+def waiting(report: ScanReport) -> pd.DataFrame:
     "How far each series without a candidate has come on either side, for the first dozen of them."
-    busy = {(d.instrument, d.timeframe) for d in told.scan.decisions}
+    busy = {(d.instrument, d.timeframe) for d in report.scan.decisions}
     rows = []
-    for r in told.scan.series.itertuples():
+    for r in report.scan.series.itertuples():
         if (r.symbol, r.timeframe) in busy or not r.last_bar or len(rows) == 12:
             continue
-        world = told.workspace.configs[r.symbol]
-        reading = told.workspace.reading(r.symbol, r.timeframe)
+        world = report.workspace.configs[r.symbol]
+        reading = report.workspace.reading(r.symbol, r.timeframe)
         sides = stages_at(reading.at(r.last_bar), world.instrument, world.setups)
         rows.append(
             {
@@ -218,20 +218,20 @@ def waiting(told: ScanReport) -> pd.DataFrame:
     return pd.DataFrame(rows) if rows else NOTHING
 
 
-def verdicts(told: ScanReport) -> pd.DataFrame:
+def verdicts(report: ScanReport) -> pd.DataFrame:
     "Every gate's answer about every candidate."
     rows = {
         f"{d.instrument} {d.timeframe} {_SIDE[d.side]} {d.setup_id[:4]}": {
             v.gate: ("yes" if v.passed else "NO") + ("" if v.enforced else ", not enforced") for v in d.verdicts
         }
-        for d, _ in newest(told)
+        for d, _ in newest(report)
     }
     return pd.DataFrame(rows).rename_axis("gate").reset_index() if rows else NOTHING
 
 
-def signals(told: ScanReport) -> pd.DataFrame:
+def signals(report: ScanReport) -> pd.DataFrame:
     "Every signal that holds now."
-    s = told.scan.signals
+    s = report.scan.signals
     if not len(s):
         return NOTHING
     shown = {
@@ -243,23 +243,23 @@ def signals(told: ScanReport) -> pd.DataFrame:
     return pd.DataFrame(shown)
 
 
-def charts(told: ScanReport, n_bars: int = 120, most: int = 6) -> Iterator:  # figures
+def charts(report: ScanReport, n_bars: int = 120, most: int = 6) -> Iterator:  # figures
     "The best candidates, each among the bars before it."
     seen = set()
-    for d, _ in newest(told):
+    for d, _ in newest(report):
         place = (d.instrument, d.timeframe, d.time, d.side)
         if place in seen or len(seen) == most:  # the same move entered in two ways is one picture
             continue
         seen.add(place)
-        yield figures.candidate(told.workspace.reading(d.instrument, d.timeframe), d, n_bars)
+        yield figures.candidate(report.workspace.reading(d.instrument, d.timeframe), d, n_bars)
 
 
-def summary(told: ScanReport) -> dict[str, Any]:
+def summary(report: ScanReport) -> dict[str, Any]:
     "The report in one row."
-    s = told.scan
+    s = report.scan
     n = {f"{word}_n": sum(d.outcome == word for d in s.decisions) for word in ("live", "shadow", "none")}
     return {
-        "env": told.env, "slot": s.slot, "policy_hash": told.workspace.policy_hash, "series_n": len(s.series),
+        "env": report.env, "slot": s.slot, "policy_hash": report.workspace.policy_hash, "series_n": len(s.series),
         "bars_n": int(s.series["bars_n"].sum()), "candidates_n": len(s.decisions), **n,
-        "signals_n": len(s.signals), "down_n": int((s.series["problem"] != "").sum()), "sentence": verdict(told),
+        "signals_n": len(s.signals), "down_n": int((s.series["problem"] != "").sum()), "sentence": verdict(report),
     }  # fmt: skip

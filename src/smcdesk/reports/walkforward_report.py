@@ -51,23 +51,23 @@ def load(symbol: str, env: str, study: str = "") -> WalkforwardReport:
     return WalkforwardReport(run, symbol, returns=returns, folds=folds, **parts)
 
 
-def resolved(w: WalkforwardReport) -> pd.DataFrame:
+def resolved(report: WalkforwardReport) -> pd.DataFrame:
     "What was studied."
-    tags = {name: str(w.run.get(f"tags.{name}", "")) for name in ("git_commit", "git_diff_hash", "seed", "config_hash")}
+    tags = {name: str(report.run.get(f"tags.{name}", "")) for name in ("git_commit", "git_diff_hash", "seed", "config_hash")}
     rows = {
-        "study": w.run["run_id"], "symbol": w.symbol, "environment": w.run.get("tags.env"),
-        "combinations": f"{len(w.grid):,} of {', '.join(parameters(w.grid))}", "windows": str(len(w.windows)),
-        "test days": f"{len(w.returns):,}, {w.returns.index[0]:%Y-%m-%d} to {w.returns.index[-1]:%Y-%m-%d}",
-        "data fingerprint": w.run.get(f"tags.data_fingerprint.{w.symbol}"), "configuration": tags["config_hash"],
+        "study": report.run["run_id"], "symbol": report.symbol, "environment": report.run.get("tags.env"),
+        "combinations": f"{len(report.grid):,} of {', '.join(parameters(report.grid))}", "windows": str(len(report.windows)),
+        "test days": f"{len(report.returns):,}, {report.returns.index[0]:%Y-%m-%d} to {report.returns.index[-1]:%Y-%m-%d}",
+        "data fingerprint": report.run.get(f"tags.data_fingerprint.{report.symbol}"), "configuration": tags["config_hash"],
         "commit": tags["git_commit"][:12] + (f" + changes {tags['git_diff_hash']}" if tags["git_diff_hash"] else ""),
         "seed": tags["seed"],
     }  # fmt: skip
     return pd.DataFrame({"": rows})
 
 
-def verdict(w: WalkforwardReport) -> str:
+def verdict(report: WalkforwardReport) -> str:
     "What following the choices proves."
-    row = w.summary.loc["test_sharpe_annual"]
+    row = report.summary.loc["test_sharpe_annual"]
     if pd.isna(row["value"]):
         return "The choices never traded on their test days, so there is nothing to judge."
     told = f"Chosen on the past, the Sharpe ratio on {int(row['n']):,} days that followed is {row['value']:+.2f} a year"
@@ -81,10 +81,10 @@ def verdict(w: WalkforwardReport) -> str:
     return f"{told} and includes zero: no evidence that choosing from this grid earns anything."
 
 
-def money(w: WalkforwardReport) -> str:
+def money(report: WalkforwardReport) -> str:
     "What the folds earned, played one by one."
-    grown = 100 * (np.prod(1 + w.returns["daily_return"].to_numpy()) - 1)
-    trades = int(column(w.folds, f"metrics.{w.symbol}.trades_n").fillna(0).sum())
+    grown = 100 * (np.prod(1 + report.returns["daily_return"].to_numpy()) - 1)
+    trades = int(column(report.folds, f"metrics.{report.symbol}.trades_n").fillna(0).sum())
     return (
         f"Every window's choice was played again from flat on its test days: {trades:,} closed trades, "
         f"{grown:+.2f} % after costs if each fold's returns are compounded. The figures below read the grid's own "
@@ -92,9 +92,9 @@ def money(w: WalkforwardReport) -> str:
     )
 
 
-def selection_bias(w: WalkforwardReport) -> str:
+def selection_bias(report: WalkforwardReport) -> str:
     "How much of the best combination is choosing."
-    v, n = w.summary["value"], w.summary["n"]
+    v, n = report.summary["value"], report.summary["n"]
     best = (
         f"The best of {int(v['combinations_n']):,} combinations shows a Sharpe ratio of {_two(v, 'best_sharpe_annual')}"
     )
@@ -107,7 +107,7 @@ def selection_bias(w: WalkforwardReport) -> str:
         f"{v['overfit_loss_pct']:.0f} %."
     )
     said.append(
-        f"Combinatorial cross-validation gives {len(w.paths)} paths with a median Sharpe ratio of "
+        f"Combinatorial cross-validation gives {len(report.paths)} paths with a median Sharpe ratio of "
         f"{_two(v, 'path_sharpe_annual')} and {_two(v, 'path_sharpe_annual_worst')} at worst."
     )
     return " ".join(said)
@@ -118,21 +118,21 @@ def _two(values: pd.Series, name: str) -> str:
     return f"{values[name]:.2f}" if pd.notna(values[name]) else "none"
 
 
-def card(w: WalkforwardReport) -> pd.DataFrame:
+def card(report: WalkforwardReport) -> pd.DataFrame:
     "The summary as a reader wants it."
-    s = w.summary
+    s = report.summary
     around = [f"{lo:.2f} … {hi:.2f}" if np.isfinite(lo) else "" for lo, hi in zip(s["low"], s["high"], strict=True)]
     value = ["none" if pd.isna(v) else f"{v:,.0f}" if k.endswith("_n") else f"{v:,.2f}" for k, v in s["value"].items()]
     table = {"value": value, "95 % interval": around, "n": s["n"], "unit": s["unit"], "remark": s["note"].fillna("")}
     return pd.DataFrame(table, index=s.index)
 
 
-def folds(w: WalkforwardReport) -> pd.DataFrame:
+def folds(report: WalkforwardReport) -> pd.DataFrame:
     "Window by window: what was chosen, and what became of it from flat."
-    names, rows = parameters(w.grid), []
-    for k, window in enumerate(w.windows.to_dict("records")):
-        run = w.folds.iloc[k]
-        got = {name: run.get(f"metrics.{w.symbol}.{name}", np.nan) for name in ("trades_n", "total_return_pct")}
+    names, rows = parameters(report.grid), []
+    for k, window in enumerate(report.windows.to_dict("records")):
+        run = report.folds.iloc[k]
+        got = {name: run.get(f"metrics.{report.symbol}.{name}", np.nan) for name in ("trades_n", "total_return_pct")}
         rows.append(
             {
                 "test days": f"{window['test_from']:%Y-%m-%d} to {window['test_to']:%Y-%m-%d}",
@@ -147,11 +147,11 @@ def folds(w: WalkforwardReport) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def summary(w: WalkforwardReport) -> dict[str, Any]:
+def summary(report: WalkforwardReport) -> dict[str, Any]:
     "The report in one row."
     names = ("test_sharpe_annual", "test_return_pct_year", "deflated_sharpe_pct", "overfit_probability_pct")
-    v = w.summary["value"]
+    v = report.summary["value"]
     return {
-        "study": w.run["run_id"], "symbol": w.symbol, "windows": len(w.windows), "combinations": len(w.grid),
-        **{name: None if pd.isna(v[name]) else float(v[name]) for name in names}, "sentence": verdict(w),
+        "study": report.run["run_id"], "symbol": report.symbol, "windows": len(report.windows), "combinations": len(report.grid),
+        **{name: None if pd.isna(v[name]) else float(v[name]) for name in names}, "sentence": verdict(report),
     }  # fmt: skip
