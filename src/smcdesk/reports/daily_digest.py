@@ -1,4 +1,4 @@
-"""The daily digest: a day's signals, outcomes that became known, paper trades, the data, news ahead and the timetable."""
+"""The daily digest: signals, outcomes that became known, paper trades, the data, news ahead, the timetable."""
 
 from __future__ import annotations
 

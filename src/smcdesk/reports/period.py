@@ -1,4 +1,4 @@
-"""Some days of an environment, and the tables shared by the reports about them: daily digest, weekly review, data quality."""
+"""Some days of an environment, and the tables that daily digest, weekly review and data quality show of them."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -56,9 +57,9 @@ def bar_time(times: pd.Series) -> pd.Series:
     return times.dt.strftime("%m-%d %H:%M")
 
 
-def interval(low: float, high: float) -> str:
+def interval(low: float | None, high: float | None, digits: int = 2) -> str:
     "The ends of a 95 % interval; empty where there is none."
-    return "" if pd.isna(low) else f"{low:,.2f} … {high:,.2f}"
+    return f"{low:,.{digits}f} … {high:,.{digits}f}" if low is not None and math.isfinite(low) else ""
 
 
 def with_interval(
@@ -70,8 +71,8 @@ def with_interval(
     "A figure with its 95 % interval; none where the figure is missing."
     if pd.isna(value):
         return "none"
-    ends = "" if pd.isna(low) else f" ({low:,.{digits}f} … {high:,.{digits}f})"
-    return f"{value:,.{digits}f}{ends}"
+    ends = interval(low, high, digits)
+    return f"{value:,.{digits}f} ({ends})" if ends else f"{value:,.{digits}f}"
 
 
 def scorecard_table(card: pd.DataFrame) -> pd.DataFrame:  # value, 95 % interval, n, unit, remark

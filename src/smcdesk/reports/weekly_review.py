@@ -1,4 +1,4 @@
-"""The weekly review: live decisions against the replay's, what the policy let through and refused, and runs that never were."""
+"""The weekly review: live decisions against the replay's, what the policy let through and refused, missed runs."""
 
 from __future__ import annotations
 
