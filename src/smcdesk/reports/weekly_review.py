@@ -93,6 +93,21 @@ def late(report: WeeklyReview) -> pd.DataFrame:
     return found if len(found) else NOTHING
 
 
+def outcome_counts(report: WeeklyReview) -> pd.DataFrame:
+    "Live, shadow and neither: how many setups of the week, and what became of them."
+    return rollout.shown(rollout.outcome_counts(report.rollout.labels))
+
+
+def refusals(report: WeeklyReview) -> pd.DataFrame:
+    "The first enforced refusal of each setup, by gate, with its newest example."
+    return rollout.shown(rollout.reasons(report.rollout.labels))
+
+
+def gates(report: WeeklyReview) -> pd.DataFrame:
+    "Every gate's verdicts on the week's setups."
+    return rollout.shown(rollout.gates(report.rollout.labels))
+
+
 def trades(report: WeeklyReview) -> pd.DataFrame:
     "Paper trades that ended in the week."
     return trade_table(report.period)

@@ -23,7 +23,8 @@ from smcdesk.decisions.series import SeriesReader
 from smcdesk.marketdata.quality import verdicts
 from smcdesk.modelling import registry
 from smcdesk.notifications import outbox
-from smcdesk.reports import daily_digest
+from smcdesk.reports import daily_digest, weekly_review
+from smcdesk.reports.period import period_of
 from smcdesk.scanning import alerts, outcomes, scanner
 from smcdesk.scanning.parity_review import review
 from smcdesk.store import engine
@@ -354,15 +355,14 @@ def test_alert_twice_puts_one_message_into_the_outbox(played):
 def test_digest_of_a_stretch_counts_what_was_told_in_it(played, house):
     _, workspace, found = played
     since, until = found[0].now.floor("h"), found[-1].now.ceil("h")
-    told = daily_digest.span(workspace, "test", ("15m", "1h"), since, until)
+    told = period_of(workspace, "test", ("15m", "1h"), since, until)
     new = pd.concat([s.new for s in found])
     assert len(told.signals) == len(new) and len(told.outcomes) == int(
         workspace.store.labels()["outcome"].notna().sum()
     )
     assert f"{int((new['status'] == 'new').sum())} signals" in daily_digest.verdict(told)
-    week = daily_digest.week_verdict(
-        daily_digest.WeeklyReview(told, None, review(workspace, since.value, until.value), daily_digest.missed(told))
-    )
+    parity = review(workspace, since.value, until.value)
+    week = weekly_review.verdict(weekly_review.WeeklyReview(told, None, parity, weekly_review.missed_slots(told)))
     assert "live and replay are equal" in week
     assert set(daily_digest.data(told)["verdict"]) <= {"ok", "degraded"}
     assert "put into the outbox" in daily_digest.send(told, True) and "already" in daily_digest.send(told, True)
