@@ -38,6 +38,9 @@ alone: .venv/dev ## the library with nothing else installed
 parity: .venv/dev ## a hundred thousand random trades through backtrader, each identical
 	PARITY_TRADES=100000 $(BIN)/pytest -s tests/lab/test_parity.py
 
+fingerprint: .venv/dev ## every tape read, decided and played: the same as what benchmarks/fingerprints.json says
+	$(BIN)/python benchmarks/fingerprint.py --compare benchmarks/fingerprints.json
+
 sync: .venv/dev ## format, clean and export the notebooks: the diff should be only yours
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -67,4 +70,4 @@ LOCK := $(BIN)/uv pip compile -q --all-extras --universal --python-version 3.11 
 	$(INSTALL) -e '.[$*]'
 	touch $@
 
-.PHONY: help demo test lint notebooks alone parity sync lab ui report lock
+.PHONY: help demo test lint notebooks alone parity fingerprint sync lab ui report lock

@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable
 
 import pandas as pd
+from smclab.reader import read
 
 from smclab.decision import decide, decide_all
 from smclab.gates import Context, gate_table
 from smclab.instruments import instrument
 from smclab.news import NewsCalendar
-from smclab.reading import read
 from smclab.risk import Account, Policy
 from smclab.setups import candidates
 from smclab.tapes import market

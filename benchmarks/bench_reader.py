@@ -16,11 +16,12 @@ import time
 
 import numpy as np
 import pandas as pd
+from smclab.reader import Reader
+from smclab.timeframes import Config, TimeframeState
 
 from smclab import tapes
 from smclab.instruments import instrument
 from smclab.liquidity import LiquidityConfig, liquidity_advance, liquidity_state
-from smclab.reading import Config, Reader, _Track
 from smclab.sessions import SessionConfig, sessions_advance, sessions_state
 from smclab.structure import StructureConfig, structure_advance, structure_state
 from smclab.zones import GapConfig, OrderBlockConfig, RangeConfig, gaps_advance, zones_advance, zones_state
@@ -37,7 +38,7 @@ print(time.perf_counter() - start)
 """
 MEMORY = """
 from smclab import tapes
-from smclab.reading import Config, Reader, _Track
+from smclab.reader import Reader
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4096
 bars = tapes.market({n}, seed=1)
@@ -80,9 +81,9 @@ def touched(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return state
 
 
-def track(bars: pd.DataFrame) -> _Track:
+def track(bars: pd.DataFrame) -> TimeframeState:
     """A timeframe's bars and ready buffers, as the reader keeps them, with nothing read yet."""
-    ready = _Track("15m", Config(), 2 * len(bars), base=True)
+    ready = TimeframeState("15m", Config(), 2 * len(bars), base=True)
     ready.times[: len(bars)], ready.prices[:, : len(bars)] = bars.index.asi8, bars.to_numpy().T
     for state in ready.states.values():
         touched(state)
@@ -153,9 +154,9 @@ def pushed(bars: pd.DataFrame, look: bool) -> float:
         reader.push(*row)
     start = time.perf_counter()
     for row in rows[1000:]:
-        told = reader.push(*row)
+        events = reader.push(*row)
         if look:
-            list(told)
+            list(events)
     return (time.perf_counter() - start) / (len(rows) - 1000)
 
 

@@ -20,13 +20,13 @@ import warnings
 
 import numpy as np
 import pandas as pd
+from smclab.reader import read
 
 from smcdesk.research.tape import ResearchTape, live_tickets
 from smclab.execution import BACKTRADER_OCO, Costs, intent_table, intents
 from smclab.gates import Context
 from smclab.instruments import instrument
 from smclab.parity import verify
-from smclab.reading import read
 from smclab.replay import reel, replay, sweep
 from smclab.risk import Account, preset
 from smclab.setups import candidates, warmup_bars

@@ -12,13 +12,13 @@ import time
 from collections.abc import Iterator
 
 import numpy as np
+from smclab.reader import Reader
 
 from smclab.decision import decide
 from smclab.gates import Context
 from smclab.instruments import instrument
-from smclab.reading import Reader
 from smclab.risk import Account, Policy
-from smclab.stream import Stream, from_bytes, to_bytes
+from smclab.stream import Stream
 from smclab.tapes import market
 
 CONTEXT, POLICY = Context(instrument("EURUSD"), Account(equity=10_000.0), spread_price=0.00008), Policy()
@@ -70,11 +70,11 @@ def main():
 
     stream = Stream(Reader(instrument="EURUSD", timeframe="15m"), CONTEXT, POLICY).extend(bars)
     a = time.process_time()
-    kept = to_bytes(stream)
+    stored = stream.to_bytes()
     b = time.process_time()
-    from_bytes(kept, CONTEXT, POLICY).decide()
+    Stream.from_bytes(stored, CONTEXT, POLICY).decide()
     print(
-        f"after {len(bars):,} bars: put away {b - a:.2f} s, {len(kept) / 1e6:.1f} MB; taken up {time.process_time() - b:.2f} s"
+        f"after {len(bars):,} bars: to bytes {b - a:.2f} s, {len(stored) / 1e6:.1f} MB; from bytes {time.process_time() - b:.2f} s"
     )
 
 

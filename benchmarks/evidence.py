@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from smclab.reader import read
+from smclab.timeframes import Config
 
 from smcdesk.decisions.context import tape_context
 from smcdesk.decisions.inputs import spread_by_bar, trading_costs
@@ -24,7 +26,6 @@ from smclab.gates import GATES, Context, gate_table
 from smclab.instruments import instrument
 from smclab.labels import barrier_outcomes
 from smclab.news import NewsCalendar
-from smclab.reading import Config, read
 from smclab.risk import Account, Policy, preset
 from smclab.setups import SetupConfig, candidates, warmup_bars
 from smclab.walkforward import study

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from smclab.reader import read
 
 from smcdesk.decisions.inputs import regime_series, round_trip_cost
 from smcdesk.decisions.records import decision_log
@@ -26,7 +27,6 @@ from smclab.instruments import instrument
 from smclab.learner import ModelConfig, fit
 from smclab.news import NewsCalendar
 from smclab.promotion import promotion
-from smclab.reading import read
 from smclab.regime import RegimeConfig
 from smclab.risk import Account, preset
 from smclab.setups import candidates

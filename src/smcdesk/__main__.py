@@ -178,12 +178,13 @@ def read(
     zone: Zone = None,
 ):
     "Read one file and store every event, each with the bar that made it knowable, by conf's reading parameters."
+    from smclab.reader import read as read_market
+    from smclab.timeframes import Config
+
     from smcdesk.project.files import atomic_file
     from smcdesk.providers.files import read_file, symbol_from
     from smclab.candles import check, resample, timeframe_ns
     from smclab.instruments import instrument as profile
-    from smclab.reading import Config
-    from smclab.reading import read as read_market
 
     if timeframe:
         timeframe_ns(timeframe)

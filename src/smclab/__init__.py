@@ -13,7 +13,9 @@ from importlib import import_module
 _ROOMS = {
     "candles": ("BadBars", "BadConfig", "asof", "check", "quality", "resample"),
     "instruments": ("Instrument", "instrument"),
-    "reading": ("Config", "Reader", "Reading", "read"),
+    "timeframes": ("Config",),
+    "reading": ("Reading",),
+    "reader": ("Reader", "read"),
     "news": ("NewsCalendar",),
     "setups": ("SetupConfig", "candidates"),
     "risk": ("Account", "Policy", "Ticket", "admit", "preset"),

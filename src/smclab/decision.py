@@ -20,7 +20,8 @@ from .candles import timeframe_ns
 from .gates import Context, Rating, Verdict, ask_admit, judge
 from .gates import price_words, quality_at, rated, regime_at, spread_at, stop_atr_at
 from .instruments import Instrument
-from .reading import Reading, ReadingAt, ReadingNow
+from .reader import ReadingNow
+from .reading import Reading, ReadingAt, ReadingSource
 from .risk import GRADES, SIZELESS, Policy, Ticket, plan_all, tickets
 from .setups import SetupConfig, evaluations, evaluations_at, stages_at, warmup_bars
 
@@ -213,13 +214,13 @@ def judge_candidate(
     )  # fmt: skip
 
 # %% ../../nbs/46_decision.ipynb #c421b262
-def _origin(reading: Reading | ReadingNow, setups: SetupConfig | None) -> Origin:
+def _origin(reading: ReadingSource, setups: SetupConfig | None) -> Origin:
     "Where the decisions of a reading come from; hashed once."
-    shelf = reading.shelf.setdefault("origins", {})
-    if setups not in shelf:
+    cache = reading.cache.setdefault("origins", {})
+    if setups not in cache:
         hashes = reading.config.hash(), (setups or SetupConfig()).hash()
-        shelf[setups] = Origin(int(reading.times[0]), *hashes, warmup_bars(reading, setups))
-    return shelf[setups]
+        cache[setups] = Origin(int(reading.times[0]), *hashes, warmup_bars(reading, setups))
+    return cache[setups]
 
 
 _MOMENTS = ("time", "known_at", "known_close")

@@ -15,7 +15,9 @@ import pandas as pd
 from .candles import BadConfig, infer_timeframe, nearest, resample, timeframe_ns
 from .charts import LAYERS, explore
 from .instruments import SYMBOLS, instrument
-from .reading import Config, Reading, read
+from .reader import read
+from .reading import Reading
+from .timeframes import Config
 
 # %% ../../nbs/96_explorer.ipynb #7f9ce20f
 TIMEFRAMES_SHOWN = ("15m", "30m", "1h", "4h", "1D")

@@ -16,7 +16,7 @@ import numpy as np
 from .events import F_ATTR, F_BOTTOM, F_LEVEL, F_TOP, I_KIND, I_KNOWN, I_PARENT, I_SIDE
 from .events import grown, inlined, kernel
 from .liquidity import POOL_KINDS
-from .reading import Reading, ReadingNow
+from .reading import ReadingSource
 from .structure import BREAK_KINDS
 from .zones import BLOCK_KINDS, GAP_KINDS
 
@@ -519,7 +519,7 @@ def _room(state: dict[str, np.ndarray], pools: int, breaks: int, gaps: int, bloc
 def grammar_advance(
     state: dict[str, np.ndarray],  # from `grammar_state`; changed in place
     terms: Terms,
-    reading: Reading | ReadingNow,
+    reading: ReadingSource,
     pending: bool = True,  # also the later looks at limit orders that wait
 ):
     "Walk on from where the state stopped to the last bar that was read."

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from .candles import BadConfig, nearest
+from .classifier import KINDS, Model, calibrated, expit, flatten, logit, raw_probability
 from .settings import setting, Settings
 from .score_test import auc, log_loss
 from .splits import combinatorial, walk_forward

@@ -20,8 +20,9 @@ from .grammar import grammar_advance, grammar_forget, grammar_looks, grammar_sta
 from .grammar import standing, untouched
 from .instruments import Instrument, in_killzone
 from .instruments import instrument as profile
-from .reading import Config as ReaderConfig
-from .reading import Reading, ReadingAt, ReadingNow
+from .timeframes import Config as ReaderConfig
+from .reader import ReadingNow
+from .reading import Reading, ReadingAt, ReadingSource
 from .sessions import PERIODS, session_at
 from .zones import in_ote
 
@@ -120,13 +121,13 @@ def _terms(config: SetupConfig, reader: ReaderConfig, tick: float) -> Terms:
     return Terms(*chosen, limit, (confirm, *within, wait, reader.liquidity.min_touches, reader.structure.right, least))
 
 # %% ../../nbs/40_setups.ipynb #d21b14df
-def _htf(reading: Reading | ReadingNow, config: SetupConfig) -> str | None:
+def _htf(reading: ReadingSource, config: SetupConfig) -> str | None:
     "The timeframe read that stands for `htf`; None when nothing that high was read."
     fit = [tf for tf in reading.above if timeframe_ns(tf) >= timeframe_ns(config.htf)]
     return fit[0] if fit else None
 
 
-def _points_of_interest(reading: Reading | ReadingNow, t, side, entry, band: np.ndarray) -> np.ndarray:
+def _points_of_interest(reading: ReadingSource, t, side, entry, band: np.ndarray) -> np.ndarray:
     "What point of interest each planned entry lies in, as words; empty for none."
     out = np.full(len(t), "", "U32")
     ways = [(way, place) for way, place in ((1, "below"), (-1, "above")) if (side == way).any()]
@@ -134,15 +135,15 @@ def _points_of_interest(reading: Reading | ReadingNow, t, side, entry, band: np.
         for zone in ("pool", "gap", "breaker", "order_block"):
             for way, place in ways:
                 if zone == "pool":
-                    inside = np.abs(entry - reading.known(f"{tf}_pool_{place}", t)) <= band
+                    inside = np.abs(entry - reading.column_at(f"{tf}_pool_{place}", t)) <= band
                 else:
-                    top, bottom = (reading.known(f"{tf}_{zone}_{place}_{e}", t) for e in ("top", "bottom"))
+                    top, bottom = (reading.column_at(f"{tf}_{zone}_{place}_{e}", t) for e in ("top", "bottom"))
                     inside = (entry <= top) & (entry >= bottom)
                 out[inside & (side == way)] = f"{tf} {zone}"
     return out
 
 
-def _right_side(reading: Reading | ReadingNow, timeframe: str | None, t, side, entry) -> np.ndarray:
+def _right_side(reading: ReadingSource, timeframe: str | None, t, side, entry) -> np.ndarray:
     "Whether each entry lies in the cheaper half of a timeframe's dealing range (for shorts: the dearer)."
     if timeframe is None:
         return np.zeros(len(t), bool)
@@ -200,22 +201,22 @@ def _sweep_facts(found: Stages, sweep, leg, strict, names: np.ndarray) -> dict[s
 
 
 def _market_facts(
-    reading: Reading | ReadingNow, owner: Instrument, t, side, entry, config: SetupConfig
+    reading: ReadingSource, owner: Instrument, t, side, entry, config: SetupConfig
 ) -> dict[str, np.ndarray]:
     "The state of the market at bar t, seen from a planned entry: columns, clock, higher timeframes."
     closes, htf = reading.times[t] + timeframe_ns(reading.timeframe), _htf(reading, config)
-    atr = reading.known("atr14", t)
-    trend = reading.known(f"{htf}_trend", t) if htf else np.zeros(len(t), np.int8)
+    atr = reading.column_at("atr14", t)
+    trend = reading.column_at(f"{htf}_trend", t) if htf else np.zeros(len(t), np.int8)
     poi = _points_of_interest(reading, t, side, entry, config.poi_band_atr * atr)
-    low, high, bias = (reading.known(c, t) for c in ("range_low", "range_high", "bias"))
+    low, high, bias = (reading.column_at(c, t) for c in ("range_low", "range_high", "bias"))
     right = _right_side(reading, htf, t, side, entry)
     return {
         "known_close": closes,
         "atr_price": atr,
-        "trend": reading.known("trend", t),
+        "trend": reading.column_at("trend", t),
         "range_position": (entry - low) / (high - low),
         "bias": bias,
-        "bias_side": reading.known("bias_side", t),
+        "bias_side": reading.column_at("bias_side", t),
         "htf_trend": trend,
         "htf_poi": poi,
         "in_htf_poi": poi != "",
@@ -234,7 +235,7 @@ def _source_names(config: ReaderConfig) -> np.ndarray:
     return names
 
 # %% ../../nbs/40_setups.ipynb #f01506af
-def _named(out: dict, reading: Reading | ReadingNow, owner: Instrument) -> np.ndarray:
+def _named(out: dict, reading: ReadingSource, owner: Instrument) -> np.ndarray:
     "The setup_id of each evaluation; what is evaluated again keeps its name."
     armed = reading.times[out["armed_bar"]]
     parts = (armed, *(out[name] for name in ("side", "kind", "zone_event_id", "mode")))
@@ -243,7 +244,7 @@ def _named(out: dict, reading: Reading | ReadingNow, owner: Instrument) -> np.nd
     return np.array([names[key] for key in keys], dtype="U16")
 
 
-def _setup_facts(reading: Reading | ReadingNow, owner: Instrument, found: Stages, looks: Looks) -> dict:
+def _setup_facts(reading: ReadingSource, owner: Instrument, found: Stages, looks: Looks) -> dict:
     "What each evaluation is about: its setup, its zone and its bar."
     legs, arms, t, arm = found.legs, found.arms, looks.bar, looks.arm
     leg, armed = arms.leg[arm], arms.bar[arm]
@@ -262,7 +263,7 @@ def _setup_facts(reading: Reading | ReadingNow, owner: Instrument, found: Stages
 
 
 def _evaluated(
-    reading: Reading | ReadingNow, owner: Instrument, config: SetupConfig, found: Stages, names: np.ndarray
+    reading: ReadingSource, owner: Instrument, config: SetupConfig, found: Stages, names: np.ndarray
 ) -> dict[str, np.ndarray]:
     "The columns of `TYPES` for every evaluation, by bar and setup_id; moments as ns UTC, words as objects."
     looks = found.looks
@@ -272,7 +273,7 @@ def _evaluated(
     out |= dict(zip(("gap_strict_ratio", "gap_strict_poi_ratio", "gap_ratio"), looks.gaps.T, strict=True))
     out |= _market_facts(reading, owner, t, side, entry, config)
     out |= {f"pool_{k + 1}": looks.pools[:, k] for k in range(N_POOLS)}
-    range_side = reading.known("range_side", t)
+    range_side = reading.column_at("range_side", t)
     ote = in_ote(out["range_position"], range_side, reading.config.range) & (range_side == side)
     evidence = _evidence(out, ote, config)
     out |= {f"score_{c}": evidence[c] for c in COMPONENTS} | {"score": _score(evidence, config)}
@@ -323,19 +324,19 @@ def evaluations(
 class _Walk:
     "How far the grammar has been walked on one market, and what its last stretch found."
 
-    def __init__(self, reading: Reading | ReadingNow, instrument: Instrument | str, config: SetupConfig | None):
+    def __init__(self, reading: ReadingSource, instrument: Instrument | str, config: SetupConfig | None):
         self.owner, self.config, self.n = _owner(instrument), config or SetupConfig(), 0
         self.terms, self.names = _terms(self.config, reading.config, self.owner.tick), _source_names(reading.config)
         self.state, self.columns, self.first = grammar_state(self.config.volatility_bars), _NOTHING, None
         self.table = None  # the columns as a table, once asked for
 
-    def on(self, reading: Reading | ReadingNow):
+    def on(self, reading: ReadingSource):
         "Walk on to the last bar read: over a tape all rows are kept, of a live reader those of its last bar."
         grammar_forget(self.state)
         grammar_advance(self.state, self.terms, reading)
         self.look(reading)
 
-    def look(self, reading: Reading | ReadingNow):
+    def look(self, reading: ReadingSource):
         "Make columns of what the last stretch found."
         self.n, self.columns, self.table, live = reading.n, _NOTHING, None, isinstance(reading, ReadingNow)
         if grammar_looks(self.state):
@@ -352,11 +353,11 @@ _NOTHING = {name: np.zeros(0, _PLAIN[kind]) for name, kind in TYPES.items()}
 def _walked(at: ReadingAt | ReadingNow, instrument: Instrument | str, config: SetupConfig | None) -> _Walk:
     "The walk of a market for an instrument and a config, up to the last bar read."
     reading = at.source
-    *asked, walk = reading.shelf.get("walk", (None, None, None))
+    *asked, walk = reading.cache.get("walk", (None, None, None))
     if walk is None or asked[0] is not instrument or asked[1] is not config:  # quicker than to hash them
-        walks, key = reading.shelf.setdefault("walks", {}), (instrument, config)
+        walks, key = reading.cache.setdefault("walks", {}), (instrument, config)
         walk = walks.setdefault(key, None) or _Walk(reading, instrument, config)
-        walks[key], reading.shelf["walk"] = walk, (instrument, config, walk)
+        walks[key], reading.cache["walk"] = walk, (instrument, config, walk)
     if walk.n < reading.n:
         walk.on(reading)
     return walk
@@ -388,7 +389,7 @@ def candidates_at(
 
 # %% ../../nbs/40_setups.ipynb #59eb519c
 def warmup_bars(
-    reading: Reading | ReadingNow,
+    reading: ReadingSource,
     config: SetupConfig | None = None,
 ) -> int:
     "How many bars must be known before anything is decided."
@@ -426,7 +427,7 @@ def walk_from_arrays(
         return False
     walk.state = {name: arrays[name] for name in walk.state}
     walk.look(at)
-    at.shelf.setdefault("walks", {})[instrument, config] = walk
+    at.cache.setdefault("walks", {})[instrument, config] = walk
     return True
 
 # %% ../../nbs/40_setups.ipynb #5dcfbb8b

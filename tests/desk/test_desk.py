@@ -162,9 +162,10 @@ def test_a_stray_parameter_and_a_stray_entry_are_noticed(house):
 
 @pytest.mark.parametrize("env", ENVS)
 def test_conf_values_build_what_they_configure(house, env):
+    from smclab.timeframes import Config
+
     from smcdesk.decisions.inputs import fill_rules, trading_costs
     from smclab.instruments import instrument
-    from smclab.reading import Config
     from smclab.risk import Account, Policy
     from smclab.setups import SetupConfig
 

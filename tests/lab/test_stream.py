@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from smclab.reader import Reader, read
+from smclab.timeframes import Config
 
 from smclab.candles import BadConfig, check
 from smclab.decision import decide, decide_all
@@ -19,11 +21,10 @@ from smclab.gates import Context
 from smclab.instruments import instrument
 from smclab.liquidity import LiquidityConfig
 from smclab.news import NewsCalendar
-from smclab.reading import Config, Reader, read
 from smclab.replay import replay
 from smclab.risk import Account, Policy, preset
 from smclab.setups import SetupConfig, candidates, candidates_at, stages_at, warmup_bars
-from smclab.stream import Stream, from_bytes, to_bytes
+from smclab.stream import Stream
 from smclab.structure import StructureConfig
 from smclab.tapes import market, random_ticks
 
@@ -68,9 +69,9 @@ def played(bars, timeframe, context, policy, config=None, setups=None, cuts=(), 
         answers = stream.push(ts, *row, spread_price=None if spread is None else spread.iloc[n])
         decisions += answers.decisions
         looks += answers.looks
-        assert len(answers.said) == max(len(answers.looks), 1)
+        assert len(answers.records) == max(len(answers.looks), 1)
         if n in cuts:
-            stream = from_bytes(to_bytes(stream), context, policy, setups)
+            stream = Stream.from_bytes(stream.to_bytes(), context, policy, setups)
     return tuple(decisions), tuple(looks)
 
 
@@ -179,14 +180,14 @@ def test_stream_asked_twice_or_late_or_for_two_policies_says_the_same():
 def test_walk_of_another_version_is_walked_again(monkeypatch):
     bars, context = market(1800, seed=8), world("EURUSD")
     stream = Stream(Reader(instrument="EURUSD", timeframe="15m"), context, V1).extend(bars)
-    kept = to_bytes(stream)
+    stored = stream.to_bytes()
     for setups in (None, ANY):
-        taken = from_bytes(kept, context, V1, setups)
-        assert bool(taken.reader.shelf) == (setups is None)
+        taken = Stream.from_bytes(stored, context, V1, setups)
+        assert bool(taken.reader.cache) == (setups is None)
         at = read(bars, instrument="EURUSD").at(bars.index[-1])
-        assert taken.decide().said == decide(at, context, V1, setups=setups)
+        assert taken.decide().records == decide(at, context, V1, setups=setups)
     monkeypatch.setattr("smclab.setups.GRAMMAR", 0)
-    assert not from_bytes(kept, context, V1).reader.shelf
+    assert not Stream.from_bytes(stored, context, V1).reader.cache
 
 
 def test_history_too_short_is_refused_live_and_on_the_tape():
@@ -198,7 +199,7 @@ def test_history_too_short_is_refused_live_and_on_the_tape():
     assert warmup_bars(read(bars, instrument="EURUSD")) == 12 * 96
     assert warmup_bars(read(bars, instrument="EURUSD", timeframes=("1h",))) == 500
     for n in range(1, 160):
-        said = stream.push(bars.iloc[n]).said
+        said = stream.push(bars.iloc[n]).records
         assert said == decide(reading.at(bars.index[n]), context, V1, setups=ANY)
         if n + 1 < 100:
             assert {(d.outcome, d.why) for d in said} == {("none", f"only {n + 1} bars are known; 100 are needed")}

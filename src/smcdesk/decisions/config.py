@@ -14,6 +14,8 @@ from dataclasses import fields as fields_of
 from functools import cached_property
 from typing import Any
 
+from smclab.timeframes import Config
+
 from smcdesk.decisions.inputs import fill_rules, higher_timeframes, setup_config, trading_costs
 from smcdesk.marketdata.instruments import configured_instrument
 from smcdesk.modelling import registry
@@ -24,7 +26,6 @@ from smcdesk.store.journal import content_hash
 from smclab.execution import Costs, Rules
 from smclab.instruments import Instrument
 from smclab.news import NewsCalendar
-from smclab.reading import Config
 from smclab.risk import Account, Policy
 from smclab.setups import SetupConfig
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+from smclab.reader import ReadingNow
+from smclab.timeframes import Config
 
 from smcdesk.decisions.config import DecisionBasis, DecisionConfig
 from smcdesk.decisions.inputs import decision_time_ns, regime_series, round_trip_cost, stop_atr_series
@@ -16,7 +18,7 @@ from smclab.execution import Costs
 from smclab.gates import Context
 from smclab.instruments import Instrument
 from smclab.news import NewsCalendar
-from smclab.reading import Config, Reading, ReadingNow
+from smclab.reading import Reading
 from smclab.risk import Account, Policy
 from smclab.sentiment import Sentiment
 from smclab.setups import candidates

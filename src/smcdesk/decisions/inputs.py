@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
+from smclab.reader import read
+from smclab.timeframes import Config
 
 from smclab.candles import BadConfig, infer_timeframe, nearest, resample, timeframe_ns
 from smclab.execution import Costs, Rules
 from smclab.instruments import Instrument
-from smclab.reading import Config, read
 from smclab.regime import HmmConfig, RegimeConfig, hmm_regimes, regimes
 from smclab.risk import Policy
 from smclab.setups import SetupConfig

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+from smclab.reader import Reader, ReadingNow
 
 from smcdesk.decisions.config import DecisionConfig
 from smcdesk.marketdata.quality import verdict, week_of, weekly_verdict
+from smcdesk.project.files import atomic_file
 from smclab.candles import timeframe_ns
 from smclab.decision import Decision, decide
 from smclab.gates import Context
-from smclab.reading import Reader, Reading, ReadingNow
+from smclab.reading import Reading
 from smclab.setups import evaluations_at
 
 LABELLED = (  # of a candidate
@@ -39,7 +41,7 @@ class SeriesReader:
         if self.file is None or not self.file.exists():
             return None
         try:
-            return Reader.load(str(self.file))
+            return Reader.from_bytes(self.file.read_bytes())
         except Exception:  # a state is a shortcut: whatever is wrong with it, the candles are read again
             return None
 
@@ -103,8 +105,8 @@ class SeriesReader:
     def save(self, every: int = SAVE_BARS) -> None:
         "Save the reader when enough was read since the last time."
         if self.file is not None and self.n - self._saved_n >= every:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            self._reader.save(str(self.file))
+            with atomic_file(self.file) as part:
+                part.write_bytes(self._reader.to_bytes())
             self._saved_n = self.n
 
 

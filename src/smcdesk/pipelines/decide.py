@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
+from smclab.timeframes import Config
 
 from smcdesk.decisions.context import tape_context, with_model_scores
 from smcdesk.decisions.inputs import at_timeframe, fill_rules, setup_config, spread_by_bar, trading_costs
@@ -10,7 +11,6 @@ from smcdesk.decisions.records import decision_log, evaluate_tape, outcome_rows
 from smcdesk.pipelines.data import profile
 from smcdesk.pipelines.namespace import namespaced
 from smclab.decision import decide_all
-from smclab.reading import Config
 from smclab.risk import Account, Policy
 from smclab.setups import candidates
 

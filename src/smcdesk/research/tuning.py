@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from smclab.reader import read
+from smclab.timeframes import Config
 
 from smcdesk.research import sweep, tape, workers
 from smcdesk.research.sweep import SelectedRun
 from smcdesk.research.tape import Combination, ResearchTape
 from smclab.candles import BadConfig, fingerprint, nearest
-from smclab.reading import Config, read
 from smclab.scorecard import deflated_sharpe, figure, moments, probabilistic_sharpe, sharpes, trading_days
 from smclab.settings import Settings, setting
 from smclab.setups import SetupConfig, candidates, warmup_bars

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import pandas as pd
+from smclab.reader import ReadingNow
 
 from smcdesk.decisions.config import AccountSnapshot, CalendarSnapshot, DecisionBasis, DecisionConfig
 from smcdesk.decisions.context import bar_context, bar_facts, with_live_model_scores
@@ -24,12 +25,11 @@ from smcdesk.store.journal import ScanEntry, ScanJournal, series
 from smclab.candles import BadConfig
 from smclab.decision import Decision
 from smclab.gates import Context
-from smclab.reading import ReadingNow
 from smclab.risk import Account
 
 
 @dataclass(frozen=True)
-class BarDecisions:
+class DecidedBar:
     "What was decided at one bar."
 
     entry: ScanEntry  # closed
@@ -146,7 +146,7 @@ def _is_basis_of(basis: DecisionBasis, entry: ScanEntry) -> bool:
 
 def _decide_bar(
     workspace: Workspace, reader: SeriesReader, basis: DecisionBasis, bar: pd.DataFrame, entry: ScanEntry
-) -> BarDecisions:
+) -> DecidedBar:
     "Read one more candle and decide at its close, by the clock and the basis of its first entry."
     reader.extend(bar)
     if not _is_basis_of(basis, entry):  # opened before something changed, and interrupted
@@ -160,7 +160,7 @@ def _decide_bar(
     if decisions:
         spread = pd.Series(entry.spread_price, index=bar.index)
         labels = label_rows(decisions, found, context, spread)
-    return BarDecisions(entry.closed(decisions), decisions, labels)
+    return DecidedBar(entry.closed(decisions), decisions, labels)
 
 
 def _context_for(
@@ -180,7 +180,7 @@ def _context_for(
     return with_live_model_scores(context, at.reading, setups, basis, spreads, workspace.headlines)
 
 
-def _persist(workspace: Workspace, done: list[BarDecisions]) -> None:
+def _persist(workspace: Workspace, done: list[DecidedBar]) -> None:
     "Everything that was decided, and that the journal's entries are done, in one transaction."
     decisions = [d for bar in done for d in bar.decisions]
     with workspace.store.transaction() as one:

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from smclab.reader import read
 from virtual import made_up_model
 
 from smcdesk.project.config import load_config
@@ -18,7 +19,6 @@ from smclab.gates import Context
 from smclab.instruments import instrument
 from smclab.learner import SELECTED, ModelConfig, fit
 from smclab.promotion import Promotion, promotion
-from smclab.reading import read
 from smclab.regime import RegimeConfig, hmm_regimes, regimes
 from smclab.risk import REGIMES, Account, Policy, preset
 from smclab.setups import SetupConfig, candidates

@@ -9,6 +9,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from smclab.reader import read
 from typer.testing import CliRunner
 
 from smcdesk import tracking
@@ -25,7 +26,6 @@ from smclab.decision import decide_all
 from smclab.execution import Costs, Rules, intents
 from smclab.gates import Context
 from smclab.instruments import instrument
-from smclab.reading import read
 from smclab.replay import replay
 from smclab.risk import Account, Policy
 from smclab.setups import candidates, warmup_bars

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from kedro.io import DatasetError
+from smclab.reader import Reader, read
 from virtual import SYMBOL, Clock, House, moment, synthetic_model, tape
 
 from smcdesk.decisions.config import (
@@ -32,7 +33,6 @@ from smcdesk.store.journal import ScanJournal
 from smclab.candles import BadConfig
 from smclab.features import features
 from smclab.news import NewsCalendar
-from smclab.reading import Reader, read
 from smclab.setups import candidates, evaluations_at
 
 FOREVER = (0, 2**62)
@@ -217,7 +217,7 @@ def test_lane_put_away_and_taken_up_decides_what_one_that_stayed_decides(bars, d
     look(desks, workspace, 0)
     reader = workspace.reader(SYMBOL, "15m")
     reader.save(every=1)
-    assert reader.file.exists()
+    assert list(reader.file.parent.iterdir()) == [reader.file]
     fresh = desks.workspace()
     taken = fresh.reader(SYMBOL, "15m")
     assert taken.n == reader.n == 1500

@@ -26,7 +26,7 @@ from smcdesk.project import paths
 from smcdesk.project.config import ProjectConfig
 from smcdesk.store import Contradiction, Store, StoreDown, decision_id, engine, store_url
 from smcdesk.store.models import OUTCOME_COLUMNS, Base
-from smclab import decision, gates, instruments, reading, risk, tapes
+from smclab import decision, gates, instruments, reader, risk, tapes
 from smclab.candles import BadConfig
 
 T0 = 1_700_000_000_123_456_789  # ns: a digit in every place
@@ -68,7 +68,7 @@ def decided():
     "Real decisions, of every outcome."
     bars = tapes.market(3000, seed=1, timeframe="15m", week="fx")
     context = gates.Context(instruments.instrument("EURUSD"), risk.Account(equity=10_000.0), 0.00008)
-    read = reading.read(bars)
+    read = reader.read(bars)
     policy = risk.Policy.from_dict({"preset": "v1", "stop_cap": {"instrument_cap": False}})
     some = decision.decide_all(read, context, policy)
     nothing = decision.decide(read.at(bars.index[100]), context, policy)
