@@ -29,8 +29,8 @@ class Clock:
             self.now += int(s * S) + 1
 
 
-class Way:
-    "A channel that keeps what it was given; `faults` are raised first, in order."
+class FakeChannel:
+    "A channel that records what it sends; `faults` are raised first, in order."
 
     def __init__(self, clock, *faults, limit=10**6):
         self.clock, self.faults, self.limit, self.got = clock, list(faults), limit, []
@@ -50,16 +50,16 @@ class Way:
         return [key for key, _, _ in self.got]
 
 
-def put(store, n: int = 0, **said) -> bool:
+def put(store, n: int = 0, **fields) -> bool:
     "One message."
     row = {"kind": "signal", "key": f"m{n:03}", "subject": f"EURUSD {n}", "text": f"long {n}", "when_ns": T0 + n}
-    return enqueue(store, **row | said)
+    return enqueue(store, **row | fields)
 
 
-def go(store, clock, send=True, **ways):
+def go(store, clock, send=True, **channels):
     "Deliver without chance."
-    how = {"chance": lambda: 0.0, "routes": ways.pop("routes", None), "pace": ways.pop("pace", None)}
-    return deliver(store, ways, clock=clock, sleep=clock.sleep, send=send, **how)
+    options = {"chance": lambda: 0.0, "routes": channels.pop("routes", None), "pace": channels.pop("pace", None)}
+    return deliver(store, channels, clock=clock, sleep=clock.sleep, send=send, **options)
 
 
 def states(store) -> dict[str, str]:

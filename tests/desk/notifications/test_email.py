@@ -16,9 +16,9 @@ from smcdesk.notifications.outbox import DeliveryPace
 from smclab.candles import BadConfig
 
 
-def mailer(port: int, **said) -> Email:
+def mailer(port: int, **settings) -> Email:
     given = {"host": "127.0.0.1", "port": port, "sender": "desk@example.com", "to": ("ann@example.com",)}
-    return Email(**given | {"security": "none", "timeout_s": 5.0} | said)
+    return Email(**given | {"security": "none", "timeout_s": 5.0} | settings)
 
 
 @pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")  # it is over TLS, from the first byte
@@ -50,8 +50,8 @@ def test_mail_server_answers_are_told_apart():
     with wire.mail_server() as (man, port):
         man.unknown = {"bob@example.com"}
         man.answers = ["451 4.3.0 try later", "554 5.6.0 no", "421 4.3.2 closing"]
-        for kind, said in ((Retry, "451"), (Rejected, "554"), (ChannelDown, "421|closing")):
-            with pytest.raises(kind, match=said):
+        for kind, text in ((Retry, "451"), (Rejected, "554"), (ChannelDown, "421|closing")):
+            with pytest.raises(kind, match=text):
                 mailer(port).send(MESSAGE, "text")
         with pytest.raises(Rejected, match="550"):
             mailer(port, to=("bob@example.com",)).send(MESSAGE, "text")

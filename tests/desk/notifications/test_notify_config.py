@@ -56,10 +56,10 @@ def test_outbox_command_lists_delivers_and_retries(house, api, monkeypatch):
     with Store(env="test") as store:
         store.upgrade()
         put(store)
-    assert "would go by telegram: EURUSD 0 (m000)" in smcdesk("deliver")[1] and not api.asked
+    assert "would go by telegram: EURUSD 0 (m000)" in smcdesk("deliver")[1] and not api.requests
     api.answers = [wire.refused(400, "Bad Request: chat not found")]
-    code, said = smcdesk("deliver", "--send")
-    assert code == 1 and "failed by telegram: m000: Telegram: 400 Bad Request: chat not found" in said
+    code, output = smcdesk("deliver", "--send")
+    assert code == 1 and "failed by telegram: m000: Telegram: 400 Bad Request: chat not found" in output
     assert "failed" in smcdesk("list", "--status", "failed")[1]
     assert smcdesk("retry", "m000") == (0, "1 queued again; smcdesk outbox deliver sends them\n")
     monkeypatch.setattr("smcdesk.notifications.outbox.time.sleep", lambda s: None)

@@ -16,32 +16,32 @@ from smcdesk.notifications.telegram import LIMIT, Telegram, split
 from smclab.candles import BadConfig
 
 
-def bot(api, **said) -> Telegram:
-    return Telegram(**{"chat_id": 42, "token": TOKEN, "url": api.url, "timeout_s": 5.0} | said)
+def bot(api, **settings) -> Telegram:
+    return Telegram(**{"chat_id": 42, "token": TOKEN, "url": api.url, "timeout_s": 5.0} | settings)
 
 
 def test_telegram_gets_plain_text_with_its_key(light, clock, api):
     put(light, text="a < b & c_d *e*")
     assert go(light, clock, telegram=bot(api)).sent == (("m000", "telegram"),)
-    ((path, asked),) = api.asked
-    assert path == f"/bot{TOKEN}/sendMessage" and asked["chat_id"] == 42 and "parse_mode" not in asked
-    assert asked["text"] == "EURUSD 0\n\na < b & c_d *e*\n\nref m000"
+    ((path, payload),) = api.requests
+    assert path == f"/bot{TOKEN}/sendMessage" and payload["chat_id"] == 42 and "parse_mode" not in payload
+    assert payload["text"] == "EURUSD 0\n\na < b & c_d *e*\n\nref m000"
 
 
 def test_telegram_429_is_waited_for_as_long_as_it_says(light, clock, api):
     put(light), put(light, 1)
     api.answers = [wire.refused(429, "Too Many Requests: retry after 35", retry_after=35)]
     go(light, clock, telegram=bot(api), pace=DeliveryPace(patience_s=20))
-    assert len(api.asked) == 1 and set(states(light).values()) == {"queued"}
+    assert len(api.requests) == 1 and set(states(light).values()) == {"queued"}
     put(light, 2)
     go(light, clock, telegram=bot(api), pace=DeliveryPace(patience_s=0))  # another process, before the wait is over
-    assert len(api.asked) == 1
+    assert len(api.requests) == 1
     go(light, clock, telegram=bot(api))
-    assert clock.now - T0 >= 35 * S and set(states(light).values()) == {"sent"} and len(api.asked) == 4
+    assert clock.now - T0 >= 35 * S and set(states(light).values()) == {"sent"} and len(api.requests) == 4
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind", "said"),
+    ("answer", "kind", "text"),
     [
         (wire.refused(400, "Bad Request: chat not found"), Rejected, "chat not found"),
         (wire.refused(403, "Forbidden: bot was blocked by the user"), Rejected, "blocked"),
@@ -57,9 +57,9 @@ def test_telegram_429_is_waited_for_as_long_as_it_says(light, clock, api):
         ((200, {"ok": "yes"}), Retry, "HTTP 200"),
     ],
 )
-def test_telegram_answers_are_told_apart(api, answer, kind, said):
+def test_telegram_answers_are_told_apart(api, answer, kind, text):
     api.answers = [answer]
-    with pytest.raises(kind, match=said):
+    with pytest.raises(kind, match=text):
         bot(api).send(MESSAGE, "text")
 
 
@@ -83,17 +83,17 @@ def test_telegram_sends_from_a_running_event_loop_as_in_a_notebook(api):
 
 def test_telegram_token_is_never_told(api, caplog):
     caplog.set_level(logging.DEBUG)
-    said = [repr(bot(api))]
+    texts = [repr(bot(api))]
     for answer in ((200, wire.sent({"chat_id": 1, "text": ""})), wire.refused(401, "Unauthorized"), (502, "x")):
         api.answers = [answer]
         try:
             bot(api).send(MESSAGE, "text")
         except Exception as error:
-            said.append(f"{error!r} {error.__cause__!r}")
+            texts.append(f"{error!r} {error.__cause__!r}")
     with pytest.raises(ChannelDown) as down:
         bot(api, url=f"http://127.0.0.1:{wire.free_port()}").send(MESSAGE, "text")
-    said += [str(down.value), caplog.text]
-    assert "/bot…/sendMessage" in caplog.text and not [x for x in said if TOKEN in x or TOKEN[7:] in x]
+    texts += [str(down.value), caplog.text]
+    assert "/bot…/sendMessage" in caplog.text and not [x for x in texts if TOKEN in x or TOKEN[7:] in x]
 
 
 def test_telegram_long_message_is_numbered_and_each_part_carries_the_key(light, clock, api):
