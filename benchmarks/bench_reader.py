@@ -16,15 +16,16 @@ import time
 
 import numpy as np
 import pandas as pd
-from smclab.reader import Reader
-from smclab.timeframes import Config, TimeframeState
+from smclab.dealing_range import RangeConfig
 
 from smclab import tapes
 from smclab.instruments import instrument
 from smclab.liquidity import LiquidityConfig, liquidity_advance, liquidity_state
+from smclab.reader import Reader
 from smclab.sessions import SessionConfig, sessions_advance, sessions_state
 from smclab.structure import StructureConfig, structure_advance, structure_state
-from smclab.zones import GapConfig, OrderBlockConfig, RangeConfig, gaps_advance, zones_advance, zones_state
+from smclab.timeframes import Config, TimeframeState
+from smclab.zones import GapConfig, OrderBlockConfig, gaps_advance, zones_advance, zones_state
 
 EURUSD = instrument("EURUSD")
 FIRST_CALL = """

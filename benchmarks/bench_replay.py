@@ -20,15 +20,17 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from smclab.reader import read
+from smcdesk.studies import Tape, live_tickets
+from smclab.sweep import search, sweep
 
-from smcdesk.research.tape import ResearchTape, live_tickets
+from smclab.account import Account
 from smclab.execution import BACKTRADER_OCO, Costs, intent_table, intents
 from smclab.gates import Context
 from smclab.instruments import instrument
 from smclab.parity import verify
-from smclab.replay import reel, replay, sweep
-from smclab.risk import Account, preset
+from smclab.policy import preset
+from smclab.reader import read
+from smclab.replay import prepare, replay
 from smclab.setups import candidates, warmup_bars
 from smclab.tapes import market
 
@@ -42,7 +44,8 @@ import numpy as np
 import pandas as pd
 from smclab import Account, instrument
 from smclab.execution import Costs, intent_table
-from smclab.replay import replay, sweep
+from smclab.replay import replay
+from smclab.sweep import sweep
 from smclab.tapes import market
 bars = market(2_000, seed=1)
 row = {"decision_bar": 100, "side": 1, "entry_price": bars.close.iloc[100], "stop_price": bars.close.iloc[100] - 0.001}
@@ -58,15 +61,15 @@ def peak():
     line = next(x for x in open("/proc/self/status") if x.startswith("VmHWM"))
     print(int(line.split()[1]) / 1024)
 peak()
-import smclab.replay
+import smclab.sweep
 peak()
-from bench_replay import GAME, EURUSD, coin_flips, grid, reel
+from bench_replay import GAME, EURUSD, coin_flips, grid, prepare, search
 from smclab.tapes import market
 bars = market(20_000, seed=1)
-tape = reel(bars, coin_flips(bars, 20), EURUSD)
-tape.search(grid().iloc[:1], **GAME)
+tape = prepare(bars, coin_flips(bars, 20), EURUSD)
+search(tape, grid().iloc[:1], **GAME)
 peak()
-tape.search(grid(), **GAME)
+search(tape, grid(), **GAME)
 peak()
 """
 BACKTESTING = """
@@ -196,23 +199,23 @@ def own() -> float:
     """Print our figures; returns the CPU seconds of trades, equity and metrics of one run."""
     bars, short = market(100_000, seed=1), market(20_000, seed=1)
     orders, few = coin_flips(bars, 40), coin_flips(short, 20)
-    tape = reel(bars, orders, EURUSD)
+    tape = prepare(bars, orders, EURUSD)
     ready = cpu_ms(lambda: all_of_a_run(tape))
     print(f"100,000 bars, {len(orders):,} intents, {len(replay(bars, orders, **DESK).trades):,} trades; CPU ms")
-    print(f"  Reel.run: the kernel alone                              {cpu_ms(lambda: tape.run(**GAME)):8.2f}")
-    print(f"  Reel.run with trades, equity and figures, tape ready    {ready:8.2f}")
-    cold = cpu_ms(lambda: all_of_a_run(reel(bars, orders, EURUSD)))
+    print(f"  PreparedTape.run: the kernel alone                      {cpu_ms(lambda: tape.run(**GAME)):8.2f}")
+    print(f"  PreparedTape.run with trades, equity and figures, tape {ready:8.2f}")
+    cold = cpu_ms(lambda: all_of_a_run(prepare(bars, orders, EURUSD)))
     print(f"  the same from bars and intents, nothing ready           {cold:8.2f}")
     print(
         f"  replay: every table, from bars and intents              {cpu_ms(lambda: replay(bars, orders, **DESK)):8.2f}"
     )
-    few_tape = reel(short, few, EURUSD)
+    few_tape = prepare(short, few, EURUSD)
 
-    def search():
-        return few_tape.search(grid(), **GAME)
+    def all_combinations():
+        return search(few_tape, grid(), **GAME)
 
     print(
-        f"200 combinations x 20,000 bars, CPU ms of all threads     {cpu_ms(search):8.1f}, wall {wall_ms(search):.1f} ms"
+        f"200 combinations x 20,000 bars, CPU ms of all threads     {cpu_ms(all_combinations):8.1f}, wall {wall_ms(all_combinations):.1f} ms"
     )
     print(
         f"  from bars and intents                                   {cpu_ms(lambda: sweep(short, few, grid(), **DESK)):8.1f}"
@@ -221,7 +224,7 @@ def own() -> float:
     print(
         f"  peak MiB: numpy, pandas, numba {base:.0f}; smclab {imported:.0f}; one combination {one:.0f}; all 200 {many:.0f}"
     )
-    walk = cpu_ms(lambda: tape.search(grid(), **GAME), 3)
+    walk = cpu_ms(lambda: search(tape, grid(), **GAME), 3)
     print(f"200 combinations x 100,000 bars, the matrix of a walk-forward {walk:6.0f} ms CPU")
     first, second = process(FIRST_CALL)
     print(f"first replay in a new process, imports included, CPU      {first:8.2f} s, first sweep {second:.2f} s")
@@ -276,12 +279,12 @@ def road(n: int):
         found = candidates(reading, EURUSD)
         laps.append((f"candidates: {len(found):,}", *clocks()))
         paid, first = pd.Series(0.00008, bars.index), warmup_bars(reading)
-        tape = ResearchTape(bars, found, context, costs, paid, policy.to_dict(), {}, warmup_bars=first)
+        tape = Tape(bars, found, context, costs, paid, policy.to_dict(), {}, warmup_bars=first)
         live = live_tickets(tape, policy)
         laps.append((f"decide in bulk: {len(live):,} live", *clocks()))
         orders = intents(live, bars, policy=policy)
         laps.append(("intents", *clocks()))
-        ready = reel(bars, orders, EURUSD)
+        ready = prepare(bars, orders, EURUSD)
         laps.append(("reel", *clocks()))
         done = ready.run(account=PURSE, costs=costs)
         told = done.trades, done.equity, done.figures

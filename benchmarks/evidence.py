@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from smclab.reader import read
-from smclab.timeframes import Config
+from smclab.account import Account
+from smclab.policy import Policy, preset
 
 from smcdesk.decisions.context import tape_context
 from smcdesk.decisions.inputs import spread_by_bar, trading_costs
@@ -26,8 +26,9 @@ from smclab.gates import GATES, Context, gate_table
 from smclab.instruments import instrument
 from smclab.labels import barrier_outcomes
 from smclab.news import NewsCalendar
-from smclab.risk import Account, Policy, preset
+from smclab.reader import read
 from smclab.setups import SetupConfig, candidates, warmup_bars
+from smclab.timeframes import Config
 from smclab.walkforward import study
 
 HERE = Path(__file__).resolve().parent

@@ -27,8 +27,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from smclab.sweep import ambiguity_bounds, sweep
 
 from smclab import tapes
+from smclab.account import Account
 from smclab.candles import BadConfig, check, quality_known, resample
 from smclab.decision import Decision, decide, decide_all, from_dict
 from smclab.execution import PRESETS as FILL_RULES
@@ -38,19 +40,17 @@ from smclab.gates import Context, gate_table
 from smclab.instruments import SYMBOLS, Instrument, instrument
 from smclab.labels import barrier_outcomes
 from smclab.news import NewsCalendar
+from smclab.policy import PRESETS as POLICIES
+from smclab.policy import Policy, preset
 from smclab.portfolio import Market, replay_portfolio
 from smclab.reader import Reader
 from smclab.reading import Reading
-from smclab.timeframes import Config
-from smclab.reading import from_bytes as reader_from_bytes
-from smclab.reading import to_bytes as reader_to_bytes
 from smclab.regime import HmmConfig, hmm_regimes, regimes
-from smclab.replay import Ledger, honesty, replay, sweep
-from smclab.risk import PRESETS as POLICIES
-from smclab.risk import Account, Policy, preset
+from smclab.replay import Ledger, replay
 from smclab.scorecard import by, scorecard
 from smclab.setups import SetupConfig, candidates
 from smclab.stream import Stream
+from smclab.timeframes import Config
 from smclab.walkforward import study
 
 # --- the Lab's names: every call of the library stands in this part ---
@@ -64,10 +64,10 @@ def read_tape(bars: pd.DataFrame, profile: Instrument) -> tuple[Reader, Reading]
 
 def tape_things(t: BarTape, reader: Reader, reading: Reading) -> dict[str, Any]:
     "What is made of a whole tape, by name."
-    again = reader_from_bytes(reader_to_bytes(reader))
+    again = Reader.from_bytes(reader.to_bytes())
     return {
         "bars": reading.bars, "quality": quality_known(t.bars, week=t.profile.week),
-        "events": reading.events, "columns": reading.columns, "reader": FileBytes(reader_to_bytes(reader)),
+        "events": reading.events, "columns": reading.columns, "reader": FileBytes(reader.to_bytes()),
         "reader loaded": again.reading.columns.tail(500), "candidates": candidates(reading, t.profile),
         "evaluations": candidates(reading, t.profile, pending=True), "regime": regimes(t.bars),
     }  # fmt: skip
@@ -163,7 +163,7 @@ def trade_things(t: BarTape, reading: Reading, traded: tuple[Decision, ...]) -> 
     out |= {f"ledger {name}": ledger.hash() for name, ledger in ledgers.items()}
     whole = ledgers["intents legs"]
     out |= {f"ledger {name}": table for name, table in ledger_tables(whole).items()}
-    out["honesty"] = honesty(t.bars, sent["both"], **game(profile))
+    out["honesty"] = ambiguity_bounds(t.bars, sent["both"], **game(profile))
     day = {"zone": profile.zone, "roll_hour": profile.roll_hour}
     out["scorecard"] = scorecard(whole, t.bars, n_boot=200, seed=3, **day)
     out["scorecard by side"] = by(whole, "side", n_boot=200, seed=3)

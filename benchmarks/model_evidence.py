@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from smclab.reader import read
+from smclab.account import Account
+from smclab.policy import preset
 
 from smcdesk.decisions.inputs import regime_series, round_trip_cost
 from smcdesk.decisions.records import decision_log
@@ -27,8 +28,8 @@ from smclab.instruments import instrument
 from smclab.learner import ModelConfig, fit
 from smclab.news import NewsCalendar
 from smclab.promotion import promotion
+from smclab.reader import read
 from smclab.regime import RegimeConfig
-from smclab.risk import Account, preset
 from smclab.setups import candidates
 
 HERE = Path(__file__).resolve().parent

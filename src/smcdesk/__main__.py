@@ -178,13 +178,12 @@ def read(
     zone: Zone = None,
 ):
     "Read one file and store every event, each with the bar that made it knowable, by conf's reading parameters."
-    from smclab.reader import read as read_market
-    from smclab.timeframes import Config
-
     from smcdesk.project.files import atomic_file
     from smcdesk.providers.files import read_file, symbol_from
     from smclab.candles import check, resample, timeframe_ns
     from smclab.instruments import instrument as profile
+    from smclab.reader import read as read_market
+    from smclab.timeframes import Config
 
     if timeframe:
         timeframe_ns(timeframe)
@@ -221,11 +220,12 @@ def warmup():
     started = perf_counter()
     with Progress(console=console(), transient=True) as bar:
         task = bar.add_task("compiling", total=3)
+        from smclab.policy import preset
+
         from smclab import Account, Context, Reader, decide_all, instrument, intents
         from smclab.execution import Costs
         from smclab.labels import barrier_outcomes
         from smclab.replay import replay
-        from smclab.risk import preset
         from smclab.tapes import market
 
         eurusd, bars = instrument("EURUSD"), market(3000, seed=0)

@@ -16,7 +16,8 @@ from .structure import C_ATR, C_MAJOR_HIGH, C_MAJOR_LOW, C_MAJOR_TREND, C_PROTEC
 from .structure import C_SWING_HIGH, C_SWING_LOW, C_TREND
 from .timeframes import TimeframeState, Timeframes
 from .zones import GAP_KINDS, ZONE_COLUMNS
-from .zones import in_ote, premium_discount, range_columns, zones_columns
+from .dealing_range import in_ote, premium_discount, range_columns
+from .zones import zones_columns
 
 # %% ../../nbs/29_columns.ipynb #2e573d23
 _PLACES = [f"{side}_{edge}" for side in ("below", "above") for edge in ("top", "bottom")]

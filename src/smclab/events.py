@@ -4,10 +4,12 @@
 
 # %% auto #0
 __all__ = ['FAMILIES', 'KINDS', 'ATTRS', 'DTYPES', 'kernel', 'inlined', 'I_KIND', 'I_SIDE', 'I_ANCHOR', 'I_KNOWN', 'I_PARENT',
-           'I_SAME', 'F_LEVEL', 'F_TOP', 'F_BOTTOM', 'F_ATTR', 'buffers', 'grown', 'frame', 'merge', 'empty',
-           'known_by']
+           'I_SAME', 'F_LEVEL', 'F_TOP', 'F_BOTTOM', 'F_ATTR', 'buffers', 'grown', 'PriceArrays', 'EventRows', 'frame',
+           'FamilyLayout', 'counts_of', 'frames_of', 'room_for_bars', 'double', 'merge', 'empty', 'known_by']
 
 # %% ../../nbs/16_events.ipynb #fe00c9de
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 from numba import njit
@@ -123,6 +125,22 @@ def grown(
     out[tuple(slice(0, n) for n in array.shape)] = array
     return out
 
+# %% ../../nbs/16_events.ipynb #308ad75c
+class PriceArrays(NamedTuple):
+    "The prices of all bars so far, as a kernel takes them: float64, one value a bar."
+
+    open: np.ndarray
+    high: np.ndarray
+    low: np.ndarray
+    close: np.ndarray
+
+
+class EventRows(NamedTuple):
+    "The rows of one family, as `buffers` makes them."
+
+    ints: np.ndarray  # (rows, 6) int32
+    floats: np.ndarray  # (rows, 3 + attributes) float64
+
 # %% ../../nbs/16_events.ipynb #37391418
 def frame(
     family: str,  # one of FAMILIES
@@ -158,6 +176,62 @@ def frame(
     }
     columns |= {a: floats[:, F_ATTR + k] for k, a in enumerate(attrs)}
     return pd.DataFrame(columns)
+
+# %% ../../nbs/16_events.ipynb #57af9c8f
+class FamilyLayout(NamedTuple):
+    "Where a detector's state holds the rows of one family, and what their codes mean."
+
+    rows: str  # its buffers are <rows>_i and <rows>_f
+    kinds: tuple[str, ...]  # word for each kind code
+    attrs: tuple[str, ...]  # name of each attribute column, in the kernel's order
+    counter: str  # name of the array that counts the rows
+    place: int = 0  # where in that array
+
+
+def counts_of(
+    state: dict[str, np.ndarray],  # of a detector
+    families: dict[str, FamilyLayout],  # family -> where its rows are
+) -> dict[str, int]:  # family -> rows written
+    "How many events of each family a detector has written."
+    return {name: int(state[family.counter][family.place]) for name, family in families.items()}
+
+
+def frames_of(
+    state: dict[str, np.ndarray],  # of a detector
+    families: dict[str, FamilyLayout],  # family -> where its rows are
+    times: pd.DatetimeIndex,  # open times of the bars walked
+    timeframe: str,  # their timeframe
+    since: dict[str, int] | None = None,  # family -> first row wanted; all rows when left out
+) -> dict[str, pd.DataFrame]:  # one event table a family
+    "What a detector has written, as event tables by family."
+    counts, out = counts_of(state, families), {}
+    for name, family in families.items():
+        rows = slice((since or {}).get(name, 0), counts[name])
+        ints, floats = state[f"{family.rows}_i"][rows], state[f"{family.rows}_f"][rows]
+        out[name] = frame(name, family.kinds, family.attrs, ints, floats, times, timeframe, rows.start)
+    return out
+
+# %% ../../nbs/16_events.ipynb #d51d2949
+def room_for_bars(
+    state: dict[str, np.ndarray],  # of a detector; changed in place
+    names: tuple[str, ...],  # its arrays with one value a bar; the first tells how many bars there is room for
+    stop: int,  # bars
+    axis: int = 1,  # along which the bars run
+):
+    "Make room for the columns of bars up to `stop`."
+    if state[names[0]].shape[axis] < stop:
+        for name in names:
+            state[name] = grown(state[name], stop, axis)
+
+
+def double(
+    state: dict[str, np.ndarray],  # of a detector; changed in place
+    *names: str,  # of its arrays
+    axis: int = 0,
+):
+    "Twice the room in some arrays of a state: what a kernel that stopped early needs."
+    for name in names:
+        state[name] = grown(state[name], 2 * state[name].shape[axis], axis)
 
 # %% ../../nbs/16_events.ipynb #e40c3f0b
 def merge(

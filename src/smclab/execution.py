@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['STRICT', 'BACKTRADER_OCO', 'BACKTRADER_BRACKET', 'BACKTESTING_PY', 'PRESETS', 'INTENT_DTYPES', 'ENTRY_TYPES',
-           'TRAIL_TYPES', 'Costs', 'Rules', 'intent_id', 'intent_table', 'check_intents', 'intents', 'capital']
+           'TRAIL_TYPES', 'Costs', 'Rules', 'intent_id', 'check_intents', 'intent_table', 'capital', 'intents']
 
 # %% ../../nbs/50_execution.ipynb #38fbcfb9
 import hashlib
@@ -16,7 +16,9 @@ import pandas as pd
 
 from .candles import BadConfig, nearest
 from .settings import setting, Settings
-from .risk import Policy, Ticket, fraction_of
+from .policy import Policy
+from .risk import fraction_of
+from .ticket import Ticket
 
 # %% ../../nbs/50_execution.ipynb #3de7b22a
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ PRESETS = {
     "backtesting_py": BACKTESTING_PY,
 }  # fmt: skip
 
-# %% ../../nbs/50_execution.ipynb #0c21c3ec
+# %% ../../nbs/50_execution.ipynb #0eb37c5c
 INTENT_DTYPES = {
     "intent_id": "str", "setup_id": "str", "decision_bar": "int64", "side": "int8", "entry_type": "str",
     "entry_price": "float64", "stop_price": "float64", "target_price": "float64", "risk_pct": "float64",
@@ -96,7 +98,7 @@ _OPTIONAL = {
     "zone_high": np.nan, "zone_exit": False, "capital_pct": np.nan, "leverage": np.nan,
 }  # fmt: skip
 
-
+# %% ../../nbs/50_execution.ipynb #4b0340d6
 def intent_id(
     setup_id: str,  # the candidate's id
     entry_type: str = "market",
@@ -104,19 +106,7 @@ def intent_id(
     "The id of the one intent a setup may become."
     return hashlib.sha256(f"{setup_id}:{entry_type}".encode()).hexdigest()[:16]
 
-
-def intent_table(
-    rows: Iterable[Mapping],  # one mapping per intent; ids may be left out, and what has a neutral value
-) -> pd.DataFrame:  # (n, INTENT_DTYPES), checked, in order of decision_bar
-    "A checked table of intents from plain rows."
-    rows = [{**_OPTIONAL, **row} for row in rows]
-    for n, row in enumerate(rows):
-        row.setdefault("setup_id", f"row{n}")
-        row.setdefault("intent_id", intent_id(row["setup_id"], row["entry_type"]))
-    table = pd.DataFrame(rows, columns=list(INTENT_DTYPES)) if rows else pd.DataFrame(columns=list(INTENT_DTYPES))
-    return check_intents(table.sort_values("decision_bar", kind="stable", ignore_index=True))
-
-# %% ../../nbs/50_execution.ipynb #5af04f77
+# %% ../../nbs/50_execution.ipynb #9d2b0eb3
 def _refuse(bad: np.ndarray, table: pd.DataFrame, column: str, expected: str):
     "Raise `BadConfig` for the first bad row of a column."
     if bad.any():
@@ -140,7 +130,7 @@ def _refuse_exits(table: pd.DataFrame, number: dict):
     edge = np.where(number["side"] > 0, number["zone_low"], number["zone_high"])
     _refuse(number["zone_exit"] & ~np.isfinite(edge), table, "zone_exit", "false where the zone has no edge")
 
-
+# %% ../../nbs/50_execution.ipynb #89add5a0
 def check_intents(
     intents: pd.DataFrame,  # INTENT_DTYPES, in order of decision_bar; what has a neutral value may be left out
 ) -> pd.DataFrame:  # the same, with exact dtypes and a fresh RangeIndex
@@ -169,19 +159,86 @@ def check_intents(
     _refuse_exits(table, number)
     return table
 
-# %% ../../nbs/50_execution.ipynb #25898351
+# %% ../../nbs/50_execution.ipynb #4783041f
+def intent_table(
+    rows: Iterable[Mapping],  # one mapping per intent; ids may be left out, and what has a neutral value
+) -> pd.DataFrame:  # (n, INTENT_DTYPES), checked, in order of decision_bar
+    "A checked table of intents from plain rows."
+    rows = [{**_OPTIONAL, **row} for row in rows]
+    for n, row in enumerate(rows):
+        row.setdefault("setup_id", f"row{n}")
+        row.setdefault("intent_id", intent_id(row["setup_id"], row["entry_type"]))
+    table = pd.DataFrame(rows, columns=list(INTENT_DTYPES)) if rows else pd.DataFrame(columns=list(INTENT_DTYPES))
+    return check_intents(table.sort_values("decision_bar", kind="stable", ignore_index=True))
+
+# %% ../../nbs/50_execution.ipynb #4983982c
+def capital(
+    ticket: Ticket,
+    policy: Policy | None,
+) -> tuple[float, float]:  # (% of equity, leverage); NaN where the risk sizes
+    "What share of the capital a ticket may use, if that is how it is sized."
+    if ticket.sizing != "capital_fraction":
+        return np.nan, np.nan
+    if policy is None:
+        raise BadConfig("a ticket is sized by capital_fraction: give intents(...) the policy it was decided by")
+    return fraction_of(ticket, policy)
+
+# %% ../../nbs/50_execution.ipynb #9e48a2e4
+def _legs(ticket: Ticket) -> dict:
+    "The ticket's two legs; nothing when its target is nearer than the first leg's."
+    near = ticket.partial_atr * ticket.atr_price
+    if not 0 < near < ticket.side * (ticket.target_price - ticket.entry_price):
+        return {}
+    return {
+        "fraction": ticket.partial_pct / 100, "target_price": ticket.entry_price + ticket.side * near,
+        "target2_price": ticket.target_price, "trail2_type": "extreme",
+        "trail2_price": ticket.trail_atr * ticket.atr_price, "activate2_price": near,
+    }  # fmt: skip
+
+# %% ../../nbs/50_execution.ipynb #8dff214a
+def _ends(looks: Iterable, bars: pd.DataFrame) -> dict[str, int]:
+    "Setup -> the last bar its limit may fill on: of the first look that is not live, else the one after the last look."
+    seen: dict[str, list] = {}
+    for d in looks:
+        if d.mode == "limit":
+            seen.setdefault(d.setup_id, []).append((d.time, d.outcome == "live"))
+    at = dict(zip(bars.index.as_unit("ns").asi8.tolist(), range(len(bars)), strict=True))
+    last = {}
+    for setup, reviews in seen.items():
+        reviews.sort()
+        turned = next((time for time, live in reviews if not live), None)
+        last[setup] = at[reviews[-1][0]] + 1 if turned is None else at[turned]
+    return last
+
+# %% ../../nbs/50_execution.ipynb #639375ad
+def _intent_row(decision, bar: int, ends: Mapping[str, int], policy: Policy | None) -> dict:
+    "One decision as one intent's row."
+    t = decision.ticket
+    share, leverage = capital(t, policy)
+    expiry = bar + t.expiry_bars
+    if t.entry_type == "limit":
+        expiry = min(expiry, ends.get(decision.setup_id, expiry))
+    return {
+        "setup_id": decision.setup_id, "decision_bar": bar, "side": t.side, "entry_type": t.entry_type,
+        "entry_price": t.entry_price, "stop_price": t.stop_price, "target_price": t.target_price,
+        "risk_pct": t.risk_pct, "expiry_bar": expiry, "time_limit_bars": t.time_limit_bars,
+        "zone_low": t.zone_low or np.nan, "zone_high": t.zone_high or np.nan,
+        "capital_pct": share, "leverage": leverage,
+    }  # fmt: skip
+
+# %% ../../nbs/50_execution.ipynb #e25c9044
 _ENTRY_OF = {"candle_close": "market", "limit": "limit"}
 
 
 def intents(
-    decisions: Iterable,  # Decisions: outcome, setup_id, time (ns, open of the deciding bar), ticket
+    decisions: Iterable,  # decision.Decision or decision.LiveTicket: outcome, setup_id, time, ticket
     bars: pd.DataFrame,  # (n, OHLCV) the bars they were decided on, UTC open-time index
     *,
     modes: Iterable[str] = ("candle_close",),  # candle_close enters at the next open, limit waits in the zone
     legs: bool = False,  # half out at the ticket's first target, the rest trailed; False: all of it at stop or target
     zone_exit: bool = False,  # a close beyond the zone closes the position too
-    looks: Iterable | None = None,  # every later look at waiting limits too: decide_all(pending=True)
-    policy: Policy | None = None,  # whose capital fractions a ticket sized by `capital_fraction` asks for
+    looks: Iterable | None = None,  # decide_all(pending=True) or decision.LimitReview: later looks at waiting limits
+    policy: Policy | None = None,  # whose capital fractions size a ticket of `capital_fraction`
 ) -> pd.DataFrame:  # (n, INTENT_DTYPES), in order of decision_bar
     "The live decisions of some modes as a tape of intents; with `looks`, a limit ends when a gate turns or its wait."
     for mode in modes:
@@ -199,58 +256,3 @@ def intents(
     rows = (_intent_row(d, int(bar), ends, policy) for d, bar in zip(live, at, strict=True))
     exits = (_legs(d.ticket) if legs else {} for d in live)
     return intent_table({**row, **leg, "zone_exit": zone_exit} for row, leg in zip(rows, exits, strict=True))
-
-
-def _ends(looks: Iterable, bars: pd.DataFrame) -> dict[str, int]:
-    "Setup -> the last bar its limit may fill on: of the first look that is not live, else the one after the last look."
-    seen: dict[str, list] = {}
-    for d in looks:
-        if d.mode == "limit":
-            seen.setdefault(d.setup_id, []).append((d.time, d.outcome == "live"))
-    at = dict(zip(bars.index.as_unit("ns").asi8.tolist(), range(len(bars)), strict=True))
-    last = {}
-    for setup, told in seen.items():
-        told.sort()
-        turned = next((time for time, live in told if not live), None)
-        last[setup] = at[told[-1][0]] + 1 if turned is None else at[turned]
-    return last
-
-
-def capital(
-    ticket: Ticket,
-    policy: Policy | None,
-) -> tuple[float, float]:  # (% of equity, leverage); NaN where the risk sizes
-    "What share of the capital a ticket may use, if that is how it is sized."
-    if ticket.sizing != "capital_fraction":
-        return np.nan, np.nan
-    if policy is None:
-        raise BadConfig("a ticket is sized by capital_fraction: give intents(...) the policy it was decided by")
-    return fraction_of(ticket, policy)
-
-
-def _intent_row(decision, bar: int, ends: Mapping[str, int], policy: Policy | None) -> dict:
-    "One decision as one intent's row."
-    t = decision.ticket
-    share, leverage = capital(t, policy)
-    expiry = bar + t.expiry_bars
-    if t.entry_type == "limit":
-        expiry = min(expiry, ends.get(decision.setup_id, expiry))
-    return {
-        "setup_id": decision.setup_id, "decision_bar": bar, "side": t.side, "entry_type": t.entry_type,
-        "entry_price": t.entry_price, "stop_price": t.stop_price, "target_price": t.target_price,
-        "risk_pct": t.risk_pct, "expiry_bar": expiry, "time_limit_bars": t.time_limit_bars,
-        "zone_low": t.zone_low or np.nan, "zone_high": t.zone_high or np.nan,
-        "capital_pct": share, "leverage": leverage,
-    }  # fmt: skip
-
-
-def _legs(ticket) -> dict:
-    "The ticket's two legs; nothing when its target is nearer than the first leg's."
-    near = ticket.partial_atr * ticket.atr_price
-    if not 0 < near < ticket.side * (ticket.target_price - ticket.entry_price):
-        return {}
-    return {
-        "fraction": ticket.partial_pct / 100, "target_price": ticket.entry_price + ticket.side * near,
-        "target2_price": ticket.target_price, "trail2_type": "extreme",
-        "trail2_price": ticket.trail_atr * ticket.atr_price, "activate2_price": near,
-    }  # fmt: skip

@@ -4,47 +4,27 @@
 
 # %% auto #0
 __all__ = ['POOL_KINDS', 'POOL_ATTRS', 'C_POOL_ABOVE', 'C_POOL_BELOW', 'C_EQUAL_ABOVE', 'C_EQUAL_BELOW', 'C_POOL_ABOVE_SOURCE',
-           'C_POOL_BELOW_SOURCE', 'C_POOL_ABOVE_TOUCHES', 'C_POOL_BELOW_TOUCHES', 'LiquidityConfig', 'liquidity_state',
-           'liquidity_advance', 'liquidity_count', 'liquidity_frame', 'liquidity_columns', 'liquidity_of',
-           'liquidity_events']
+           'C_POOL_BELOW_SOURCE', 'C_POOL_ABOVE_TOUCHES', 'C_POOL_BELOW_TOUCHES', 'LiquidityConfig', 'PoolRules',
+           'SwingArrays', 'ClosedRows', 'PoolBook', 'liquidity_state', 'liquidity_advance', 'liquidity_count',
+           'liquidity_frame', 'liquidity_columns', 'liquidity_of', 'liquidity_events']
 
 # %% ../../nbs/24_liquidity.ipynb #2e10856b
 from dataclasses import dataclass
+from functools import cached_property
+from operator import itemgetter
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from .candles import check, infer_timeframe
 from .settings import setting, Settings
-from smclab.events import (
-    F_ATTR,
-    F_BOTTOM,
-    F_LEVEL,
-    F_TOP,
-    I_ANCHOR,
-    I_KIND,
-    I_KNOWN,
-    I_PARENT,
-    I_SAME,
-    I_SIDE,
-    buffers,
-    frame,
-    grown,
-    inlined,
-    kernel,
-    merge,
-)
+from .events import F_ATTR, F_BOTTOM, F_LEVEL, F_TOP, I_ANCHOR, I_KIND, I_KNOWN, I_PARENT, I_SAME, I_SIDE
+from .events import FamilyLayout, PriceArrays, buffers, counts_of, double, frames_of, inlined, kernel, merge
+from .events import room_for_bars
 from .sessions import F_HIGH_BAR, F_LOW_BAR, F_POOL, SessionConfig, sessions_counts, sessions_of
-from smclab.structure import (
-    C_ATR,
-    C_DISP,
-    C_NEW_HIGH,
-    C_NEW_LOW,
-    C_TOL_ATR,
-    StructureConfig,
-    structure_advance,
-    structure_state,
-)
+from .structure import C_ATR, C_DISP, C_NEW_HIGH, C_NEW_LOW, C_TOL_ATR
+from .structure import StructureConfig, structure_advance, structure_state
 
 # %% ../../nbs/24_liquidity.ipynb #d6dff760
 @dataclass(frozen=True)
@@ -57,6 +37,18 @@ class LiquidityConfig(Settings):
     reclaim_bars: int = setting(1, ge=0, unit="bars")
     min_wick_share: float = setting(0.4, ge=0.0, le=1.0, unit="of the bar's range")
     displacement_within_bars: int = setting(12, ge=1, unit="bars")
+
+    @cached_property
+    def numbers(self) -> tuple:  # in the order of `PoolRules`
+        "The settings as the kernel takes them."
+        return (
+            self.tol_atr,
+            self.min_touches,
+            self.buffer,
+            self.reclaim_bars,
+            self.min_wick_share,
+            self.displacement_within_bars,
+        )
 
 # %% ../../nbs/24_liquidity.ipynb #1e0d3423
 POOL_KINDS = ("opened", "joined", "touched", "swept", "run", "reclaimed", "displacement_after", "expired")
@@ -73,10 +65,53 @@ C_POOL_ABOVE_SOURCE, C_POOL_BELOW_SOURCE, C_POOL_ABOVE_TOUCHES, C_POOL_BELOW_TOU
 _MOST_SOURCES = 64  # codes are below this
 _SLACK = 6 * _MOST_SOURCES  # more rows than one bar's swings and rolls can write
 
+# %% ../../nbs/24_liquidity.ipynb #289ef730
+class PoolRules(NamedTuple):
+    "The settings of `LiquidityConfig`; its `numbers` come in this order."
+
+    tol_atr: float
+    min_touches: int
+    buffer: float  # price beyond the edge
+    reclaim_bars: int
+    min_wick: float  # share of the bar's range
+    within: int  # bars from a sweep to its displacement
+
+
+class SwingArrays(NamedTuple):
+    "What the pools read of a structure reader's state, field by key."
+
+    cols_i: np.ndarray
+    cols_f: np.ndarray
+    swing_i: np.ndarray
+    swing_f: np.ndarray
+
+
+class ClosedRows(NamedTuple):
+    "What periods, or sessions, have written so far."
+
+    count: int  # rows
+    ints: np.ndarray
+    floats: np.ndarray
+
+
+class PoolBook(NamedTuple):
+    "The pools and what was written about them."
+
+    i: np.ndarray  # counts, and the lengths of the lists
+    lists: np.ndarray  # (7, room) numbers of pools, or of rows
+    pool_i: np.ndarray  # (pools, 6), by `_P_ROW` … `_P_RUN_BAR`
+    pool_f: np.ndarray  # (pools, 3) edge, inner, farthest price reached
+    out_i: np.ndarray  # the rows of the family
+    out_f: np.ndarray
+
+
+_book, _swing_arrays = itemgetter(*PoolBook._fields), itemgetter(*SwingArrays._fields)
+
 # %% ../../nbs/24_liquidity.ipynb #e5edac81
 @inlined
-def _emit_nb(out_i, out_f, i, kind, g, t, parent, pool_i, pool_f):
+def _emit_nb(kind, g, t, parent, book):
     "Write the next row of the log, about pool g, and return its number."
+    i, pool_i, pool_f, out_i, out_f = book.i, book.pool_i, book.pool_f, book.out_i, book.out_f
     n, side = i[_N_ROW], pool_i[g, _P_SIDE]
     i[_N_ROW] = n + 1
     out_i[n, I_KIND] = kind
@@ -124,45 +159,45 @@ def _drop_nb(lists, i, s, g):
 
 
 @inlined
-def _birth_nb(price, anchor, t, side, source, lists, i, pool_i, pool_f, out_i, out_f):
+def _birth_nb(price, anchor, t, side, source, book):
     "A new pool; returns its number."
+    i, pool_i, pool_f = book.i, book.pool_i, book.pool_f
     g = i[_N_POOL]
     i[_N_POOL] = g + 1
     pool_i[g, _P_ROW], pool_i[g, _P_SIDE], pool_i[g, _P_SOURCE] = i[_N_ROW], side, source
     pool_i[g, _P_TOUCHES], pool_i[g, _P_GONE], pool_i[g, _P_RUN_BAR] = 1, 0, -1
     pool_f[g, _P_EDGE] = pool_f[g, _P_INNER] = pool_f[g, _P_FAR] = price
-    out_i[i[_N_ROW], I_ANCHOR] = anchor
-    _emit_nb(out_i, out_f, i, _OPENED, g, t, -1, pool_i, pool_f)
-    _push_nb(lists, i, _POOLS + (side < 0), g, pool_i, pool_f)
+    book.out_i[i[_N_ROW], I_ANCHOR] = anchor
+    _emit_nb(_OPENED, g, t, -1, book)
+    _push_nb(book.lists, i, _POOLS + (side < 0), g, pool_i, pool_f)
     return g
 
 # %% ../../nbs/24_liquidity.ipynb #ff241177
 @inlined
-def _externals_nb(t, at, count, ints, floats, latest, lists, i, pool_i, pool_f, out_i, out_f):
+def _externals_nb(t, at, closed, latest, book):
     "Pools from the periods or sessions closed at bar t, in place of the ones they had before; returns the next row."
-    while at < count and ints[at, I_KNOWN] == t:
+    ints, floats, pool_i = closed.ints, closed.floats, book.pool_i
+    while at < closed.count and ints[at, I_KNOWN] == t:
         if ints[at, I_KIND] == 1 and floats[at, F_POOL] == 1.0:
             source = int(floats[at, F_ATTR])
             for side in (1, -1):
                 old = latest[source, int(side < 0)]
                 if old >= 0 and pool_i[old, _P_GONE] == 0:
                     pool_i[old, _P_GONE] = 1
-                    _drop_nb(lists, i, _POOLS + (side < 0), old)
-                    _emit_nb(out_i, out_f, i, _EXPIRED, old, t, pool_i[old, _P_ROW], pool_i, pool_f)
+                    _drop_nb(book.lists, book.i, _POOLS + (side < 0), old)
+                    _emit_nb(_EXPIRED, old, t, pool_i[old, _P_ROW], book)
                 price, anchor = floats[at, F_TOP], floats[at, F_HIGH_BAR]
                 if side < 0:
                     price, anchor = floats[at, F_BOTTOM], floats[at, F_LOW_BAR]
-                latest[source, int(side < 0)] = _birth_nb(
-                    price, int(anchor), t, side, source, lists, i, pool_i, pool_f, out_i, out_f
-                )
+                latest[source, int(side < 0)] = _birth_nb(price, int(anchor), t, side, source, book)
         at += 1
     return at
 
 # %% ../../nbs/24_liquidity.ipynb #2c5d9371
 @inlined
-def _describe_nb(open_, high, low, close, t, n, g, min_wick, atr, pool_i, pool_f, out_f):
+def _describe_nb(bars, t, n, g, min_wick, atr, pool_i, pool_f, out_f):
     "Depth and wick of row n, about pool g at bar t; returns whether it is a valid rejection."
-    side = pool_i[g, _P_SIDE]
+    open_, high, low, close, side = bars.open, bars.high, bars.low, bars.close, pool_i[g, _P_SIDE]
     depth = side * (pool_f[g, _P_FAR] - pool_f[g, _P_EDGE])
     wick = high[t] - max(open_[t], close[t]) if side > 0 else min(open_[t], close[t]) - low[t]
     share = wick / (high[t] - low[t]) if high[t] > low[t] else 0.0
@@ -173,42 +208,41 @@ def _describe_nb(open_, high, low, close, t, n, g, min_wick, atr, pool_i, pool_f
 
 
 @inlined
-def _sweep_nb(open_, high, low, close, t, n, g, min_wick, atr, lists, i, pool_i, pool_f, out_f):
+def _sweep_nb(bars, t, n, g, min_wick, atr, book):
     "Complete a swept, run or reclaimed row; a valid rejection waits for its displacement."
-    valid = _describe_nb(open_, high, low, close, t, n, g, min_wick, atr, pool_i, pool_f, out_f)
-    out_f[n, _VALID] = valid
+    i, pool_i = book.i, book.pool_i
+    valid = _describe_nb(bars, t, n, g, min_wick, atr, pool_i, book.pool_f, book.out_f)
+    book.out_f[n, _VALID] = valid
     if valid:
         s = _WAITING + (pool_i[g, _P_SIDE] < 0)
-        lists[s, i[_SIZE + s]] = n
+        book.lists[s, i[_SIZE + s]] = n
         i[_SIZE + s] += 1
 
 
 @inlined
-def _reclaim_nb(open_, high, low, close, t, reclaim_bars, min_wick, atr, lists, i, pool_i, pool_f, out_i, out_f):
+def _reclaim_nb(bars, t, atr, rules, book):
     "Runs that close back inside at bar t, and runs that no longer can."
-    kept = 0
+    i, lists, pool_i, pool_f, open_runs = book.i, book.lists, book.pool_i, book.pool_f, 0
     for j in range(i[_SIZE + _RUNS]):
         g = lists[_RUNS, j]
         side = pool_i[g, _P_SIDE]
-        wick = high[t] if side > 0 else low[t]
+        wick = bars.high[t] if side > 0 else bars.low[t]
         if side * wick > side * pool_f[g, _P_FAR]:
             pool_f[g, _P_FAR] = wick
-        if side * close[t] <= side * pool_f[g, _P_EDGE]:
-            n = _emit_nb(out_i, out_f, i, _RECLAIMED, g, t, pool_i[g, _P_ROW], pool_i, pool_f)
-            _sweep_nb(open_, high, low, close, t, n, g, min_wick, atr, lists, i, pool_i, pool_f, out_f)
-        elif t - pool_i[g, _P_RUN_BAR] < reclaim_bars:
-            lists[_RUNS, kept] = g
-            kept += 1
-    i[_SIZE + _RUNS] = kept
+        if side * bars.close[t] <= side * pool_f[g, _P_EDGE]:
+            n = _emit_nb(_RECLAIMED, g, t, pool_i[g, _P_ROW], book)
+            _sweep_nb(bars, t, n, g, rules.min_wick, atr, book)
+        elif t - pool_i[g, _P_RUN_BAR] < rules.reclaim_bars:
+            lists[_RUNS, open_runs] = g
+            open_runs += 1
+    i[_SIZE + _RUNS] = open_runs
 
 # %% ../../nbs/24_liquidity.ipynb #fd47fac0
 @inlined
-def _penetrate_nb(
-    open_, high, low, close, t, side, tol, buffer, reclaim_bars, min_wick, atr, lists, i, pool_i, pool_f, out_i, out_f
-):
+def _penetrate_nb(bars, t, side, tol, atr, rules, book):
     "Touches, sweeps and runs of one side at bar t; returns how many pools went."
-    s = _POOLS + (side < 0)
-    wick, size, taken = high[t] if side > 0 else low[t], i[_SIZE + s], 0
+    i, lists, pool_i, pool_f, s = book.i, book.lists, book.pool_i, book.pool_f, _POOLS + (side < 0)
+    wick, size, taken = bars.high[t] if side > 0 else bars.low[t], i[_SIZE + s], 0
     j = size - 1
     while j >= 0:
         g = lists[s, j]
@@ -216,40 +250,41 @@ def _penetrate_nb(
         if side * wick <= side * edge:
             break
         j -= 1
-        back = side * close[t] <= side * edge
+        back = side * bars.close[t] <= side * edge
         if pool_i[g, _P_SOURCE] == 0 and back and side * (wick - edge) <= tol:
             pool_f[g, _P_FAR] = wick
-            n = _emit_nb(out_i, out_f, i, _TOUCHED, g, t, pool_i[g, _P_ROW], pool_i, pool_f)
-            _describe_nb(open_, high, low, close, t, n, g, min_wick, atr, pool_i, pool_f, out_f)
-        elif side * wick > side * (edge + side * buffer):
+            n = _emit_nb(_TOUCHED, g, t, pool_i[g, _P_ROW], book)
+            _describe_nb(bars, t, n, g, rules.min_wick, atr, pool_i, pool_f, book.out_f)
+        elif side * wick > side * (edge + side * rules.buffer):
             taken += 1
             pool_i[g, _P_GONE], pool_f[g, _P_FAR] = 1, wick
-            n = _emit_nb(out_i, out_f, i, _SWEPT if back else _RUN, g, t, pool_i[g, _P_ROW], pool_i, pool_f)
-            _sweep_nb(open_, high, low, close, t, n, g, min_wick, atr, lists, i, pool_i, pool_f, out_f)
-            if not back and reclaim_bars > 0:
+            n = _emit_nb(_SWEPT if back else _RUN, g, t, pool_i[g, _P_ROW], book)
+            _sweep_nb(bars, t, n, g, rules.min_wick, atr, book)
+            if not back and rules.reclaim_bars > 0:
                 pool_i[g, _P_RUN_BAR] = t
                 lists[_RUNS, i[_SIZE + _RUNS]] = g
                 i[_SIZE + _RUNS] += 1
-    kept = j + 1
+    left = j + 1
     for m in range(j + 1, size):
         if pool_i[lists[s, m], _P_GONE] == 0:
-            lists[s, kept] = lists[s, m]
-            kept += 1
-    i[_SIZE + s] = kept
+            lists[s, left] = lists[s, m]
+            left += 1
+    i[_SIZE + s] = left
     return taken
 
 # %% ../../nbs/24_liquidity.ipynb #1833f7de
 @inlined
-def _displaced_nb(open_, close, t, side, within, disp, cols_f, lists, i, out_i, out_f):
+def _displaced_nb(bars, t, side, within, swings, book):
     "Sweeps of one side whose displacement comes at bar t, and sweeps that have waited long enough."
-    s, kept = _WAITING + (side < 0), 0
+    i, lists, out_i, out_f = book.i, book.lists, book.out_i, book.out_f
+    s, waiting = _WAITING + (side < 0), 0
     for j in range(i[_SIZE + s]):
         sweep = lists[s, j]
         if t - out_i[sweep, I_KNOWN] > within:
             continue
-        if disp != -side:
-            lists[s, kept] = sweep
-            kept += 1
+        if swings.cols_i[C_DISP, t] != -side:
+            lists[s, waiting] = sweep
+            waiting += 1
             continue
         n = i[_N_ROW]
         i[_N_ROW] = n + 1
@@ -258,13 +293,14 @@ def _displaced_nb(open_, close, t, side, within, disp, cols_f, lists, i, out_i, 
         for word in (F_LEVEL, F_TOP, F_BOTTOM, _SOURCE, _TOUCHES):
             out_f[n, word] = out_f[sweep, word]
         out_f[n, _SWEEP_BAR] = out_i[sweep, I_KNOWN]
-        out_f[n, _BODY] = abs(close[t] - open_[t]) / cols_f[C_ATR, t - 1]
-    i[_SIZE + s] = kept
+        out_f[n, _BODY] = abs(bars.close[t] - bars.open[t]) / swings.cols_f[C_ATR, t - 1]
+    i[_SIZE + s] = waiting
 
 
 @inlined
-def _member_nb(price, anchor, t, side, tol, min_touches, lists, i, pool_i, pool_f, out_i, out_f):
+def _member_nb(price, anchor, t, side, tol, min_touches, book):
     "A swing confirmed at bar t joins the nearest swing pool within the tolerance, or opens its own."
+    i, lists, pool_i, pool_f = book.i, book.lists, book.pool_i, book.pool_f
     s, best, nearest = _POOLS + (side < 0), -1, np.inf
     j = i[_SIZE + s] - 1
     while j >= 0 and side * (pool_f[lists[s, j], _P_EDGE] - price) <= tol:
@@ -274,7 +310,7 @@ def _member_nb(price, anchor, t, side, tol, min_touches, lists, i, pool_i, pool_
             best, nearest = j, distance
         j -= 1
     if best < 0:
-        _birth_nb(price, anchor, t, side, 0, lists, i, pool_i, pool_f, out_i, out_f)
+        _birth_nb(price, anchor, t, side, 0, book)
         return
     g = lists[s, best]
     pool_i[g, _P_TOUCHES] += 1
@@ -284,8 +320,8 @@ def _member_nb(price, anchor, t, side, tol, min_touches, lists, i, pool_i, pool_
         _sink_nb(lists, s, best, pool_i, pool_f)
     if side * price < side * pool_f[g, _P_INNER]:
         pool_f[g, _P_INNER] = price
-    n = _emit_nb(out_i, out_f, i, _JOINED, g, t, pool_i[g, _P_ROW], pool_i, pool_f)
-    out_i[n, I_ANCHOR] = anchor
+    n = _emit_nb(_JOINED, g, t, pool_i[g, _P_ROW], book)
+    book.out_i[n, I_ANCHOR] = anchor
     equals = _EQUALS + (side < 0)
     if pool_i[g, _P_TOUCHES] == min_touches:
         _push_nb(lists, i, equals, g, pool_i, pool_f)
@@ -305,73 +341,76 @@ def _nearest_nb(lists, i, s, pool_i):
 
 
 @inlined
-def _columns_nb(t, lists, i, pool_i, pool_f, pool_cols_i, pool_cols_f):
-    "The as-known columns of bar t: the nearest pools, and the nearest of equal highs and lows."
+def _columns_nb(t, cols_i, cols_f, book):
+    "The columns known at the close of bar t: the nearest pools, and the nearest of equal highs and lows."
+    i, lists, pool_i, pool_f = book.i, book.lists, book.pool_i, book.pool_f
     for below in range(2):
         g = _nearest_nb(lists, i, _POOLS + below, pool_i)
-        pool_cols_f[C_POOL_ABOVE + below, t] = pool_f[g, _P_EDGE] if g >= 0 else np.nan
-        pool_cols_i[C_POOL_ABOVE_SOURCE + below, t] = pool_i[g, _P_SOURCE] if g >= 0 else -1
-        pool_cols_i[C_POOL_ABOVE_TOUCHES + below, t] = pool_i[g, _P_TOUCHES] if g >= 0 else 0
+        cols_f[C_POOL_ABOVE + below, t] = pool_f[g, _P_EDGE] if g >= 0 else np.nan
+        cols_i[C_POOL_ABOVE_SOURCE + below, t] = pool_i[g, _P_SOURCE] if g >= 0 else -1
+        cols_i[C_POOL_ABOVE_TOUCHES + below, t] = pool_i[g, _P_TOUCHES] if g >= 0 else 0
         g = _nearest_nb(lists, i, _EQUALS + below, pool_i)
-        pool_cols_f[C_EQUAL_ABOVE + below, t] = pool_f[g, _P_EDGE] if g >= 0 else np.nan
+        cols_f[C_EQUAL_ABOVE + below, t] = pool_f[g, _P_EDGE] if g >= 0 else np.nan
 
 # %% ../../nbs/24_liquidity.ipynb #d97e8485
+@inlined
+def _full_nb(book):
+    "Whether a buffer may be too small for the next bar."
+    i = book.i
+    pools, waiting = i[_SIZE + _POOLS] + i[_SIZE + _POOLS + 1], i[_SIZE + _WAITING] + i[_SIZE + _WAITING + 1]
+    most = 2 * pools + waiting + i[_SIZE + _RUNS] + _SLACK  # rows, or entries of a list, after this bar
+    rows, room = i[_N_ROW] + most > len(book.out_i), most > book.lists.shape[1]
+    return rows or room or i[_N_POOL] + _SLACK > len(book.pool_i)
+
+
 @kernel
-def _liquidity_nb(
-    open_, high, low, close, start, stop, tol_atr, min_touches, buffer, reclaim_bars, min_wick, within,
-    cols_i, cols_f, swing_i, swing_f, n_period, period_i, period_f, n_session, session_i, session_f, latest,
-    lists, i, pool_i, pool_f, pool_cols_i, pool_cols_f, out_i, out_f,
-):  # fmt: skip
+def _liquidity_nb(bars, start, stop, rules, swings, periods, sessions, latest, cols_i, cols_f, book):
     "Read pools over bars [start, stop); returns the bar reached."
+    bars, rules, swings, book = PriceArrays(*bars), PoolRules(*rules), SwingArrays(*swings), PoolBook(*book)
+    periods, sessions = ClosedRows(*periods), ClosedRows(*sessions)
+    i, out_i = book.i, book.out_i
     for t in range(start, stop):
-        pools, waiting = i[_SIZE + _POOLS] + i[_SIZE + _POOLS + 1], i[_SIZE + _WAITING] + i[_SIZE + _WAITING + 1]
-        most = 2 * pools + waiting + i[_SIZE + _RUNS] + _SLACK  # rows, or entries of a list, after this bar
-        if i[_N_ROW] + most > len(out_i) or i[_N_POOL] + _SLACK > len(pool_i) or most > lists.shape[1]:
+        if _full_nb(book):
             return t
-        atr, tol, before = cols_f[C_ATR, t], tol_atr * cols_f[C_TOL_ATR, t], i[_N_ROW]
-        i[_AT_PERIOD] = _externals_nb(
-            t, i[_AT_PERIOD], n_period, period_i, period_f, latest, lists, i, pool_i, pool_f, out_i, out_f
-        )
-        i[_AT_SESSION] = _externals_nb(
-            t, i[_AT_SESSION], n_session, session_i, session_f, latest, lists, i, pool_i, pool_f, out_i, out_f
-        )
+        atr, tol, before = swings.cols_f[C_ATR, t], rules.tol_atr * swings.cols_f[C_TOL_ATR, t], i[_N_ROW]
+        i[_AT_PERIOD] = _externals_nb(t, i[_AT_PERIOD], periods, latest, book)
+        i[_AT_SESSION] = _externals_nb(t, i[_AT_SESSION], sessions, latest, book)
         rolled = i[_N_ROW] > before
-        if waiting > 0:
+        if i[_SIZE + _WAITING] + i[_SIZE + _WAITING + 1] > 0:
             for side in (1, -1):
-                _displaced_nb(open_, close, t, side, within, cols_i[C_DISP, t], cols_f, lists, i, out_i, out_f)
+                _displaced_nb(bars, t, side, rules.within, swings, book)
         if i[_SIZE + _RUNS] > 0:
-            _reclaim_nb(open_, high, low, close, t, reclaim_bars, min_wick, atr, lists, i, pool_i, pool_f, out_i, out_f)
+            _reclaim_nb(bars, t, atr, rules, book)
         first, sides = i[_N_ROW], 0
         last = max(t - 1, 0)
-        if rolled or high[t] > pool_cols_f[C_POOL_ABOVE, last] or low[t] < pool_cols_f[C_POOL_BELOW, last]:
+        if rolled or bars.high[t] > cols_f[C_POOL_ABOVE, last] or bars.low[t] < cols_f[C_POOL_BELOW, last]:
             for side in (1, -1):
-                taken = _penetrate_nb(open_, high, low, close, t, side, tol, buffer, reclaim_bars, min_wick, atr,
-                                      lists, i, pool_i, pool_f, out_i, out_f)  # fmt: skip
-                sides += taken > 0
+                sides += _penetrate_nb(bars, t, side, tol, atr, rules, book) > 0
         if sides == 2:
             for n in range(first, i[_N_ROW]):
                 out_i[n, I_SAME] = out_i[n, I_KIND] != _TOUCHED
         for side, new in ((1, C_NEW_HIGH), (-1, C_NEW_LOW)):
-            n = cols_i[new, t]
+            n = swings.cols_i[new, t]
             if n >= 0:
-                price, anchor = swing_f[n, F_LEVEL], swing_i[n, I_ANCHOR]
-                _member_nb(price, anchor, t, side, tol, min_touches, lists, i, pool_i, pool_f, out_i, out_f)
+                price, anchor = swings.swing_f[n, F_LEVEL], swings.swing_i[n, I_ANCHOR]
+                _member_nb(price, anchor, t, side, tol, rules.min_touches, book)
         if t == 0 or i[_N_ROW] > before:
-            _columns_nb(t, lists, i, pool_i, pool_f, pool_cols_i, pool_cols_f)
+            _columns_nb(t, cols_i, cols_f, book)
             continue
         for k in range(4):  # nothing was written, so nothing has changed
-            pool_cols_f[k, t] = pool_cols_f[k, last]
-            pool_cols_i[k, t] = pool_cols_i[k, last]
+            cols_f[k, t] = cols_f[k, last]
+            cols_i[k, t] = cols_i[k, last]
     return stop
 
 # %% ../../nbs/24_liquidity.ipynb #43ace517
-_NO_ROWS = buffers(0, 4)
+_NO_ROWS = 0, *buffers(0, 4)
+_FAMILIES = {"pool": FamilyLayout("out", POOL_KINDS, POOL_ATTRS, "i", _N_ROW)}
 
 
 def liquidity_state(
     capacity: int = 256,  # bars to make room for at first; everything grows by itself
 ) -> dict[str, np.ndarray]:  # what the kernel remembers and what it has written
-    "The state of a pool reader that has seen nothing."
+    "The state of a pool reader before the first bar."
     pools = capacity // 2 + 2 * _SLACK
     out_i, out_f = buffers(capacity + 2 * _SLACK, len(POOL_ATTRS))
     return {
@@ -386,7 +425,7 @@ def liquidity_state(
         "out_f": out_f,
     }
 
-
+# %% ../../nbs/24_liquidity.ipynb #83041317
 def liquidity_advance(
     state: dict[str, np.ndarray],  # from `liquidity_state`; changed in place
     config: LiquidityConfig,
@@ -399,45 +438,31 @@ def liquidity_advance(
     stop: int,  # read up to, not including, this bar
 ):
     "Read on from where the state stopped."
-    if state["cols_i"].shape[1] < stop:
-        for name in ("cols_i", "cols_f"):
-            state[name] = grown(state[name], stop, axis=1)
-    external = 0, *_NO_ROWS, 0, *_NO_ROWS
+    room_for_bars(state, ("cols_i", "cols_f"), stop)
+    bars, swings, i, periods, closed = (
+        (open_, high, low, close),
+        _swing_arrays(structure),
+        state["i"],
+        _NO_ROWS,
+        _NO_ROWS,
+    )
     if sessions is not None:
         counts = sessions_counts(sessions)
-        external = (
-            counts["period"],
-            sessions["period_i"],
-            sessions["period_f"],
-            counts["session"],
-            sessions["session_i"],
-            sessions["session_f"],
-        )
-    words = (
-        config.tol_atr,
-        config.min_touches,
-        config.buffer,
-        config.reclaim_bars,
-        config.min_wick_share,
-        config.displacement_within_bars,
-    )
-    while state["i"][-1] < stop:
-        state["i"][-1] = _liquidity_nb(
-            open_, high, low, close, state["i"][-1], stop, *words, structure["cols_i"], structure["cols_f"],
-            structure["swing_i"], structure["swing_f"], *external, state["latest"], state["lists"], state["i"],
-            state["pool_i"], state["pool_f"], state["cols_i"], state["cols_f"], state["out_i"], state["out_f"],
-        )  # fmt: skip
-        if state["i"][-1] < stop:
-            state["lists"] = grown(state["lists"], 2 * state["lists"].shape[1], axis=1)
-            for name in ("pool_i", "pool_f", "out_i", "out_f"):
-                state[name] = grown(state[name], 2 * len(state[name]))
+        periods = counts["period"], sessions["period_i"], sessions["period_f"]
+        closed = counts["session"], sessions["session_i"], sessions["session_f"]
+    own = state["latest"], state["cols_i"], state["cols_f"]
+    while i[-1] < stop:
+        i[-1] = _liquidity_nb(bars, i[-1], stop, config.numbers, swings, periods, closed, *own, _book(state))
+        if i[-1] < stop:
+            double(state, "lists", axis=1)
+            double(state, "pool_i", "pool_f", "out_i", "out_f")
 
-
+# %% ../../nbs/24_liquidity.ipynb #61088123
 def liquidity_count(
     state: dict[str, np.ndarray],
 ) -> int:  # rows
     "How many pool events the reader has written."
-    return int(state["i"][_N_ROW])
+    return counts_of(state, _FAMILIES)["pool"]
 
 
 def liquidity_frame(
@@ -447,10 +472,9 @@ def liquidity_frame(
     since: int = 0,  # first row wanted
 ) -> pd.DataFrame:  # event table of the family pool
     "What the reader has written, as an event table."
-    rows = slice(since, liquidity_count(state))
-    return frame("pool", POOL_KINDS, POOL_ATTRS, state["out_i"][rows], state["out_f"][rows], times, timeframe, since)
+    return frames_of(state, _FAMILIES, times, timeframe, {"pool": since})["pool"]
 
-
+# %% ../../nbs/24_liquidity.ipynb #7d2a1db7
 def liquidity_columns(
     state: dict[str, np.ndarray],  # after `liquidity_advance`
     start: int = 0,  # the first bar wanted

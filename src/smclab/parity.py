@@ -398,7 +398,7 @@ COMPARED = ("side", "size", "entry_bar", "entry_price", "exit_bar", "exit_price"
 
 @dataclass(frozen=True)
 class Verified:
-    "What backtrader said to a ledger."
+    "How a ledger compares with backtrader's trades."
 
     trades_n: int  # closed legs in the ledger
     identical_n: int
@@ -427,10 +427,10 @@ def _alike(a: tuple, b: tuple | None) -> bool:
     return all(close)
 
 
-def _told(key: tuple, ours: tuple | None, theirs: tuple | None, bars: pd.DataFrame) -> str:
+def _difference(key: tuple, ours: tuple | None, theirs: tuple | None, bars: pd.DataFrame) -> str:
     "One differing trade with its bars."
-    known = ours or theirs
-    start, stop = max(known[2] - 1, 0), known[4] + 1
+    trade = ours or theirs
+    start, stop = max(trade[2] - 1, 0), trade[4] + 1
     shown = bars.iloc[start : min(stop + 1, start + 12)].assign(bar=range(start, min(stop + 1, start + 12, len(bars))))
     lines = [
         f"intent {key[0]}, leg {key[1]}: {', '.join(COMPARED)}",
@@ -463,8 +463,8 @@ def verify(
     last = -1 if ledger.rules.end_of_data == "close" else None
     equity, value = ledger.equity["equity"].to_numpy()[:last], np.array(theirs.values)[:last]
     gap = float(np.max(np.abs(value / equity - 1))) if len(equity) else 0.0
-    told = _told(first[0], ours.get(first[0]), theirs.done.get(first[0]), bars) if first else ""
-    return Verified(len(ours), len(ours) - len(differ), gap, told)
+    difference = _difference(first[0], ours.get(first[0]), theirs.done.get(first[0]), bars) if first else ""
+    return Verified(len(ours), len(ours) - len(differ), gap, difference)
 
 # %% ../../nbs/53_parity.ipynb #6d4a78d6
 def _random_entry(rng, tick: float, side: int, close: float) -> dict:

@@ -15,7 +15,7 @@ from numba import njit
 
 from .candles import BadBars, BadConfig
 from .settings import setting, Settings
-from .risk import REGIMES
+from .policy import REGIMES
 
 # %% ../../nbs/64_regime.ipynb #dba773c7
 @dataclass(frozen=True)

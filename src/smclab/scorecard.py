@@ -154,8 +154,8 @@ def intervals(
     with np.errstate(all="ignore"):
         drawn = [figures(at) for at in _resamples(n, n_boot, seed, block)]
         drawn = {name: np.concatenate([d[name] for d in drawn]) for name in drawn[0]}
-    told = {name: x for name, x in drawn.items() if np.isfinite(x).all() and x.min() < x.max()}
-    ends = {name: np.quantile(x, [(1 - level) / 2, (1 + level) / 2]) for name, x in told.items()}
+    spread = {name: x for name, x in drawn.items() if np.isfinite(x).all() and x.min() < x.max()}
+    ends = {name: np.quantile(x, [(1 - level) / 2, (1 + level) / 2]) for name, x in spread.items()}
     return {name: tuple(ends.get(name, _NONE)) for name in drawn}
 
 # %% ../../nbs/54_scorecard.ipynb #6888d545

@@ -80,9 +80,9 @@ def _forms(word: str):
                 yield base[:-1]
 
 
-def _listed(word: str, known) -> str | None:
+def _listed(word: str, entries) -> str | None:
     "The listed base form of a word."
-    return next((form for form in _forms(word) if form in known), None)
+    return next((form for form in _forms(word) if form in entries), None)
 
 
 def word_score(
@@ -126,7 +126,7 @@ class Sentiment:
     scores: np.ndarray  # float64, -1 to 1
     about: tuple[frozenset, ...]  # the currencies and symbols each concerns; none: everybody
     config: SentimentConfig = field(default_factory=SentimentConfig)
-    _found: dict = field(default_factory=dict, repr=False)  # names asked for -> (times, scores)
+    _found: dict = field(default_factory=dict, repr=False)  # currencies and symbols -> (times, scores)
 
     def __len__(self) -> int:
         return len(self.times)

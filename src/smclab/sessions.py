@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['PERIODS', 'SESSIONS', 'PERIOD_KINDS', 'SESSION_KINDS', 'PERIOD_ATTRS', 'SESSION_ATTRS', 'F_HIGH_BAR', 'F_LOW_BAR',
            'F_POOL', 'C_INSIDE', 'C_OPENED', 'C_CLOSED', 'C_HIGH_TAKEN', 'C_LOW_TAKEN', 'Session', 'SessionConfig',
-           'source_bit', 'sessions_state', 'sessions_advance', 'sessions_counts', 'sessions_frames', 'sessions_events',
-           'sessions_of', 'roll_table', 'sessions_inside', 'sessions_columns', 'killzone', 'session_at', 'shade',
-           'in_window']
+           'source_bit', 'SessionArrays', 'sessions_state', 'sessions_advance', 'sessions_counts', 'sessions_frames',
+           'sessions_events', 'sessions_of', 'roll_table', 'sessions_inside', 'sessions_columns', 'killzone',
+           'session_at', 'shade', 'in_window']
 
 # %% ../../nbs/22_sessions.ipynb #794f3f3b
 import re
@@ -15,30 +15,17 @@ import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from .candles import BadConfig, check, infer_timeframe, nearest
 from .settings import setting, Settings
-from smclab.events import (
-    F_ATTR,
-    F_BOTTOM,
-    F_LEVEL,
-    F_TOP,
-    I_ANCHOR,
-    I_KIND,
-    I_KNOWN,
-    I_PARENT,
-    I_SAME,
-    I_SIDE,
-    buffers,
-    frame,
-    grown,
-    inlined,
-    kernel,
-    merge,
-)
+from .events import F_ATTR, F_BOTTOM, F_LEVEL, F_TOP, I_ANCHOR, I_KIND, I_KNOWN, I_PARENT, I_SAME, I_SIDE
+from .events import EventRows, FamilyLayout, PriceArrays, buffers, counts_of, double, frames_of, inlined, kernel
+from .events import merge, room_for_bars
 
 # %% ../../nbs/22_sessions.ipynb #3b22ffad
 _NEW_YORK = "America/New_York"
@@ -54,7 +41,7 @@ def _minutes(session: str, field: str, text: str) -> int:
 
 
 def _known_zone(owner: str, zone: str):
-    "Raise `BadConfig` when nobody keeps this zone's clock."
+    "Raise `BadConfig` for a zone that is not in the time zone database."
     try:
         pd.Timestamp(0, tz=zone)
     except Exception as error:  # zoneinfo raises several kinds, by platform
@@ -105,15 +92,15 @@ _MOST = 50  # sessions; one bit each in an int64, beside the periods
 
 @dataclass(frozen=True)
 class SessionConfig(Settings):
-    "Which sessions are kept."
+    "Which sessions are read."
 
     sessions: tuple = setting(SESSIONS)  # of Session, or of mappings with its fields
 
     def __post_init__(self):
         if not isinstance(self.sessions, tuple | list):
             raise BadConfig(f"SessionConfig.sessions must be a list of sessions, found {self.sessions!r}")
-        made = (Session.from_dict(s) if isinstance(s, Mapping) else s for s in self.sessions)
-        object.__setattr__(self, "sessions", tuple(made))
+        sessions = (Session.from_dict(s) if isinstance(s, Mapping) else s for s in self.sessions)
+        object.__setattr__(self, "sessions", tuple(sessions))
         names = [s.name if isinstance(s, Session) else None for s in self.sessions]
         for name in names:
             if name is None or names.count(name) > 1 or len(names) > _MOST:
@@ -127,10 +114,10 @@ class SessionConfig(Settings):
         name: str,  # day, week, month, or a session's name
     ) -> int:  # its code in the column `source`
         "The code of a period or session."
-        known = {**{p: 1 + k for k, p in enumerate(PERIODS)}, **{s.name: 10 + k for k, s in enumerate(self.sessions)}}
-        if name not in known:
-            raise BadConfig(f"no session or period {name!r}: expected one of {', '.join(known)}{nearest(name, known)}")
-        return known[name]
+        codes = {**{p: 1 + k for k, p in enumerate(PERIODS)}, **{s.name: 10 + k for k, s in enumerate(self.sessions)}}
+        if name not in codes:
+            raise BadConfig(f"no session or period {name!r}: expected one of {', '.join(codes)}{nearest(name, codes)}")
+        return codes[name]
 
 # %% ../../nbs/22_sessions.ipynb #bda064c1
 def _instants(
@@ -210,17 +197,35 @@ C_INSIDE, C_OPENED, C_CLOSED, C_HIGH_TAKEN, C_LOW_TAKEN = range(5)  # rows of co
 def source_bit(
     source: int,  # code of a period or session
 ) -> int:  # its bit in the rows of cols_i
-    "Where the true-or-false columns keep a source."
+    "Where a source stands in the true-or-false columns."
     return 1 << (source - 1 if source < 10 else source - 10 + _N_PERIODS)
+
+# %% ../../nbs/22_sessions.ipynb #88ec7fc9
+class SessionArrays(NamedTuple):
+    "The state of a reader of sessions, field by key."
+
+    calendar: np.ndarray  # (2, turns) instants, and what starts or ends
+    i: np.ndarray  # (10,) what it remembers, last the bar reached
+    src_i: np.ndarray  # (sources, 6), by `_S_BEGUN` … `_S_POOL`
+    src_f: np.ndarray  # (sources + 1, 2) last completed high and low
+    cols_i: np.ndarray  # (5, bars) one bit a source
+    period_i: np.ndarray  # the rows of the two families
+    period_f: np.ndarray
+    session_i: np.ndarray
+    session_f: np.ndarray
+
+
+_arrays = itemgetter(*SessionArrays._fields)
 
 # %% ../../nbs/22_sessions.ipynb #9b5b77ee
 @inlined
-def _emit_nb(ints, floats, n, kind, k, anchor, known, parent, level, top, bottom):
+def _emit_nb(rows, n, kind, k, anchor, known_bar, parent, level, top, bottom):
     "Write row `n` of the period or the session log."
+    ints, floats = rows.ints, rows.floats
     ints[n, I_KIND] = kind
     ints[n, I_SIDE] = 0
     ints[n, I_ANCHOR] = anchor
-    ints[n, I_KNOWN] = known
+    ints[n, I_KNOWN] = known_bar
     ints[n, I_PARENT] = parent
     ints[n, I_SAME] = 0
     floats[n, F_LEVEL] = level
@@ -238,17 +243,17 @@ def _leftmost_nb(price, start, stop, sign):
             best, bar = price[j], j
     return best, bar
 
-
+# %% ../../nbs/22_sessions.ipynb #de65379b
 @inlined
-def _close_nb(high, low, close, t, k, i, src_i, src_f, out_i, out_f, count):
+def _close_nb(bars, t, k, i, src_i, src_f, rows, count):
     "The whole occurrence of source k that ran is over: at bar t its extremes are final."
     n = i[count]
     i[count] = n + 1
     opened, first = src_i[k, _S_OPENED_ROW], src_i[k, _S_FIRST_BAR]
-    (top, high_bar), (bottom, low_bar) = _leftmost_nb(high, first, t, 1), _leftmost_nb(low, first, t, -1)
-    _emit_nb(out_i, out_f, n, _CLOSED, k, t - 1, t, opened, close[t - 1], top, bottom)
-    out_f[n, F_HIGH_BAR], out_f[n, F_LOW_BAR] = high_bar, low_bar
-    out_f[n, F_POOL] = src_i[k, _S_POOL]
+    (top, high_bar), (bottom, low_bar) = _leftmost_nb(bars.high, first, t, 1), _leftmost_nb(bars.low, first, t, -1)
+    _emit_nb(rows, n, _CLOSED, k, t - 1, t, opened, bars.close[t - 1], top, bottom)
+    rows.floats[n, F_HIGH_BAR], rows.floats[n, F_LOW_BAR] = high_bar, low_bar
+    rows.floats[n, F_POOL] = src_i[k, _S_POOL]
     src_i[k, _S_CLOSED_ROW] = n
     src_f[k, _V_PREV_HIGH], src_f[k, _V_PREV_LOW] = top, bottom
     i[_HIGH_TAKEN] &= ~(1 << k)
@@ -259,12 +264,12 @@ def _close_nb(high, low, close, t, k, i, src_i, src_f, out_i, out_f, count):
 
 
 @inlined
-def _open_nb(open_, t, k, i, src_i, src_f, out_i, out_f, count):
+def _open_nb(open_, t, k, i, src_i, src_f, rows, count):
     "Bar t is the first of a whole occurrence of source k."
     n = i[count]
     i[count] = n + 1
     closed, top, bottom = src_i[k, _S_CLOSED_ROW], src_f[k, _V_PREV_HIGH], src_f[k, _V_PREV_LOW]
-    _emit_nb(out_i, out_f, n, _OPENED, k, t, t, closed, open_[t], top, bottom)
+    _emit_nb(rows, n, _OPENED, k, t, t, closed, open_[t], top, bottom)
     src_i[k, _S_OPENED_ROW] = n
     src_i[k, _S_FIRST_BAR] = t
 
@@ -286,9 +291,7 @@ def _taken_nb(high, low, t, i, src_i, src_f):
 
 # %% ../../nbs/22_sessions.ipynb #412e87e2
 @inlined
-def _turn_nb(
-    times, open_, high, low, close, t, calendar, i, src_i, src_f, cols_i, period_i, period_f, session_i, session_f
-):
+def _turn_nb(times, bars, t, calendar, i, src_i, src_f, cols_i, periods, sessions):
     "Close what is over at bar t, open what begins, and look up the next turn."
     at, begun = i[_AT], 0
     while calendar[0, at] <= times[t]:
@@ -302,9 +305,9 @@ def _turn_nb(
                 i[_INSIDE] &= ~(1 << k)
                 cols_i[C_CLOSED, t] |= src_i[k, _S_WHOLE] << k
                 if src_i[k, _S_WHOLE] == 1 and k < _N_PERIODS:
-                    _close_nb(high, low, close, t, k, i, src_i, src_f, period_i, period_f, _N_PERIOD)
+                    _close_nb(bars, t, k, i, src_i, src_f, periods, _N_PERIOD)
                 elif src_i[k, _S_WHOLE] == 1:
-                    _close_nb(high, low, close, t, k, i, src_i, src_f, session_i, session_f, _N_SESSION)
+                    _close_nb(bars, t, k, i, src_i, src_f, sessions, _N_SESSION)
         at += 1
     i[_AT], i[_INSIDE] = at, i[_INSIDE] | begun
     i[_NEXT] = min(calendar[0, at], i[_HORIZON])
@@ -314,27 +317,26 @@ def _turn_nb(
             src_i[k, _S_WHOLE] = times[0] <= src_i[k, _S_BEGUN]
             cols_i[C_OPENED, t] |= src_i[k, _S_WHOLE] << k
             if src_i[k, _S_WHOLE] == 1 and k < _N_PERIODS:
-                _open_nb(open_, t, k, i, src_i, src_f, period_i, period_f, _N_PERIOD)
+                _open_nb(bars.open, t, k, i, src_i, src_f, periods, _N_PERIOD)
             elif src_i[k, _S_WHOLE] == 1:
-                _open_nb(open_, t, k, i, src_i, src_f, session_i, session_f, _N_SESSION)
+                _open_nb(bars.open, t, k, i, src_i, src_f, sessions, _N_SESSION)
         begun >>= 1
         k += 1
 
-
+# %% ../../nbs/22_sessions.ipynb #4f1c350d
 @kernel
-def _sessions_nb(
-    times, open_, high, low, close, start, stop, calendar, i, src_i, src_f, cols_i, period_i, period_f, session_i,
-    session_f,
-):  # fmt: skip
+def _sessions_nb(times, bars, start, stop, arrays):
     "Read periods and sessions over bars [start, stop); returns the bar reached."
+    bars, s = PriceArrays(*bars), SessionArrays(*arrays)
+    i, src_i, src_f, cols_i, high, low = s.i, s.src_i, s.src_f, s.cols_i, bars.high, bars.low
+    periods, sessions = EventRows(s.period_i, s.period_f), EventRows(s.session_i, s.session_f)
     n = len(src_i)
-    most_periods, most_sessions = len(period_i) - 2 * n, len(session_i) - 2 * n
+    most_periods, most_sessions = len(periods.ints) - 2 * n, len(sessions.ints) - 2 * n
     for t in range(start, stop):
         if times[t] >= i[_NEXT]:
             if times[t] >= i[_HORIZON] or i[_N_PERIOD] > most_periods or i[_N_SESSION] > most_sessions:
                 return t
-            _turn_nb(times, open_, high, low, close, t, calendar, i, src_i, src_f, cols_i, period_i, period_f,
-                     session_i, session_f)  # fmt: skip
+            _turn_nb(times, bars, t, s.calendar, i, src_i, src_f, cols_i, periods, sessions)
         if high[t] > src_f[n, _V_PREV_HIGH] or low[t] < src_f[n, _V_PREV_LOW]:
             _taken_nb(high, low, t, i, src_i, src_f)
         cols_i[C_INSIDE, t] = i[_INSIDE]
@@ -347,7 +349,7 @@ def sessions_state(
     config: SessionConfig | None = None,
     capacity: int = 256,  # bars to make room for at first; everything grows by itself
 ) -> dict[str, np.ndarray]:  # what the kernel remembers and what it has written
-    "The state of a reader of sessions that has seen nothing."
+    "The state of a reader of sessions before the first bar."
     config = config or SessionConfig()
     n = _N_PERIODS + len(config.sessions)
     i = np.zeros(_LOW_TAKEN + 2, np.int64)
@@ -367,7 +369,7 @@ def sessions_state(
         state[f"{name}_i"], state[f"{name}_f"] = buffers(capacity // 8 + 4 * n, 4)
     return state
 
-
+# %% ../../nbs/22_sessions.ipynb #e08fd535
 def _extend(state: dict, config: SessionConfig, zone: str, roll_hour: int, first_ns: int, last_ns: int):
     "Make the calendar reach to the end of the year of the last bar."
     first, last = (
@@ -392,26 +394,27 @@ def sessions_advance(
     roll_hour: int = 0,  # 0..23, where the trading day begins on that zone's clock
 ):
     "Read on from where the state stopped."
-    if state["cols_i"].shape[1] < stop:
-        state["cols_i"] = grown(state["cols_i"], stop, axis=1)
-    i = state["i"]
+    room_for_bars(state, ("cols_i",), stop)
+    i, bars = state["i"], (open_, high, low, close)
     while i[-1] < stop:
         if times[i[-1]] >= i[_HORIZON]:
             _extend(state, config, zone, roll_hour, times[0], times[stop - 1])
-        i[-1] = _sessions_nb(
-            times, open_, high, low, close, i[-1], stop, state["calendar"], i, state["src_i"], state["src_f"],
-            state["cols_i"], state["period_i"], state["period_f"], state["session_i"], state["session_f"],
-        )  # fmt: skip
+        i[-1] = _sessions_nb(times, bars, i[-1], stop, _arrays(state))
         if i[-1] < stop:
-            for name in ("period_i", "period_f", "session_i", "session_f"):
-                state[name] = grown(state[name], 2 * len(state[name]))
+            double(state, "period_i", "period_f", "session_i", "session_f")
 
 # %% ../../nbs/22_sessions.ipynb #d875b635
+_FAMILIES = {
+    "period": FamilyLayout("period", PERIOD_KINDS, PERIOD_ATTRS, "i", _N_PERIOD),
+    "session": FamilyLayout("session", SESSION_KINDS, SESSION_ATTRS, "i", _N_SESSION),
+}
+
+
 def sessions_counts(
     state: dict[str, np.ndarray],
 ) -> dict[str, int]:  # family -> rows written
     "How many events of each family the reader has written."
-    return {"period": int(state["i"][_N_PERIOD]), "session": int(state["i"][_N_SESSION])}
+    return counts_of(state, _FAMILIES)
 
 
 def sessions_frames(
@@ -421,14 +424,9 @@ def sessions_frames(
     since: dict[str, int] | None = None,  # family -> first row wanted; all rows when left out
 ) -> dict[str, pd.DataFrame]:  # "period", "session": one event table each
     "What the reader has written, as event tables by family."
-    counts, out = sessions_counts(state), {}
-    for family, count in counts.items():
-        rows = slice((since or {}).get(family, 0), count)
-        ints, floats = state[f"{family}_i"][rows], state[f"{family}_f"][rows]
-        out[family] = frame(family, PERIOD_KINDS, PERIOD_ATTRS, ints, floats, times, timeframe, rows.start)
-    return out
+    return frames_of(state, _FAMILIES, times, timeframe, since)
 
-
+# %% ../../nbs/22_sessions.ipynb #b494a854
 def sessions_events(
     bars: pd.DataFrame,  # (n, OHLCV) closed bars, UTC open-time index, rising
     config: SessionConfig | None = None,
@@ -477,7 +475,7 @@ def roll_table(
 # %% ../../nbs/22_sessions.ipynb #6f56f805
 @kernel
 def _running_nb(open_, high, low, bit, cols_i, out):
-    "Open, high and low so far of the occurrence each bar lies in, NaN outside and in one not seen from its start."
+    "Open, high and low so far of the occurrence each bar lies in, NaN outside and in one that began before the tape."
     out[0, 0] = out[1, 0] = out[2, 0] = np.nan
     for t in range(out.shape[1]):
         if cols_i[C_OPENED, t] & bit:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['COMPONENTS', 'VERSION', 'TYPES', 'SetupConfig', 'setup_id', 'candidates', 'evaluations', 'evaluations_at',
-           'candidates_at', 'warmup_bars', 'walk_to_arrays', 'walk_from_arrays', 'stages_at']
+           'candidates_at', 'warmup_bars', 'progress_to_arrays', 'progress_from_arrays', 'stages_at']
 
 # %% ../../nbs/40_setups.ipynb #01ef895e
 import hashlib
@@ -15,16 +15,17 @@ import pandas as pd
 
 from .candles import BadConfig, nearest, timeframe_ns
 from .settings import setting, Settings
-from .grammar import BREAKS, GRAMMAR, N_POOLS, ZONE_KINDS, Looks, Stages, Terms, decimals
-from .grammar import grammar_advance, grammar_forget, grammar_looks, grammar_stages, grammar_state
-from .grammar import standing, untouched
 from .instruments import Instrument, in_killzone
-from .instruments import instrument as profile
+from .instruments import instrument as profile_of
 from .timeframes import Config as ReaderConfig
 from .reader import ReadingNow
 from .reading import Reading, ReadingAt, ReadingSource
 from .sessions import PERIODS, session_at
-from .zones import in_ote
+from .setup_sequence import BREAKS, N_POOLS, SEQUENCE_VERSION, ZONE_KINDS, SequenceParams, SequenceTables
+from .setup_sequence import decimals
+from .setup_sequence import drop_evaluations, n_evaluations, newest_steps, sequence_advance, sequence_state
+from .setup_sequence import sequence_tables, untouched_zones
+from .dealing_range import in_ote
 
 # %% ../../nbs/40_setups.ipynb #e07fd12c
 _CHOICES = {
@@ -103,22 +104,30 @@ TYPES = {
     **dict.fromkeys((f"pool_{k}" for k in range(1, N_POOLS + 1)), "float64"),
 }
 
-
+# %% ../../nbs/40_setups.ipynb #c097638f
 def setup_id(
     *parts,  # instrument, timeframe, armed bar's time, side, kind, zone event, mode, version
 ) -> str:  # 16 hex digits
-    "The name of a setup: the same setup has the same name in every run, live or replayed."
+    "The name of a setup, the same whenever its parts are the same."
     return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()[:16]
 
 # %% ../../nbs/40_setups.ipynb #f5209830
-def _terms(config: SetupConfig, reader: ReaderConfig, tick: float) -> Terms:
-    "What the walk is asked for."
-    chosen = (np.array([w in getattr(config, name) for w in words]) for name, words in _CHOICES.items())
-    limit = np.array([config.limit_penetration, tick, 10.0 ** decimals(tick)])
-    confirm = BREAKS.index({"any": "bos"}.get(config.confirm, config.confirm))
-    within, wait = (config.confirm_within_bars, config.strict_within_bars), config.max_wait_bars
-    least = min(100, config.volatility_bars)
-    return Terms(*chosen, limit, (confirm, *within, wait, reader.liquidity.min_touches, reader.structure.right, least))
+def _sequence_params(config: SetupConfig, reader: ReaderConfig, tick: float) -> SequenceParams:
+    "What the sequence looks for."
+    chosen = (tuple(word in getattr(config, name) for word in words) for name, words in _CHOICES.items())
+    return SequenceParams(
+        *chosen,
+        confirm=BREAKS.index({"any": "bos"}.get(config.confirm, config.confirm)),
+        confirm_within=int(config.confirm_within_bars),
+        strict_within=int(config.strict_within_bars),
+        max_wait=int(config.max_wait_bars),
+        min_touches=int(reader.liquidity.min_touches),
+        scale_bars=int(reader.structure.right),
+        volatility_least=min(100, int(config.volatility_bars)),
+        penetration=float(config.limit_penetration),
+        tick=float(tick),
+        decimals=10.0 ** decimals(tick),
+    )
 
 # %% ../../nbs/40_setups.ipynb #d21b14df
 def _htf(reading: ReadingSource, config: SetupConfig) -> str | None:
@@ -126,7 +135,7 @@ def _htf(reading: ReadingSource, config: SetupConfig) -> str | None:
     fit = [tf for tf in reading.above if timeframe_ns(tf) >= timeframe_ns(config.htf)]
     return fit[0] if fit else None
 
-
+# %% ../../nbs/40_setups.ipynb #e993215b
 def _points_of_interest(reading: ReadingSource, t, side, entry, band: np.ndarray) -> np.ndarray:
     "What point of interest each planned entry lies in, as words; empty for none."
     out = np.full(len(t), "", "U32")
@@ -142,7 +151,7 @@ def _points_of_interest(reading: ReadingSource, t, side, entry, band: np.ndarray
                 out[inside & (side == way)] = f"{tf} {zone}"
     return out
 
-
+# %% ../../nbs/40_setups.ipynb #efa6e44d
 def _right_side(reading: ReadingSource, timeframe: str | None, t, side, entry) -> np.ndarray:
     "Whether each entry lies in the cheaper half of a timeframe's dealing range (for shorts: the dearer)."
     if timeframe is None:
@@ -157,7 +166,7 @@ def _reward_rr(pools: np.ndarray, entry: np.ndarray, risk: np.ndarray, from_rr: 
         pays = np.where(rr >= from_rr, rr, np.inf).min(axis=1)
     return np.where(np.isfinite(pays), pays, np.nan_to_num(rr).max(axis=1))
 
-
+# %% ../../nbs/40_setups.ipynb #91dfde1d
 def _evidence(out: dict[str, np.ndarray], in_range_ote, config: SetupConfig) -> dict[str, np.ndarray]:
     "The score's components from a table's columns."
     side, position = out["side"], out["range_position"]
@@ -176,7 +185,7 @@ def _evidence(out: dict[str, np.ndarray], in_range_ote, config: SetupConfig) -> 
         "reward": np.minimum(rr / config.reward_full_rr, 1.0),
     }
 
-
+# %% ../../nbs/40_setups.ipynb #d30f79cf
 def _score(evidence: dict[str, np.ndarray], config: SetupConfig) -> np.ndarray:
     "Weighted mean of the components, 0 to 100."
     weights = {c: getattr(config, f"weight_{c}") for c in COMPONENTS}
@@ -184,24 +193,24 @@ def _score(evidence: dict[str, np.ndarray], config: SetupConfig) -> np.ndarray:
     return 100.0 * sum(weights[c] * evidence[c] for c in COMPONENTS) / (total or 1.0)
 
 # %% ../../nbs/40_setups.ipynb #104b5321
-def _sweep_facts(found: Stages, sweep, leg, strict, names: np.ndarray) -> dict[str, np.ndarray]:
+def _sweep_facts(found: SequenceTables, sweep, leg, strict, names: np.ndarray) -> dict[str, np.ndarray]:
     "The sweep of each evaluation, and the newest strict one known at its bar."
     sweeps, bar = found.sweeps, found.legs.bar[leg]
     none = strict < 0
     return {
-        "sweep_event_id": sweeps.row[sweep],
+        "sweep_event_id": sweeps.event[sweep],
         "sweep_source": names[sweeps.source[sweep]],
-        "sweep_bar": sweeps.own[sweep],
-        "sweep_bars": bar - sweeps.own[sweep],
+        "sweep_bar": sweeps.bar[sweep],
+        "sweep_bars": bar - sweeps.bar[sweep],
         "wick_share": sweeps.wick[sweep],
         "sweep_depth_atr": sweeps.depth[sweep],
-        "strict_sweep_event_id": np.where(none, -1, sweeps.row[strict]),
-        "strict_sweep_bars": np.where(none, -1, bar - sweeps.own[strict]),
+        "strict_sweep_event_id": np.where(none, -1, sweeps.event[strict]),
+        "strict_sweep_bars": np.where(none, -1, bar - sweeps.bar[strict]),
     }
 
-
+# %% ../../nbs/40_setups.ipynb #b16a457a
 def _market_facts(
-    reading: ReadingSource, owner: Instrument, t, side, entry, config: SetupConfig
+    reading: ReadingSource, profile: Instrument, t, side, entry, config: SetupConfig
 ) -> dict[str, np.ndarray]:
     "The state of the market at bar t, seen from a planned entry: columns, clock, higher timeframes."
     closes, htf = reading.times[t] + timeframe_ns(reading.timeframe), _htf(reading, config)
@@ -221,11 +230,11 @@ def _market_facts(
         "htf_poi": poi,
         "in_htf_poi": poi != "",
         "confluence": 40.0 * (trend == side) + 30.0 * (poi != "") + 15.0 * right + 15.0 * np.maximum(side * bias, 0.0),
-        "killzone": in_killzone(owner, pd.DatetimeIndex(closes, tz="UTC")),
+        "killzone": in_killzone(profile, pd.DatetimeIndex(closes, tz="UTC")),
         "session": session_at(closes, reading.config.sessions),
     }
 
-
+# %% ../../nbs/40_setups.ipynb #a6f16ab4
 def _source_names(config: ReaderConfig) -> np.ndarray:
     "By code, where a pool comes from."
     names = np.full(64, "", "U32")
@@ -235,54 +244,56 @@ def _source_names(config: ReaderConfig) -> np.ndarray:
     return names
 
 # %% ../../nbs/40_setups.ipynb #f01506af
-def _named(out: dict, reading: ReadingSource, owner: Instrument) -> np.ndarray:
+def _setup_ids(out: dict, reading: ReadingSource, profile: Instrument) -> np.ndarray:
     "The setup_id of each evaluation; what is evaluated again keeps its name."
     armed = reading.times[out["armed_bar"]]
     parts = (armed, *(out[name] for name in ("side", "kind", "zone_event_id", "mode")))
     keys = list(zip(*(part.tolist() for part in parts), strict=True))
-    names = {key: setup_id(owner.symbol, reading.timeframe, *key, VERSION) for key in dict.fromkeys(keys)}
+    names = {key: setup_id(profile.symbol, reading.timeframe, *key, VERSION) for key in dict.fromkeys(keys)}
     return np.array([names[key] for key in keys], dtype="U16")
 
-
-def _setup_facts(reading: ReadingSource, owner: Instrument, found: Stages, looks: Looks) -> dict:
+# %% ../../nbs/40_setups.ipynb #0159a99e
+def _setup_facts(reading: ReadingSource, profile: Instrument, found: SequenceTables) -> dict:
     "What each evaluation is about: its setup, its zone and its bar."
-    legs, arms, t, arm = found.legs, found.arms, looks.bar, looks.arm
-    leg, armed = arms.leg[arm], arms.bar[arm]
-    what, shift = np.array(ZONE_KINDS)[arms.what[arm]], np.array(BREAKS)[legs.word[leg]]
+    legs, armed, rows = found.legs, found.armed, found.evaluations
+    t, zone = rows.bar, rows.armed
+    leg, armed_bar = armed.leg[zone], armed.bar[zone]
+    what, shift = np.array(ZONE_KINDS)[armed.kind[zone]], np.array(BREAKS)[legs.kind[leg]]
     kinds = [f"sweep_{a}_{b}" for a, b in zip(shift, what, strict=True)]
     return {
-        "version": np.full(len(t), VERSION), "instrument": np.full(len(t), owner.symbol),
+        "version": np.full(len(t), VERSION), "instrument": np.full(len(t), profile.symbol),
         "timeframe": np.full(len(t), reading.timeframe), "kind": np.array(kinds, object), "zone_kind": what,
-        "mode": np.where(looks.by_limit, "limit", "candle_close"), "side": legs.side[leg],
-        "time": reading.times[t], "known_at": reading.times[t], "known_bar": t, "armed_bar": armed,
-        "age_bars": t - armed, "zone_top": arms.top[arm], "zone_bottom": arms.bottom[arm],
-        "structure_event_id": legs.event[leg], "zone_event_id": arms.zone[arm], "break_kind": shift,
-        "entry_price": looks.entry, "stop_price": looks.stop, "volatility_ratio": looks.volatility,
-        "displacement_atr": legs.body[leg], "overlap_event_id": looks.overlap,
+        "mode": np.where(rows.by_limit, "limit", "candle_close"), "side": legs.side[leg],
+        "time": reading.times[t], "known_at": reading.times[t], "known_bar": t, "armed_bar": armed_bar,
+        "age_bars": t - armed_bar, "zone_top": armed.top[zone], "zone_bottom": armed.bottom[zone],
+        "structure_event_id": legs.event[leg], "zone_event_id": armed.zone[zone], "break_kind": shift,
+        "entry_price": rows.entry, "stop_price": rows.stop, "volatility_ratio": rows.volatility,
+        "displacement_atr": legs.body[leg], "overlap_event_id": rows.overlap,
     }  # fmt: skip
 
-
-def _evaluated(
-    reading: ReadingSource, owner: Instrument, config: SetupConfig, found: Stages, names: np.ndarray
+# %% ../../nbs/40_setups.ipynb #ae1e7198
+def _columns(
+    reading: ReadingSource, profile: Instrument, config: SetupConfig, found: SequenceTables, names: np.ndarray
 ) -> dict[str, np.ndarray]:
     "The columns of `TYPES` for every evaluation, by bar and setup_id; moments as ns UTC, words as objects."
-    looks = found.looks
-    t, entry, leg = looks.bar, looks.entry, found.arms.leg[looks.arm]
-    out, side = _setup_facts(reading, owner, found, looks), found.legs.side[leg]
-    out |= _sweep_facts(found, found.legs.sweep[leg], leg, looks.strict, names)
-    out |= dict(zip(("gap_strict_ratio", "gap_strict_poi_ratio", "gap_ratio"), looks.gaps.T, strict=True))
-    out |= _market_facts(reading, owner, t, side, entry, config)
-    out |= {f"pool_{k + 1}": looks.pools[:, k] for k in range(N_POOLS)}
+    rows = found.evaluations
+    t, entry, leg = rows.bar, rows.entry, found.armed.leg[rows.armed]
+    out, side = _setup_facts(reading, profile, found), found.legs.side[leg]
+    out |= _sweep_facts(found, found.legs.sweep[leg], leg, rows.strict, names)
+    out |= dict(zip(("gap_strict_ratio", "gap_strict_poi_ratio", "gap_ratio"), rows.gaps.T, strict=True))
+    out |= _market_facts(reading, profile, t, side, entry, config)
+    out |= {f"pool_{k + 1}": rows.pools[:, k] for k in range(N_POOLS)}
     range_side = reading.column_at("range_side", t)
     ote = in_ote(out["range_position"], range_side, reading.config.range) & (range_side == side)
     evidence = _evidence(out, ote, config)
     out |= {f"score_{c}": evidence[c] for c in COMPONENTS} | {"score": _score(evidence, config)}
-    out["setup_id"] = _named(out, reading, owner)
+    out["setup_id"] = _setup_ids(out, reading, profile)
     order = np.lexsort((out["setup_id"], t)) if len(t) > 1 else slice(None)
     return {name: out[name][order].astype(_PLAIN[kind], copy=False) for name, kind in TYPES.items()}
 
-
+# %% ../../nbs/40_setups.ipynb #fd937516
 _PLAIN = {"str": object, "datetime64[ns, UTC]": "int64"} | {k: k for k in ("int8", "int64", "float64", "bool")}
+_NOTHING = {name: np.zeros(0, _PLAIN[kind]) for name, kind in TYPES.items()}
 
 
 def _table(columns: dict[str, np.ndarray]) -> pd.DataFrame:
@@ -291,11 +302,11 @@ def _table(columns: dict[str, np.ndarray]) -> pd.DataFrame:
     return pd.DataFrame(columns | moments).astype(TYPES)
 
 # %% ../../nbs/40_setups.ipynb #6bf3129b
-def _owner(instrument: Instrument | str) -> Instrument:
-    "The profile asked for by itself or by symbol."
-    return instrument if isinstance(instrument, Instrument) else profile(instrument)
+def _profile(instrument: Instrument | str) -> Instrument:
+    "An instrument, by itself or by symbol."
+    return instrument if isinstance(instrument, Instrument) else profile_of(instrument)
 
-
+# %% ../../nbs/40_setups.ipynb #aee544ce
 def candidates(
     reading: Reading,
     instrument: Instrument | str,  # or its symbol: gives tick and killzones, and is part of a setup's name
@@ -315,77 +326,77 @@ def evaluations(
     pending: bool = False,
 ) -> dict[str, np.ndarray]:  # the columns of TYPES; moments as ns UTC, words as objects
     "Every candidate of a tape, as plain arrays."
-    owner, config = _owner(instrument), config or SetupConfig()
-    state = grammar_state(config.volatility_bars)
-    grammar_advance(state, _terms(config, reading.config, owner.tick), reading, pending)
-    return _evaluated(reading, owner, config, grammar_stages(state), _source_names(reading.config))
+    profile, config = _profile(instrument), config or SetupConfig()
+    state = sequence_state(config.volatility_bars)
+    sequence_advance(state, _sequence_params(config, reading.config, profile.tick), reading, pending)
+    return _columns(reading, profile, config, sequence_tables(state), _source_names(reading.config))
 
-
-class _Walk:
-    "How far the grammar has been walked on one market, and what its last stretch found."
+# %% ../../nbs/40_setups.ipynb #bcf814ab
+class _Progress:
+    "How far the sequence has come on one market, and the evaluations of its last stretch."
 
     def __init__(self, reading: ReadingSource, instrument: Instrument | str, config: SetupConfig | None):
-        self.owner, self.config, self.n = _owner(instrument), config or SetupConfig(), 0
-        self.terms, self.names = _terms(self.config, reading.config, self.owner.tick), _source_names(reading.config)
-        self.state, self.columns, self.first = grammar_state(self.config.volatility_bars), _NOTHING, None
-        self.table = None  # the columns as a table, once asked for
+        self.profile, self.config, self.n = _profile(instrument), config or SetupConfig(), 0
+        self.params = _sequence_params(self.config, reading.config, self.profile.tick)
+        self.names = _source_names(reading.config)
+        self.state, self.columns, self.first = sequence_state(self.config.volatility_bars), _NOTHING, None
+        self.table = None  # the columns as a table, made when first wanted
 
-    def on(self, reading: ReadingSource):
-        "Walk on to the last bar read: over a tape all rows are kept, of a live reader those of its last bar."
-        grammar_forget(self.state)
-        grammar_advance(self.state, self.terms, reading)
-        self.look(reading)
+    def advance(self, reading: ReadingSource):
+        "Go on to the last bar read: of a tape all rows stay, of a live reader those of its last bar."
+        drop_evaluations(self.state)
+        sequence_advance(self.state, self.params, reading)
+        self.evaluate(reading)
 
-    def look(self, reading: ReadingSource):
-        "Make columns of what the last stretch found."
+    def evaluate(self, reading: ReadingSource):
+        "Make columns of the last stretch."
         self.n, self.columns, self.table, live = reading.n, _NOTHING, None, isinstance(reading, ReadingNow)
-        if grammar_looks(self.state):
-            found = grammar_stages(self.state, reading.n - 1 if live else -1)
-            if len(found.looks.bar):
-                self.columns = _evaluated(reading, self.owner, self.config, found, self.names)
+        if n_evaluations(self.state):
+            found = sequence_tables(self.state, reading.n - 1 if live else -1)
+            if len(found.evaluations.bar):
+                self.columns = _columns(reading, self.profile, self.config, found, self.names)
         if not live:
             self.first = np.searchsorted(self.columns["known_bar"], np.arange(reading.n + 1))
 
-
-_NOTHING = {name: np.zeros(0, _PLAIN[kind]) for name, kind in TYPES.items()}
-
-
-def _walked(at: ReadingAt | ReadingNow, instrument: Instrument | str, config: SetupConfig | None) -> _Walk:
-    "The walk of a market for an instrument and a config, up to the last bar read."
+# %% ../../nbs/40_setups.ipynb #cfa2ed2a
+def _progress(at: ReadingAt | ReadingNow, instrument: Instrument | str, config: SetupConfig | None) -> _Progress:
+    "The progress of a market for an instrument and a config, up to the last bar read."
     reading = at.source
-    *asked, walk = reading.cache.get("walk", (None, None, None))
-    if walk is None or asked[0] is not instrument or asked[1] is not config:  # quicker than to hash them
-        walks, key = reading.cache.setdefault("walks", {}), (instrument, config)
-        walk = walks.setdefault(key, None) or _Walk(reading, instrument, config)
-        walks[key], reading.cache["walk"] = walk, (instrument, config, walk)
-    if walk.n < reading.n:
-        walk.on(reading)
-    return walk
+    *key, progress = reading.cache.get("progress", (None, None, None))
+    if progress is None or key[0] is not instrument or key[1] is not config:  # quicker than to hash them
+        every, key = reading.cache.setdefault("every progress", {}), (instrument, config)
+        progress = every.setdefault(key, None) or _Progress(reading, instrument, config)
+        every[key], reading.cache["progress"] = progress, (instrument, config, progress)
+    if progress.n < reading.n:
+        progress.advance(reading)
+    return progress
 
-
+# %% ../../nbs/40_setups.ipynb #f6746266
 def evaluations_at(
     at: ReadingAt | ReadingNow,
     instrument: Instrument | str,
     config: SetupConfig | None = None,
 ) -> dict[str, np.ndarray]:  # the columns of TYPES; moments as ns UTC, words as objects
     "Candidates to be decided on at this bar's close, waiting limits too, as plain arrays."
-    walk = _walked(at, instrument, config)
-    if walk.first is None:
-        return walk.columns
-    here = slice(walk.first[at.bar], walk.first[at.bar + 1])
-    return {name: values[here] for name, values in walk.columns.items()}
+    progress = _progress(at, instrument, config)
+    if progress.first is None:
+        return progress.columns
+    of_bar = slice(progress.first[at.bar], progress.first[at.bar + 1])
+    return {name: values[of_bar] for name, values in progress.columns.items()}
 
-
+# %% ../../nbs/40_setups.ipynb #acf1fffc
 def candidates_at(
     at: ReadingAt | ReadingNow,
     instrument: Instrument | str,
     config: SetupConfig | None = None,
 ) -> pd.DataFrame:  # the rows of `candidates(pending=True)` evaluated at this very bar; often none
     "Candidates to be decided on at this bar's close."
-    walk = _walked(at, instrument, config)
-    if walk.table is None:
-        walk.table = _table(walk.columns).copy()  # in few blocks: quick to slice
-    return walk.table if walk.first is None else walk.table.iloc[walk.first[at.bar] : walk.first[at.bar + 1]]
+    progress = _progress(at, instrument, config)
+    if progress.table is None:
+        progress.table = _table(progress.columns).copy()  # in few blocks: quick to slice
+    if progress.first is None:
+        return progress.table
+    return progress.table.iloc[progress.first[at.bar] : progress.first[at.bar + 1]]
 
 # %% ../../nbs/40_setups.ipynb #59eb519c
 def warmup_bars(
@@ -398,36 +409,43 @@ def warmup_bars(
     swing = -(-(structure.left + structure.right + 2) * highest // base)
     return max((config or SetupConfig()).volatility_bars, structure.tolerance_atr_bars, swing)
 
-
-def _mark(walk: _Walk, reading: ReadingNow) -> str:
-    "What a walk that was put away must have been walked for."
-    facts = (VERSION, GRAMMAR, walk.config.hash(), reading.config.hash(), walk.owner.symbol, walk.owner.tick)
+# %% ../../nbs/40_setups.ipynb #a165fbd6
+def _mark(progress: _Progress, reading: ReadingNow) -> str:
+    "What a saved progress must be of: versions, configs, instrument."
+    facts = (
+        VERSION,
+        SEQUENCE_VERSION,
+        progress.config.hash(),
+        reading.config.hash(),
+        progress.profile.symbol,
+        progress.profile.tick,
+    )
     return "|".join(map(str, facts))
 
-
-def walk_to_arrays(
+# %% ../../nbs/40_setups.ipynb #1cc64195
+def progress_to_arrays(
     at: ReadingNow,
     instrument: Instrument | str,
     config: SetupConfig | None = None,
-) -> dict[str, np.ndarray]:  # plain numpy: with `mark`, what it was walked for
-    "How far the grammar has come on a live market, for putting away."
-    walk = _walked(at, instrument, config)
-    return walk.state | {"mark": np.array(_mark(walk, at))}
+) -> dict[str, np.ndarray]:  # plain numpy; `mark` says what it is of
+    "How far the sequence has come on a live market, as arrays to save."
+    progress = _progress(at, instrument, config)
+    return progress.state | {"mark": np.array(_mark(progress, at))}
 
-
-def walk_from_arrays(
+# %% ../../nbs/40_setups.ipynb #5f1cd7c3
+def progress_from_arrays(
     at: ReadingNow,
-    arrays: dict[str, np.ndarray],  # from `walk_to_arrays`, of a reader that stood at this bar
+    arrays: dict[str, np.ndarray],  # from `progress_to_arrays`, of a reader that stood at this bar
     instrument: Instrument | str,
     config: SetupConfig | None = None,
-) -> bool:  # False: it was another version's, or walked for something else; the next question walks the log again
-    "Take up a walk that was put away."
-    walk = _Walk(at, instrument, config)
-    if str(arrays.get("mark", "")) != _mark(walk, at):
+) -> bool:  # False: of another version or other configs; the next evaluation starts from the first bar
+    "Go on from a saved progress."
+    progress = _Progress(at, instrument, config)
+    if str(arrays.get("mark", "")) != _mark(progress, at):
         return False
-    walk.state = {name: arrays[name] for name in walk.state}
-    walk.look(at)
-    at.cache.setdefault("walks", {})[instrument, config] = walk
+    progress.state = {name: arrays[name] for name in progress.state}
+    progress.evaluate(at)
+    at.cache.setdefault("every progress", {})[instrument, config] = progress
     return True
 
 # %% ../../nbs/40_setups.ipynb #5dcfbb8b
@@ -438,33 +456,33 @@ def _ago(bars: int) -> str:
     "How long something has been."
     return "on this bar" if bars == 0 else f"{bars} bar{'s' * (bars > 1)} ago"
 
-
-def _last_sweep(walk: _Walk, found: Stages, s: int, side: int, bar: int) -> tuple[int, str]:
+# %% ../../nbs/40_setups.ipynb #1c6637a8
+def _last_sweep(progress: _Progress, found: SequenceTables, s: int, side: int, bar: int) -> tuple[int, str]:
     "The bar from which a sweep is known, and its words; -1 for none."
     if s < 0:
         return -1, ""
-    source, own = found.sweeps.source[s], int(found.sweeps.own[s])
-    word = walk.names[source] if source or "swing" in walk.config.sweep_sources else "equal"
-    return int(found.sweeps.known[s]), f"{word} {'lows' if side > 0 else 'highs'} swept {_ago(bar - own)}"
+    source, swept = found.sweeps.source[s], int(found.sweeps.bar[s])
+    word = progress.names[source] if source or "swing" in progress.config.sweep_sources else "equal"
+    return int(found.sweeps.known_bar[s]), f"{word} {'lows' if side > 0 else 'highs'} swept {_ago(bar - swept)}"
 
 
-def _last_break(found: Stages, leg: int, side: int, bar: int) -> tuple[int, str]:
+def _last_break(found: SequenceTables, leg: int, side: int, bar: int) -> tuple[int, str]:
     "The bar of a break that followed a sweep, and its words; -1 for none."
     if leg < 0:
         return -1, ""
-    known, word = int(found.legs.bar[leg]), _BREAK_WORDS[BREAKS[found.legs.word[leg]]]
-    return known, f"{word} {'up' if side > 0 else 'down'} {_ago(bar - known)}"
+    broke, word = int(found.legs.bar[leg]), _BREAK_WORDS[BREAKS[found.legs.kind[leg]]]
+    return broke, f"{word} {'up' if side > 0 else 'down'} {_ago(bar - broke)}"
 
-
-def _waiting(walk: _Walk, found: Stages, side: int, bar: int) -> tuple[str, ...]:
+# %% ../../nbs/40_setups.ipynb #af06318c
+def _waiting(progress: _Progress, found: SequenceTables, side: int, bar: int) -> tuple[str, ...]:
     "The armed zones price has not come back to, in words."
-    arms, digits = found.arms, decimals(walk.owner.tick)
+    armed, digits = found.armed, decimals(progress.profile.tick)
     return tuple(
-        f"{ZONE_KINDS[arms.what[a]].replace('_', ' ')} {arms.bottom[a]:.{digits}f}-{arms.top[a]:.{digits}f}"
-        for a in untouched(walk.state, side, bar, walk.config.max_wait_bars)
+        f"{ZONE_KINDS[armed.kind[a]].replace('_', ' ')} {armed.bottom[a]:.{digits}f}-{armed.top[a]:.{digits}f}"
+        for a in untouched_zones(progress.state, side, bar, progress.config.max_wait_bars)
     )
 
-
+# %% ../../nbs/40_setups.ipynb #bc15c774
 def _sentence(side: int, sweep: tuple, shift: tuple, zones: tuple[str, ...], config: SetupConfig) -> str:
     "One side's progress as a sentence."
     way, word = ("long", "lows") if side > 0 else ("short", "highs")
@@ -477,19 +495,23 @@ def _sentence(side: int, sweep: tuple, shift: tuple, zones: tuple[str, ...], con
         return f"{way}: {shift[1]}; its zones are spent"
     return f"{way}: no qualifying sweep of {word} in the last {config.confirm_within_bars} bars"
 
-
+# %% ../../nbs/40_setups.ipynb #c1a38b8a
 def stages_at(
     at: ReadingAt | ReadingNow,
     instrument: Instrument | str,
     config: SetupConfig | None = None,
 ) -> dict[str, dict]:  # long and short -> sweep, break, zones and text, all words; empty where there is nothing
-    "How far the grammar has come on each side, for saying why there is no candidate."
-    walk, out = _walked(at, instrument, config), {}
-    found, within, wait = grammar_stages(walk.state), walk.config.confirm_within_bars, walk.config.max_wait_bars
+    "How far the sequence has come on each side, for saying why there is no candidate."
+    progress, out = _progress(at, instrument, config), {}
+    found, within, wait = (
+        sequence_tables(progress.state),
+        progress.config.confirm_within_bars,
+        progress.config.max_wait_bars,
+    )
     for way, side in (("long", 1), ("short", -1)):
-        s, leg = standing(walk.state, side, at.bar, within, wait)
-        sweep, shift = _last_sweep(walk, found, s, side, at.bar), _last_break(found, leg, side, at.bar)
-        zones = _waiting(walk, found, side, at.bar)
-        text = _sentence(side, sweep, shift, zones, walk.config)
+        s, leg = newest_steps(progress.state, side, at.bar, within, wait)
+        sweep, shift = _last_sweep(progress, found, s, side, at.bar), _last_break(found, leg, side, at.bar)
+        zones = _waiting(progress, found, side, at.bar)
+        text = _sentence(side, sweep, shift, zones, progress.config)
         out[way] = {"sweep": sweep[1], "break": shift[1], "zones": zones, "text": text}
     return out

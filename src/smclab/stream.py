@@ -16,8 +16,8 @@ from .candles import BadConfig
 from .decision import Decision, decide, with_spread
 from .gates import Context
 from .reader import Reader
-from .risk import Policy
-from .setups import SetupConfig, evaluations_at, walk_from_arrays, walk_to_arrays, warmup_bars
+from .policy import Policy
+from .setups import evaluations_at, progress_from_arrays, progress_to_arrays, SetupConfig, warmup_bars
 
 # %% ../../nbs/48_stream.ipynb #7a68e290
 class BarDecisions(NamedTuple):
@@ -89,7 +89,7 @@ class Stream:
 
     def to_bytes(self) -> bytes:  # a compressed npz: the reader's bytes, then the walk's arrays
         "The stream as bytes; `from_bytes` gives the same stream back."
-        walk = walk_to_arrays(self.reader.now(), self.context.instrument, self.setups)
+        walk = progress_to_arrays(self.reader.now(), self.context.instrument, self.setups)
         out, reader = io.BytesIO(), np.frombuffer(self.reader.to_bytes(), np.uint8)
         np.savez_compressed(out, reader=reader, **{f"walk/{name}": array for name, array in walk.items()})
         return out.getvalue()
@@ -107,5 +107,5 @@ class Stream:
             arrays = {name: stored[name] for name in stored.files}
         stream = cls(Reader.from_bytes(arrays.pop("reader").tobytes()), context, policy, setups)
         walk = {name.removeprefix("walk/"): array for name, array in arrays.items()}
-        walk_from_arrays(stream.reader.now(), walk, context.instrument, setups)
+        progress_from_arrays(stream.reader.now(), walk, context.instrument, setups)
         return stream

@@ -6,34 +6,23 @@
 __all__ = ['SWING_KINDS', 'SWING_ATTRS', 'BREAK_KINDS', 'BREAK_ATTRS', 'DISPLACEMENT_KINDS', 'DISPLACEMENT_ATTRS', 'C_TREND',
            'C_DISP', 'C_LEG_UP', 'C_LEG_DOWN', 'C_BREAK_UP', 'C_BREAK_DOWN', 'C_NEW_HIGH', 'C_NEW_LOW', 'C_MAJOR_TREND',
            'C_ATR', 'C_TOL_ATR', 'C_SWING_HIGH', 'C_SWING_LOW', 'C_PROTECTED', 'C_MAJOR_HIGH', 'C_MAJOR_LOW',
-           'StructureConfig', 'structure_state', 'structure_advance', 'structure_counts', 'structure_frames',
-           'structure_events']
+           'StructureConfig', 'StructureRules', 'StructureArrays', 'structure_state', 'structure_advance',
+           'structure_counts', 'structure_frames', 'structure_events']
 
 # %% ../../nbs/20_structure.ipynb #0a117e1b
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from .candles import BadConfig, check, infer_timeframe
 from .settings import setting, Settings
-from smclab.events import (
-    F_ATTR,
-    F_LEVEL,
-    I_ANCHOR,
-    I_KIND,
-    I_KNOWN,
-    I_PARENT,
-    I_SAME,
-    I_SIDE,
-    buffers,
-    frame,
-    grown,
-    inlined,
-    kernel,
-    merge,
-)
+from .events import F_ATTR, F_LEVEL, I_ANCHOR, I_KIND, I_KNOWN, I_PARENT, I_SAME, I_SIDE, EventRows
+from .events import FamilyLayout, PriceArrays, buffers, counts_of, double, frames_of, inlined, kernel, merge
+from .events import room_for_bars
 
 # %% ../../nbs/20_structure.ipynb #88619769
 @dataclass(frozen=True)
@@ -65,7 +54,7 @@ class StructureConfig(Settings):
                 )
 
     @cached_property
-    def numbers(self) -> tuple:  # in the kernel's order
+    def numbers(self) -> tuple:  # in the order of `StructureRules`
         "The settings as the kernel takes them."
         major = (self.major_left, self.major_right) if self.major_left and self.major_right else (0, 0)
         method = ("fractal", "leg", "atr_zigzag").index(self.swing_method)
@@ -89,27 +78,62 @@ SWING_KINDS, SWING_ATTRS = ("high", "low", "superseded"), ("swing_label", "scale
 BREAK_KINDS = ("bos", "choch", "mss", "minor_break")
 BREAK_ATTRS = ("leg_start_bar", "protected_price", "leg_displacement_bars", "scale_bars")
 DISPLACEMENT_KINDS, DISPLACEMENT_ATTRS = ("up", "down"), ("body_atr",)
+_BOS, _CHOCH, _MSS, _MINOR = range(len(BREAK_KINDS))
+_FRACTAL, _BY_LEG, _ZIGZAG = range(3)  # the choices of `swing_method`, in order
 
 _N_SWING, _N_BREAK, _N_DISP = range(3)
-_PRIMARY, _MAJOR = 3, 9  # where each scale's memory starts; in it:
+_PRIMARY, _MAJOR = 3, 9
 _TREND, _REF_HIGH, _REF_LOW, _LAST_HIGH, _LAST_LOW, _LAST_BREAK = range(6)
-_LEG, _TOP, _BOTTOM = 15, 16, 17  # running leg, and the zigzag's running extremes
+_LEG, _TOP, _BOTTOM = 15, 16, 17
 C_TREND, C_DISP, C_LEG_UP, C_LEG_DOWN, C_BREAK_UP, C_BREAK_DOWN, C_NEW_HIGH, C_NEW_LOW, C_MAJOR_TREND = range(9)
 C_ATR, C_TOL_ATR, C_SWING_HIGH, C_SWING_LOW, C_PROTECTED, C_MAJOR_HIGH, C_MAJOR_LOW = range(7)
-_BOS, _CHOCH, _MSS, _MINOR = range(4)
-_FRACTAL, _BY_LEG, _ZIGZAG = range(3)
+
+# %% ../../nbs/20_structure.ipynb #0cab09d9
+class StructureRules(NamedTuple):
+    "The settings of `StructureConfig` as numbers; `numbers` gives them in this order."
+
+    left: int  # bars, as `right`
+    right: int
+    method: int  # _FRACTAL, _BY_LEG or _ZIGZAG
+    zigzag_atr: float
+    major_left: int  # bars, 0 without a second scale, as `major_right`
+    major_right: int
+    by_wick: bool  # whether a wick breaks
+    buffer: float  # price beyond the reference
+    choch_ref: int  # 1: only a break of the protected price turns the trend
+    atr_bars: int
+    tolerance_atr_bars: int
+    equal_tol_atr: float
+    displacement_atr: float
+
+
+class StructureArrays(NamedTuple):
+    "A structure reader's state, field by key."
+
+    i: np.ndarray  # (19,) what it remembers, last the bar reached
+    cols_i: np.ndarray  # (9, bars)
+    cols_f: np.ndarray  # (7, bars)
+    swing_i: np.ndarray  # the rows of swings, breaks and displacement bars, as `events.buffers` makes them
+    swing_f: np.ndarray
+    break_i: np.ndarray
+    break_f: np.ndarray
+    disp_i: np.ndarray
+    disp_f: np.ndarray
+
+
+_arrays = itemgetter(*StructureArrays._fields)
 
 # %% ../../nbs/20_structure.ipynb #d1f47e23
 @inlined
-def _emit_nb(ints, floats, n, kind, side, anchor, known, parent, same, level):
-    "Write row `n` of an event buffer; its attributes are the caller's to fill."
-    ints[n, I_KIND] = kind
-    ints[n, I_SIDE] = side
-    ints[n, I_ANCHOR] = anchor
-    ints[n, I_KNOWN] = known
-    ints[n, I_PARENT] = parent
-    ints[n, I_SAME] = same
-    floats[n, F_LEVEL] = level
+def _emit_nb(rows, n, kind, side, anchor, known_bar, parent, same, level):
+    "Write row `n` of a family; the caller fills in its attributes. Returns n + 1."
+    rows.ints[n, I_KIND] = kind
+    rows.ints[n, I_SIDE] = side
+    rows.ints[n, I_ANCHOR] = anchor
+    rows.ints[n, I_KNOWN] = known_bar
+    rows.ints[n, I_PARENT] = parent
+    rows.ints[n, I_SAME] = same
+    rows.floats[n, F_LEVEL] = level
     return n + 1
 
 # %% ../../nbs/20_structure.ipynb #71c2a90f
@@ -121,7 +145,7 @@ def _atr_nb(high, low, close, t, atr, bars):
         true_range = max(high[t], close[t - 1]) - min(low[t], close[t - 1])
     return true_range if t == 0 else atr + (true_range - atr) / min(t + 1, bars)
 
-
+# %% ../../nbs/20_structure.ipynb #8c05b1b7
 @inlined
 def _is_swing_nb(price, p, left, right, sign):
     "Whether bar p holds the leftmost extreme of its window; sign +1 for highs, -1 for lows."
@@ -153,7 +177,7 @@ def _turn_nb(high, low, p, right, i):
     i[_LEG] = -1 if top else 1
     return 1 if top else -1
 
-
+# %% ../../nbs/20_structure.ipynb #34f2273c
 @inlined
 def _extreme_nb(price, start, stop, sign):
     "Bar of the leftmost highest (sign +1) or lowest (-1) price in [start, stop); -1 when there is no bar."
@@ -185,27 +209,27 @@ def _zigzag_nb(high, low, close, t, back, i):
 
 # %% ../../nbs/20_structure.ipynb #ce0c2569
 @inlined
-def _break_nb(far, price, t, side, same, choch_ref, buffer, b, scale, i, disp, swing_i, swing_f, out_i, out_f):
+def _break_nb(far, price, t, side, same, b, scale, rules, i, disp, swings, breaks):
     "One side's reference is broken by `price` at bar t: write it, turn the trend. Returns the leg's start and the row."
     ref = b + (_REF_HIGH if side > 0 else _REF_LOW)
     swing = i[ref]
-    since = swing_i[swing, I_ANCHOR]
+    since = swings.ints[swing, I_ANCHOR]
     m = _extreme_nb(far, since, t + 1, -side)
     displaced = 0
     for j in range(m, t + 1):
         displaced += disp[j] == side
     kind = _CHOCH if i[b + _TREND] == -side else _BOS
-    if kind == _CHOCH and choch_ref == 1:
-        protected = out_f[i[b + _LAST_BREAK], F_ATTR + 1]
-        kind = _CHOCH if side * price > side * (protected + side * buffer) else _MINOR
-    first = i[_N_BREAK]
+    if kind == _CHOCH and rules.choch_ref == 1:
+        protected = breaks.floats[i[b + _LAST_BREAK], F_ATTR + 1]
+        kind = _CHOCH if side * price > side * (protected + side * rules.buffer) else _MINOR
+    first, floats = i[_N_BREAK], breaks.floats
     n_rows = 2 if kind == _CHOCH and displaced > 0 else 1
     for k in range(n_rows):
         n = i[_N_BREAK]
         row_kind, parent = (kind, swing) if k == 0 else (_MSS, first)
-        i[_N_BREAK] = _emit_nb(out_i, out_f, n, row_kind, side, since, t, parent, same, swing_f[swing, F_LEVEL])
-        out_f[n, F_ATTR], out_f[n, F_ATTR + 1], out_f[n, F_ATTR + 2] = m, far[m], displaced
-        out_f[n, F_ATTR + 3] = scale
+        i[_N_BREAK] = _emit_nb(breaks, n, row_kind, side, since, t, parent, same, swings.floats[swing, F_LEVEL])
+        floats[n, F_ATTR], floats[n, F_ATTR + 1], floats[n, F_ATTR + 2] = m, far[m], displaced
+        floats[n, F_ATTR + 3] = scale
     if kind != _MINOR:
         i[b + _TREND] = side
         i[b + _LAST_BREAK] = first
@@ -214,59 +238,41 @@ def _break_nb(far, price, t, side, same, choch_ref, buffer, b, scale, i, disp, s
 
 # %% ../../nbs/20_structure.ipynb #ec7b4aa6
 @inlined
-def _breaks_nb(
-    open_, high, low, close, t, wick, choch_ref, buffer, b, scale, i, cols_i, swing_i, swing_f, out_i, out_f
-):
-    "Both sides' breaks of one scale at bar t, against the references known at t - 1."
-    up, down = (high[t], low[t]) if wick else (close[t], close[t])
-    broke_up = i[b + _REF_HIGH] >= 0 and up > swing_f[i[b + _REF_HIGH], F_LEVEL] + buffer
-    broke_down = i[b + _REF_LOW] >= 0 and down < swing_f[i[b + _REF_LOW], F_LEVEL] - buffer
+def _breaks_nb(bars, t, b, scale, rules, i, cols_i, swings, breaks):
+    "Both sides' breaks of one scale at bar t, against the references of t - 1."
+    swing_f = swings.floats
+    up, down = (bars.high[t], bars.low[t]) if rules.by_wick else (bars.close[t], bars.close[t])
+    broke_up = i[b + _REF_HIGH] >= 0 and up > swing_f[i[b + _REF_HIGH], F_LEVEL] + rules.buffer
+    broke_down = i[b + _REF_LOW] >= 0 and down < swing_f[i[b + _REF_LOW], F_LEVEL] - rules.buffer
     if not (broke_up or broke_down):
         return
     same = broke_up and broke_down
     # With wicks one bar can break both: the side against the trend first; without a trend, the bar's own colour last.
-    lean = i[b + _TREND] if i[b + _TREND] != 0 else (1 if close[t] >= open_[t] else -1)
+    lean = i[b + _TREND] if i[b + _TREND] != 0 else (1 if bars.close[t] >= bars.open[t] else -1)
     for k in range(2):
         side = -lean if k == 0 else lean
         if broke_up if side > 0 else broke_down:
-            far, price = (low, up) if side > 0 else (high, down)
-            m, row = _break_nb(
-                far,
-                price,
-                t,
-                side,
-                same,
-                choch_ref,
-                buffer,
-                b,
-                scale,
-                i,
-                cols_i[C_DISP],
-                swing_i,
-                swing_f,
-                out_i,
-                out_f,
-            )
+            far, price = (bars.low, up) if side > 0 else (bars.high, down)
+            m, row = _break_nb(far, price, t, side, same, b, scale, rules, i, cols_i[C_DISP], swings, breaks)
             if b == _PRIMARY:
                 cols_i[C_LEG_UP if side > 0 else C_LEG_DOWN, t] = m
                 cols_i[C_BREAK_UP if side > 0 else C_BREAK_DOWN, t] = row
 
 # %% ../../nbs/20_structure.ipynb #05f7d0e0
 @inlined
-def _swing_nb(price, p, t, side, equal_tol, b, scale, i, swing_i, swing_f):
+def _swing_nb(price, p, t, side, equal_tol, b, scale, i, swings):
     "Confirm the swing at p, knowable at t: label it against the last of its side and make it the reference."
+    swing_f = swings.floats
     last, ref = (b + _LAST_HIGH, b + _REF_HIGH) if side > 0 else (b + _LAST_LOW, b + _REF_LOW)
     n = i[_N_SWING]
-    i[_N_SWING] = _emit_nb(swing_i, swing_f, n, 0 if side > 0 else 1, side, p, t, -1, 0, price[p])
+    i[_N_SWING] = _emit_nb(swings, n, 0 if side > 0 else 1, side, p, t, -1, 0, price[p])
     swing_f[n, F_ATTR + 1] = scale
     if i[last] >= 0:
         step = price[p] - swing_f[i[last], F_LEVEL]
         swing_f[n, F_ATTR] = 0.0 if abs(step) <= equal_tol else np.sign(step)
     if i[ref] >= 0:
         old = i[ref]
-        i[_N_SWING] = _emit_nb(
-            swing_i, swing_f, n + 1, 2, side, swing_i[old, I_ANCHOR], t, old, 0, swing_f[old, F_LEVEL]
-        )
+        i[_N_SWING] = _emit_nb(swings, n + 1, 2, side, swings.ints[old, I_ANCHOR], t, old, 0, swing_f[old, F_LEVEL])
         swing_f[n + 1, F_ATTR + 1] = scale
     i[last] = n
     i[ref] = n
@@ -274,32 +280,35 @@ def _swing_nb(price, p, t, side, equal_tol, b, scale, i, swing_i, swing_f):
 
 # %% ../../nbs/20_structure.ipynb #d3ad1121
 @inlined
-def _swings_nb(high, low, close, t, left, right, method, back, tol, i, cols_i, swing_i, swing_f):
+def _swings_nb(bars, t, back, tol, rules, i, cols_i, swings):
     "The swings of the primary scale that bar t confirms."
+    left, right = rules.left, rules.right
     p, side = t - right, 0
-    if method == _ZIGZAG:
-        side, p = _zigzag_nb(high, low, close, t, back, i)
-    elif method == _BY_LEG and p >= 0:
-        side = _turn_nb(high, low, p, right, i)
-    by_window = method == _FRACTAL and p >= left
+    if rules.method == _ZIGZAG:
+        side, p = _zigzag_nb(bars.high, bars.low, bars.close, t, back, i)
+    elif rules.method == _BY_LEG and p >= 0:
+        side = _turn_nb(bars.high, bars.low, p, right, i)
+    by_window = rules.method == _FRACTAL and p >= left
     cols_i[C_NEW_HIGH, t] = cols_i[C_NEW_LOW, t] = -1
-    if side > 0 or (by_window and _is_swing_nb(high, p, left, right, 1)):
-        cols_i[C_NEW_HIGH, t] = _swing_nb(high, p, t, 1, tol, _PRIMARY, right, i, swing_i, swing_f)
-    if side < 0 or (by_window and _is_swing_nb(low, p, left, right, -1)):
-        cols_i[C_NEW_LOW, t] = _swing_nb(low, p, t, -1, tol, _PRIMARY, right, i, swing_i, swing_f)
+    if side > 0 or (by_window and _is_swing_nb(bars.high, p, left, right, 1)):
+        cols_i[C_NEW_HIGH, t] = _swing_nb(bars.high, p, t, 1, tol, _PRIMARY, right, i, swings)
+    if side < 0 or (by_window and _is_swing_nb(bars.low, p, left, right, -1)):
+        cols_i[C_NEW_LOW, t] = _swing_nb(bars.low, p, t, -1, tol, _PRIMARY, right, i, swings)
 
 
 @inlined
-def _major_swings_nb(high, low, t, left, right, small, nested, tol, i, cols_i, swing_i, swing_f):
+def _major_swings_nb(bars, t, tol, rules, i, cols_i, swings):
     "The swings of the major scale that bar t confirms."
+    left, right = rules.major_left, rules.major_right
     p = t - right
     if p < left:
         return
     # A swing of a wide window is one of every narrower window in it: only the primary swings need a look.
-    if (not nested or cols_i[C_NEW_HIGH, p + small] >= 0) and _is_swing_nb(high, p, left, right, 1):
-        _swing_nb(high, p, t, 1, tol, _MAJOR, right, i, swing_i, swing_f)
-    if (not nested or cols_i[C_NEW_LOW, p + small] >= 0) and _is_swing_nb(low, p, left, right, -1):
-        _swing_nb(low, p, t, -1, tol, _MAJOR, right, i, swing_i, swing_f)
+    small, nested = rules.right, rules.method == _FRACTAL
+    if (not nested or cols_i[C_NEW_HIGH, p + small] >= 0) and _is_swing_nb(bars.high, p, left, right, 1):
+        _swing_nb(bars.high, p, t, 1, tol, _MAJOR, right, i, swings)
+    if (not nested or cols_i[C_NEW_LOW, p + small] >= 0) and _is_swing_nb(bars.low, p, left, right, -1):
+        _swing_nb(bars.low, p, t, -1, tol, _MAJOR, right, i, swings)
 
 # %% ../../nbs/20_structure.ipynb #aa6265c6
 @inlined
@@ -309,8 +318,8 @@ def _level_nb(row, swing_f):
 
 
 @inlined
-def _known_nb(t, i, cols_i, cols_f, swing_f, break_f):
-    "The as-known columns at the close of bar t."
+def _columns_nb(t, i, cols_i, cols_f, swing_f, break_f):
+    "The columns known at the close of bar t."
     cols_i[C_TREND, t], cols_i[C_MAJOR_TREND, t] = i[_PRIMARY + _TREND], i[_MAJOR + _TREND]
     cols_f[C_SWING_HIGH, t] = _level_nb(i[_PRIMARY + _REF_HIGH], swing_f)
     cols_f[C_SWING_LOW, t] = _level_nb(i[_PRIMARY + _REF_LOW], swing_f)
@@ -320,71 +329,67 @@ def _known_nb(t, i, cols_i, cols_f, swing_f, break_f):
     cols_f[C_PROTECTED, t] = break_f[last, F_ATTR + 1] if last >= 0 else np.nan
 
 
+@inlined
+def _displacement_nb(bars, t, displacement_atr, known_atr, i, rows):
+    "Side of bar t when its body is a displacement of the ATR known one bar before, else 0; writes its row."
+    body, side = bars.close[t] - bars.open[t], 0
+    if known_atr > 0.0 and abs(body) >= displacement_atr * known_atr:
+        side = 1 if body > 0 else -1
+        n = i[_N_DISP]
+        i[_N_DISP] = _emit_nb(rows, n, 0 if side > 0 else 1, side, t, t, -1, 0, bars.close[t])
+        rows.floats[n, F_ATTR] = abs(body) / known_atr
+    return side
+
+# %% ../../nbs/20_structure.ipynb #6d3a1b12
 @kernel
-def _structure_nb(
-    open_, high, low, close, start, stop, left, right, method, zigzag, major_left, major_right, wick, buffer,
-    choch_ref, atr_bars, tol_bars, equal_tol, displacement,
-    i, cols_i, cols_f, swing_i, swing_f, break_i, break_f, disp_i, disp_f,
-):  # fmt: skip
+def _structure_nb(bars, start, stop, rules, arrays):
     "Read structure over bars [start, stop); returns the bar reached."
+    bars, rules, arrays = PriceArrays(*bars), StructureRules(*rules), StructureArrays(*arrays)
+    high, low, close, i, cols_i, cols_f = bars.high, bars.low, bars.close, arrays.i, arrays.cols_i, arrays.cols_f
+    swings, breaks = EventRows(arrays.swing_i, arrays.swing_f), EventRows(arrays.break_i, arrays.break_f)
+    displacements = EventRows(arrays.disp_i, arrays.disp_f)
     for t in range(start, stop):
-        if i[_N_SWING] + 8 > len(swing_i) or i[_N_BREAK] + 8 > len(break_i) or i[_N_DISP] + 1 > len(disp_i):
+        if i[_N_SWING] + 8 > len(arrays.swing_i) or i[_N_BREAK] + 8 > len(arrays.break_i):
+            return t
+        if i[_N_DISP] + 1 > len(arrays.disp_i):
             return t
         known_atr = cols_f[C_ATR, t - 1] if t > 0 else 0.0
-        atr = _atr_nb(high, low, close, t, known_atr, atr_bars)
+        known_wide = cols_f[C_TOL_ATR, t - 1] if t > 0 else 0.0
+        atr = _atr_nb(high, low, close, t, known_atr, rules.atr_bars)
         cols_f[C_ATR, t] = atr
-        cols_f[C_TOL_ATR, t] = _atr_nb(high, low, close, t, cols_f[C_TOL_ATR, t - 1] if t > 0 else 0.0, tol_bars)
-
-        body = close[t] - open_[t]
-        side = 0
-        if known_atr > 0.0 and abs(body) >= displacement * known_atr:
-            side = 1 if body > 0 else -1
-            n = i[_N_DISP]
-            i[_N_DISP] = _emit_nb(disp_i, disp_f, n, 0 if side > 0 else 1, side, t, t, -1, 0, close[t])
-            disp_f[n, F_ATTR] = abs(body) / known_atr
-        cols_i[C_DISP, t] = side
-
+        cols_f[C_TOL_ATR, t] = _atr_nb(high, low, close, t, known_wide, rules.tolerance_atr_bars)
+        cols_i[C_DISP, t] = _displacement_nb(bars, t, rules.displacement_atr, known_atr, i, displacements)
         cols_i[C_LEG_UP, t] = cols_i[C_LEG_DOWN, t] = cols_i[C_BREAK_UP, t] = cols_i[C_BREAK_DOWN, t] = -1
         for b in (_PRIMARY, _MAJOR):
             _breaks_nb(
-                open_,
-                high,
-                low,
-                close,
-                t,
-                wick,
-                choch_ref,
-                buffer,
-                b,
-                right if b == _PRIMARY else major_right,
-                i,
-                cols_i,
-                swing_i,
-                swing_f,
-                break_i,
-                break_f,
+                bars, t, b, rules.right if b == _PRIMARY else rules.major_right, rules, i, cols_i, swings, breaks
             )
-        tol = equal_tol * cols_f[C_TOL_ATR, t]
-        _swings_nb(high, low, close, t, left, right, method, zigzag * atr, tol, i, cols_i, swing_i, swing_f)
-        if major_right > 0:
-            _major_swings_nb(
-                high, low, t, major_left, major_right, right, method == _FRACTAL, tol, i, cols_i, swing_i, swing_f
-            )
-        _known_nb(t, i, cols_i, cols_f, swing_f, break_f)
+        tol = rules.equal_tol_atr * cols_f[C_TOL_ATR, t]
+        _swings_nb(bars, t, rules.zigzag_atr * atr, tol, rules, i, cols_i, swings)
+        if rules.major_right > 0:
+            _major_swings_nb(bars, t, tol, rules, i, cols_i, swings)
+        _columns_nb(t, i, cols_i, cols_f, swings.floats, breaks.floats)
     return stop
 
 # %% ../../nbs/20_structure.ipynb #aa97022c
+_FAMILIES = {
+    "displacement": FamilyLayout("disp", DISPLACEMENT_KINDS, DISPLACEMENT_ATTRS, "i", _N_DISP),
+    "structure": FamilyLayout("break", BREAK_KINDS, BREAK_ATTRS, "i", _N_BREAK),
+    "swing": FamilyLayout("swing", SWING_KINDS, SWING_ATTRS, "i", _N_SWING),
+}
+
+
 def structure_state(
     capacity: int = 256,  # bars to make room for at first; everything grows by itself
 ) -> dict[str, np.ndarray]:  # what the kernel remembers and what it has written
-    "The state of a structure reader that has seen nothing."
+    "The state of a structure reader before the first bar."
     i = np.array([0, 0, 0, *[0, -1, -1, -1, -1, -1] * 2, 0, -1, -1, 0], np.int64)
     state = {"i": i, "cols_i": np.zeros((9, capacity), np.int64), "cols_f": np.full((7, capacity), np.nan)}
     for name, attrs, share in (("swing", SWING_ATTRS, 4), ("break", BREAK_ATTRS, 8), ("disp", DISPLACEMENT_ATTRS, 8)):
         state[f"{name}_i"], state[f"{name}_f"] = buffers(capacity // share + 8, len(attrs))
     return state
 
-
+# %% ../../nbs/20_structure.ipynb #499103a5
 def structure_advance(
     state: dict[str, np.ndarray],  # from `structure_state`; changed in place
     config: StructureConfig,
@@ -395,30 +400,19 @@ def structure_advance(
     stop: int,  # read up to, not including, this bar
 ):
     "Read on from where the state stopped."
-    if state["cols_i"].shape[1] < stop:
-        for name in ("cols_i", "cols_f"):
-            state[name] = grown(state[name], stop, axis=1)
-    while state["i"][-1] < stop:
-        state["i"][-1] = _structure_nb(
-            open_, high, low, close, state["i"][-1], stop, *config.numbers, state["i"], state["cols_i"],
-            state["cols_f"], state["swing_i"], state["swing_f"], state["break_i"], state["break_f"], state["disp_i"],
-            state["disp_f"],
-        )  # fmt: skip
-        if state["i"][-1] < stop:
-            for name in ("swing", "break", "disp"):
-                for half in ("_i", "_f"):
-                    state[name + half] = grown(state[name + half], 2 * len(state[name + half]))
+    room_for_bars(state, ("cols_i", "cols_f"), stop)
+    i, bars = state["i"], (open_, high, low, close)
+    while i[-1] < stop:
+        i[-1] = _structure_nb(bars, i[-1], stop, config.numbers, _arrays(state))
+        if i[-1] < stop:
+            double(state, "swing_i", "swing_f", "break_i", "break_f", "disp_i", "disp_f")
 
 # %% ../../nbs/20_structure.ipynb #6cdf774f
 def structure_counts(
     state: dict[str, np.ndarray],
 ) -> dict[str, int]:  # family -> rows written
     "How many events of each family the reader has written."
-    return {
-        "displacement": int(state["i"][_N_DISP]),
-        "structure": int(state["i"][_N_BREAK]),
-        "swing": int(state["i"][_N_SWING]),
-    }
+    return counts_of(state, _FAMILIES)
 
 
 def structure_frames(
@@ -428,20 +422,9 @@ def structure_frames(
     since: dict[str, int] | None = None,  # family -> first row wanted; all rows when left out
 ) -> dict[str, pd.DataFrame]:  # "displacement", "structure", "swing": one event table each
     "What the reader has written, as event tables by family."
-    families = {
-        "displacement": ("disp", DISPLACEMENT_KINDS, DISPLACEMENT_ATTRS),
-        "structure": ("break", BREAK_KINDS, BREAK_ATTRS),
-        "swing": ("swing", SWING_KINDS, SWING_ATTRS),
-    }
-    counts, out = structure_counts(state), {}
-    for family, (name, kinds, attrs) in families.items():
-        rows = slice((since or {}).get(family, 0), counts[family])
-        out[family] = frame(
-            family, kinds, attrs, state[f"{name}_i"][rows], state[f"{name}_f"][rows], times, timeframe, rows.start
-        )
-    return out
+    return frames_of(state, _FAMILIES, times, timeframe, since)
 
-
+# %% ../../nbs/20_structure.ipynb #3877796c
 def structure_events(
     bars: pd.DataFrame,  # (n, OHLCV) closed bars, UTC open-time index, rising
     config: StructureConfig | None = None,

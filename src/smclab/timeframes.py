@@ -25,8 +25,10 @@ from .sessions import sessions_advance, sessions_counts, sessions_frames, sessio
 from .structure import BREAK_ATTRS, BREAK_KINDS, DISPLACEMENT_ATTRS, DISPLACEMENT_KINDS
 from .structure import SWING_ATTRS, SWING_KINDS, StructureConfig
 from .structure import structure_advance, structure_counts, structure_frames, structure_state
-from .zones import BLOCK_ATTRS, BLOCK_KINDS, GAP_ATTRS, GAP_KINDS, RANGE_ATTRS, RANGE_KINDS
-from .zones import GapConfig, OrderBlockConfig, RangeConfig
+from .dealing_range import RANGE_ATTRS, RANGE_KINDS
+from .zones import BLOCK_ATTRS, BLOCK_KINDS, GAP_ATTRS, GAP_KINDS
+from .dealing_range import RangeConfig
+from .zones import GapConfig, OrderBlockConfig
 from .zones import zones_advance, zones_counts, zones_frames, zones_state
 
 # %% ../../nbs/28_timeframes.ipynb #7c5754f0

@@ -162,12 +162,13 @@ def test_a_stray_parameter_and_a_stray_entry_are_noticed(house):
 
 @pytest.mark.parametrize("env", ENVS)
 def test_conf_values_build_what_they_configure(house, env):
-    from smclab.timeframes import Config
+    from smclab.account import Account
+    from smclab.policy import Policy
 
     from smcdesk.decisions.inputs import fill_rules, trading_costs
     from smclab.instruments import instrument
-    from smclab.risk import Account, Policy
     from smclab.setups import SetupConfig
+    from smclab.timeframes import Config
 
     p = load_config(env).parameters
     Config.from_dict(p["reading"]), SetupConfig.from_dict(p["setups"]), Account.from_dict(p["account"])

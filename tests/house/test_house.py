@@ -134,7 +134,7 @@ def test_nbdev_keeps_papermills_tags(root):
 def test_table_of_schemas_says_what_the_code_says(root):
     import dataclasses
 
-    from smclab import candles, decision, events, execution, gates, replay, risk, setups
+    from smclab import account, candles, decision, events, execution, gates, policy, replay, setups, ticket
 
     def fields(cls):
         return {f.name: getattr(f.type, "__name__", str(f.type)).replace("|", "or") for f in dataclasses.fields(cls)}
@@ -142,8 +142,8 @@ def test_table_of_schemas_says_what_the_code_says(root):
     event = {c: "category" if "Categorical" in type(t).__name__ else str(t) for c, t in events.DTYPES.items()}
     code = {
         "Bars": {"time": "datetime64[ns, UTC]", **dict.fromkeys(candles.COLUMNS, "float64")},
-        "Event": event, "Candidate": setups.TYPES, "Account": fields(risk.Account), "Policy": fields(risk.Policy),
-        "Context": fields(gates.Context), "Ticket": fields(risk.Ticket), "Verdict": fields(gates.Verdict),
+        "Event": event, "Candidate": setups.TYPES, "Account": fields(account.Account), "Policy": fields(policy.Policy),
+        "Context": fields(gates.Context), "Ticket": fields(ticket.Ticket), "Verdict": fields(gates.Verdict),
         "Decision": fields(decision.Decision), "Intent": execution.INTENT_DTYPES, "Order": replay._ORDER_DTYPES,
         "Fill": replay._FILL_DTYPES, "Trade": replay._TRADE_DTYPES, "Ledger": fields(replay.Ledger),
     }  # fmt: skip

@@ -5,16 +5,17 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
-from smclab.reader import Reader, read
-from smclab.timeframes import Config
+from smclab.dealing_range import RangeConfig, range_events
 
 from smclab import tapes
 from smclab.candles import COLUMNS, BadBars, resample
 from smclab.liquidity import LiquidityConfig, liquidity_events
+from smclab.reader import Reader, read
 from smclab.sessions import sessions_events
 from smclab.setups import SetupConfig, candidates
 from smclab.structure import StructureConfig, structure_events
-from smclab.zones import GapConfig, OrderBlockConfig, RangeConfig, gap_events, order_block_events, range_events
+from smclab.timeframes import Config
+from smclab.zones import GapConfig, OrderBlockConfig, gap_events, order_block_events
 
 NEW_YORK = {"zone": "America/New_York", "roll_hour": 17}
 SMALL = StructureConfig(left=2, right=2, major_left=8, major_right=8)

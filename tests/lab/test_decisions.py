@@ -10,14 +10,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from smclab.reader import read
+from smclab.account import Account
+from smclab.policy import PRESETS, Policy, Risk, preset
 
 from smclab.candles import check
 from smclab.decision import decide, decide_all, from_dict
 from smclab.gates import GATE_NAMES, Context, gate_table
 from smclab.instruments import instrument
 from smclab.news import MINUTE_NS, NewsCalendar
-from smclab.risk import PRESETS, Account, Policy, Risk, preset
+from smclab.reader import read
 from smclab.setups import candidates
 from smclab.tapes import market
 
@@ -159,7 +160,8 @@ def test_decision_hash_in_another_process_is_the_same():
     code = (
         "from smclab.decision import decide_all; from smclab.gates import Context;"
         "from smclab.instruments import instrument;"
-        "from smclab.reader import read; from smclab.risk import Account, Policy; from smclab.tapes import market;"
+        "from smclab.reader import read; from smclab.account import Account; from smclab.policy import Policy;"
+        "from smclab.tapes import market;"
         "c = Context(instrument('EURUSD'), Account(equity=10_000.0), 0.00008);"
         "print(*(d.hash() for d in decide_all(read(market(2000, seed=3)), c, Policy())))"
     )

@@ -7,14 +7,15 @@ what happens inside a bar is fair too. A look-ahead anywhere from the reader to 
 import numpy as np
 import pandas as pd
 import pytest
-from smclab.reader import read
+from smclab.account import Account
+from smclab.policy import Policy
 
 from smclab.decision import decide_all
 from smclab.execution import Costs, intent_table, intents
 from smclab.gates import Context
 from smclab.instruments import instrument
+from smclab.reader import read
 from smclab.replay import replay
-from smclab.risk import Account, Policy
 
 EURUSD, ACCOUNT = instrument("EURUSD"), Account(equity=10_000_000.0)
 SIGMAS = 3.5

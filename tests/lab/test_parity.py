@@ -8,13 +8,13 @@ import os
 from dataclasses import replace
 
 import pytest
+from smclab.account import Account
 
 from smclab.candles import BadConfig
 from smclab.execution import PRESETS, Costs, Rules
 from smclab.instruments import instrument
 from smclab.parity import random_orders, verify
 from smclab.replay import replay
-from smclab.risk import Account
 from smclab.tapes import random_ticks
 
 WANTED = int(os.environ.get("PARITY_TRADES", "3000"))

@@ -8,12 +8,15 @@ import pandas as pd
 import pytest
 
 from smclab import portfolio, tapes
+from smclab.account import Account
 from smclab.candles import COLUMNS, BadConfig
 from smclab.execution import BACKTRADER_OCO, STRICT, Costs, Rules, intent_table
 from smclab.instruments import instrument
+from smclab.policy import Policy, PortfolioGate
 from smclab.portfolio import Market, replay_portfolio
 from smclab.replay import replay
-from smclab.risk import Account, Policy, PortfolioGate, Ticket, size
+from smclab.risk import size
+from smclab.ticket import Ticket
 
 PURSE = Account(equity=10_000.0)
 COSTS = Costs(spread_price=0.0001, slippage_price=0.00002, commission_per_unit=0.00003)
@@ -155,7 +158,7 @@ def test_returns_of_days_to_come_are_caught(monkeypatch):
     play = partial(replay_portfolio, account=PURSE, policy=HISTORY)
     assert {"var", "correlated_risk"} <= set(play(workspace(1500)).refusals["reason"])
     assert sees_the_future(workspace(1500), play) == ""
-    monkeypatch.setattr(portfolio._Past, "at", lambda self, now: self.table)
+    monkeypatch.setattr(portfolio.ReturnHistory, "at", lambda self, now: self.table)
     assert sees_the_future(workspace(1500), play) != ""
 
 

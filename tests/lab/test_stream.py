@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from smclab.reader import Reader, read
-from smclab.timeframes import Config
 
+from smclab.account import Account
 from smclab.candles import BadConfig, check
 from smclab.decision import decide, decide_all
 from smclab.execution import Costs, intents
@@ -21,12 +20,14 @@ from smclab.gates import Context
 from smclab.instruments import instrument
 from smclab.liquidity import LiquidityConfig
 from smclab.news import NewsCalendar
+from smclab.policy import Policy, preset
+from smclab.reader import Reader, read
 from smclab.replay import replay
-from smclab.risk import Account, Policy, preset
 from smclab.setups import SetupConfig, candidates, candidates_at, stages_at, warmup_bars
 from smclab.stream import Stream
 from smclab.structure import StructureConfig
 from smclab.tapes import market, random_ticks
+from smclab.timeframes import Config
 
 WHOLE = os.environ.get("STREAM_TAPES") == "whole"
 SLICE = 1500  # bars of each shared tape in the quick run
@@ -186,7 +187,7 @@ def test_walk_of_another_version_is_walked_again(monkeypatch):
         assert bool(taken.reader.cache) == (setups is None)
         at = read(bars, instrument="EURUSD").at(bars.index[-1])
         assert taken.decide().records == decide(at, context, V1, setups=setups)
-    monkeypatch.setattr("smclab.setups.GRAMMAR", 0)
+    monkeypatch.setattr("smclab.setups.SEQUENCE_VERSION", 0)
     assert not Stream.from_bytes(stored, context, V1).reader.cache
 
 

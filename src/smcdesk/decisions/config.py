@@ -14,7 +14,8 @@ from dataclasses import fields as fields_of
 from functools import cached_property
 from typing import Any
 
-from smclab.timeframes import Config
+from smclab.account import Account
+from smclab.policy import Policy
 
 from smcdesk.decisions.inputs import fill_rules, higher_timeframes, setup_config, trading_costs
 from smcdesk.marketdata.instruments import configured_instrument
@@ -26,8 +27,8 @@ from smcdesk.store.journal import content_hash
 from smclab.execution import Costs, Rules
 from smclab.instruments import Instrument
 from smclab.news import NewsCalendar
-from smclab.risk import Account, Policy
 from smclab.setups import SetupConfig
+from smclab.timeframes import Config
 
 FORMAT = 2  # of what `DecisionConfig.to_dict` gives; 1 held the account and the calendar too
 

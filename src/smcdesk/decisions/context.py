@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from smclab.reader import ReadingNow
-from smclab.timeframes import Config
+from smclab.account import Account
+from smclab.policy import Policy
 
 from smcdesk.decisions.config import DecisionBasis, DecisionConfig
 from smcdesk.decisions.inputs import decision_time_ns, regime_series, round_trip_cost, stop_atr_series
@@ -18,10 +18,11 @@ from smclab.execution import Costs
 from smclab.gates import Context
 from smclab.instruments import Instrument
 from smclab.news import NewsCalendar
+from smclab.reader import ReadingNow
 from smclab.reading import Reading
-from smclab.risk import Account, Policy
 from smclab.sentiment import Sentiment
 from smclab.setups import candidates
+from smclab.timeframes import Config
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from smclab.reader import read
-from smclab.timeframes import Config
+from smclab.policy import Policy
 
 from smclab.candles import BadConfig, infer_timeframe, nearest, resample, timeframe_ns
 from smclab.execution import Costs, Rules
 from smclab.instruments import Instrument
+from smclab.reader import read
 from smclab.regime import HmmConfig, RegimeConfig, hmm_regimes, regimes
-from smclab.risk import Policy
 from smclab.setups import SetupConfig
+from smclab.timeframes import Config
 
 
 def setup_config(said: Mapping[str, Any], htf: str) -> SetupConfig:

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from smclab.policy import Policy, preset
 
 from smclab.decision import Decision, decide_all
 from smclab.execution import Costs, Rules, intents
 from smclab.gates import Context
 from smclab.reading import Reading
 from smclab.replay import replay
-from smclab.risk import Policy, preset
 from smclab.scorecard import scorecard
 from smclab.setups import SetupConfig
 

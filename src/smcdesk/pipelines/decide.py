@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
-from smclab.timeframes import Config
+from smclab.account import Account
+from smclab.policy import Policy
 
 from smcdesk.decisions.context import tape_context, with_model_scores
 from smcdesk.decisions.inputs import at_timeframe, fill_rules, setup_config, spread_by_bar, trading_costs
@@ -11,8 +12,8 @@ from smcdesk.decisions.records import decision_log, evaluate_tape, outcome_rows
 from smcdesk.pipelines.data import profile
 from smcdesk.pipelines.namespace import namespaced
 from smclab.decision import decide_all
-from smclab.risk import Account, Policy
 from smclab.setups import candidates
+from smclab.timeframes import Config
 
 
 def entry_bars_nodes(symbol: str) -> list:

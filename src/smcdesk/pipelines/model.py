@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 from kedro.pipeline import Pipeline, node
+from smclab.policy import Policy
 
 from smcdesk import figures
 from smcdesk.modelling import training
@@ -22,7 +23,6 @@ from smclab.gates import Context
 from smclab.instruments import Instrument
 from smclab.labels import barrier_outcomes
 from smclab.reading import Reading
-from smclab.risk import Policy
 from smclab.score_test import Result, score_vs_base_rate
 from smclab.sentiment import Sentiment
 from smclab.setups import SetupConfig

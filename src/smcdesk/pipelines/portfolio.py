@@ -1,4 +1,4 @@
-"""Every symbol's orders in; what they become on one clock and out of one purse."""
+"""Every symbol's orders in; what they become on one clock and out of one account."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from smcdesk import figures
 from smcdesk.decisions.inputs import fill_rules
 from smcdesk.pipelines.namespace import namespaced
 from smcdesk.pipelines.replay import metrics, order_nodes
-from smcdesk.research import portfolio
+from smclab import portfolio
+from smclab.account import Account
 from smclab.execution import Costs
 from smclab.instruments import Instrument
+from smclab.policy import Policy
 from smclab.portfolio import Market, Portfolio, replay_portfolio
-from smclab.risk import Account, Policy
 
 NAME = "portfolio"  # of the namespace, and of the folders its results are in
 
@@ -50,9 +51,9 @@ def create_pipeline(symbols: Iterable[str]) -> Pipeline:
         node(Policy.from_dict, "params:policy", "policy", name="policy"),
         node(shared, asked, "shared", name="replay"),
         node(tables, "shared", ["trades", "orders", "equity", "refusals"], name="tables"),
-        node(portfolio.card, counted, "scorecard", name="scorecard"),
+        node(portfolio.portfolio_scorecard, counted, "scorecard", name="scorecard"),
         node(portfolio.by_symbol, counted, "by_symbol", name="by_symbol"),
-        node(portfolio.refused, "shared", "refused", name="refused"),
+        node(portfolio.refusal_counts, "shared", "refused", name="refused"),
         node(metrics, "scorecard", "metrics", name="metrics"),
         node(figures.portfolio_equity, "shared", "equity_chart", name="equity_chart"),
     ]

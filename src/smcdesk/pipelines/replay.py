@@ -8,18 +8,20 @@ from typing import Any
 
 import pandas as pd
 from kedro.pipeline import Pipeline, node
+from smclab.sweep import ambiguity_bounds
 
 from smcdesk import figures
 from smcdesk.pipelines.decide import decision_nodes
 from smcdesk.pipelines.namespace import namespaced
+from smclab.account import Account
 from smclab.decision import Decision, decide_all
 from smclab.execution import Costs, Rules, intents
 from smclab.gates import Context
 from smclab.instruments import Instrument
 from smclab.parity import verify
+from smclab.policy import Policy
 from smclab.reading import Reading
-from smclab.replay import Ledger, honesty, replay
-from smclab.risk import Account, Policy
+from smclab.replay import Ledger, replay
 from smclab.scorecard import daily_returns, scorecard
 from smclab.setups import SetupConfig
 
@@ -129,7 +131,7 @@ def create_pipeline(symbol: str) -> Pipeline:
         *order_nodes(symbol),
         node(max_risk, "policy", "max_risk_pct", name="max_risk"),
         node(replay, game, "ledger", name="replay"),
-        node(honesty, game, "honesty", name="honesty"),
+        node(ambiguity_bounds, game, "honesty", name="honesty"),
         node(entry_mode_comparison, [*SENT, *played, *tuned], "ways_in", name="ways_in"),
         node(backtrader_check, ["ledger", "entry_bars", "intents", "instrument", "costs"], "proof", name="verify"),
         node(card, counted, "scorecard", name="scorecard"),

@@ -18,7 +18,7 @@ from smcdesk.reports import replay_report
 from smcdesk.reports.text import parameter_table, with_interval
 from smcdesk.store import Store
 from smclab.candles import BadConfig, fingerprint
-from smclab.risk import Policy
+from smclab.policy import Policy
 
 KIND = "ledgers"  # of these figures; a rollout's have another
 CARD = ("trades_n", "win_rate_pct", "expectancy_r", "total_return_pct", "sharpe_annual", "max_drawdown_pct", "costs")

@@ -14,7 +14,7 @@ from smcdesk.reports import replay_report
 from smcdesk.reports.report import figures
 from smcdesk.reports.text import parameter_table, with_interval
 from smclab.candles import BadConfig
-from smclab.risk import REASONS
+from smclab.risk import ADMISSION_REASONS
 
 SHOWN = ("trades_n", "win_rate_pct", "expectancy_r", "profit_factor", "costs", "costs_r", "pnl")
 
@@ -82,7 +82,11 @@ def refusals(report: PortfolioReport) -> pd.DataFrame:
     "Each reason an entry was refused by symbol, with its meaning."
     if report.refused.empty:
         return pd.DataFrame({"": ["n = 0"]}, index=["nothing was refused"])
-    return report.refused.assign(meaning=report.refused["reason"].map(REASONS)).set_index("symbol").rename_axis(None)
+    return (
+        report.refused.assign(meaning=report.refused["reason"].map(ADMISSION_REASONS))
+        .set_index("symbol")
+        .rename_axis(None)
+    )
 
 
 def summary(report: PortfolioReport) -> dict[str, Any]:

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from smclab.policy import Policy
 
 from smcdesk.project.config import load_config
 from smcdesk.store import Store
 from smcdesk.store import engine as engines
 from smcdesk.store.models import GRADES, OUTCOME_CLASSES
 from smclab.candles import BadConfig, nearest
-from smclab.risk import Policy
 
 FEW = 30  # closed setups under which nothing is concluded
 CLOSED = ("target", "stop", "time")  # outcomes that have a result in R

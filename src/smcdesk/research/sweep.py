@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from smclab.matching import GRID
+from smclab.sweep import sweep as play_all
 
 from smcdesk.research.tape import (
     KINDS,
@@ -25,8 +27,7 @@ from smcdesk.research.tape import (
 )
 from smcdesk.research.workers import run_units
 from smclab.candles import BadConfig, nearest
-from smclab.replay import GRID, Ledger
-from smclab.replay import sweep as play_all
+from smclab.replay import Ledger
 
 FIGURES = (
     "trades_n", "ambiguous_n", "win_rate_pct", "profit_factor", "expectancy_r", "total_r", "total_return_pct",

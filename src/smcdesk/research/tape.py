@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pandas as pd
+from smclab.sweep import with_exits
 
+from smclab import decision
 from smclab.candles import BadConfig
+from smclab.decision import LimitReview, LiveTicket
 from smclab.execution import Costs, Rules, intents
-from smclab.gates import GATES, Context, Question, enforced, gate_table, quality_at, regime_at, spread_at, stop_atr_at
-from smclab.replay import Ledger, replay, shaped
-from smclab.risk import GRADES, SIZELESS, Policy, afford, occupied, plan_all, rate, tickets, units_of
+from smclab.gates import Context
+from smclab.policy import Policy
+from smclab.replay import Ledger, replay
 from smclab.scorecard import daily_returns, days_per_year, scorecard
 
 KINDS = ("policy", "rules", "exits")  # what a path begins with; exits are columns of the replay's own grid
@@ -85,92 +86,27 @@ def settings(
     return policy, Rules.from_dict({**conf["rules"], "cooldown_bars": policy.cooldown_bars}), conf["exits"]
 
 
-def live_tickets(tape: ResearchTape, policy: Policy) -> list[SimpleNamespace]:  # setup_id, outcome, time, ticket
-    "What `decide_all` would let trade, worked out for all candidates at once."
-    table = tape.candidates
-    yes, plans = _live(tape, table, policy)
-    rows = zip(table["setup_id"][yes], table["time"][yes], tickets({k: v[yes] for k, v in plans.items()}), strict=True)
-    return [SimpleNamespace(setup_id=i, outcome="live", time=t.value, ticket=ticket) for i, t, ticket in rows]
+def live_tickets(tape: ResearchTape, policy: Policy) -> list[LiveTicket]:
+    "The tape's candidates that the policy lets trade, as `decide_all` would."
+    return decision.live_tickets(
+        tape.candidates, tape.context, policy, spread_price=tape.spread_price, warmup_bars=tape.warmup_bars
+    )
 
 
-def last_looks(
-    tape: ResearchTape,
-    policy: Policy,
-    live: list[SimpleNamespace],
-) -> list[SimpleNamespace] | None:  # setup_id, mode, time, outcome; None where nobody looks again
-    "For each limit among the live tickets, the first later look that takes it back, else the last look at it."
+def limit_reviews(tape: ResearchTape, policy: Policy, live: list[LiveTicket]) -> list[LimitReview] | None:
+    "For each limit among the live tickets its deciding later review; None where limits wait without one."
     if tape.looks is None:
         return None
-    table = tape.looks[tape.looks["setup_id"].isin({d.setup_id for d in live})]
-    yes, _ = _live(tape, table, policy)
-    setup, _ = pd.factorize(table["setup_id"])
-    row, no = np.zeros(setup.max(initial=-1) + 1, dtype=np.int64), np.flatnonzero(~yes)
-    row[setup] = np.arange(len(table))
-    row[setup[no[::-1]]] = no[::-1]
-    told = zip(table["setup_id"].iloc[row], table["time"].iloc[row], yes[row], strict=True)
-    return [
-        SimpleNamespace(setup_id=i, mode="limit", time=t.value, outcome="live" if ok else "none") for i, t, ok in told
-    ]
+    return decision.limit_reviews(
+        tape.looks, {d.setup_id for d in live}, tape.context, policy,
+        spread_price=tape.spread_price, warmup_bars=tape.warmup_bars,
+    )  # fmt: skip
 
 
 def orders(tape: ResearchTape, policy: Policy) -> pd.DataFrame:  # INTENT_DTYPES
     "What the policy would have sent, in conf's modes; a limit is taken back when an enforced gate turns."
     live = live_tickets(tape, policy)
-    return intents(live, tape.bars, looks=last_looks(tape, policy, live), policy=policy, **tape.orders)
-
-
-def _live(tape: ResearchTape, table: pd.DataFrame, policy: Policy) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    "Which rows of candidates may trade, and every row's plan."
-    context, closes = tape.context, table["known_close"]
-    known = stop_atr_at(closes, context, policy) | quality_at(closes, context) | regime_at(closes, context)
-    table = table.assign(**known)
-    spread = spread_at(tape.spread_price, table["time"])
-    plans = plan_all(
-        table, context.instrument, policy, spread_price=spread, cost_price=context.cost_at(table["entry_price"])
-    )
-    yes = _passing(table, plans, spread, context, policy) & (table["known_bar"] + 1 >= tape.warmup_bars).to_numpy()
-    unsure = np.flatnonzero(yes & ~_plenty(plans, context, policy))
-    asked = tickets({k: v[unsure] for k, v in plans.items()})
-    yes[unsure] = [_affordable(ticket, context, policy) for ticket in asked]
-    return yes, plans
-
-
-def _plenty(plans: Mapping[str, np.ndarray], context: Context, policy: Policy) -> np.ndarray:
-    "Where a fixed risk surely buys more than the smallest size, so that nobody needs to ask what exactly."
-    account, risk, owner = context.account, policy.in_force.risk, context.instrument
-    if enforced("portfolio", policy) or risk.sizing != "fixed_risk":
-        return np.zeros(len(plans["entry_price"]), dtype=bool)
-    worth, (step, smallest, largest) = rate(owner.quote_currency, account, owner.symbol), units_of(owner)
-    most = min(risk.max_risk_pct, policy.risk.max_risk_pct)
-    wanted = account.equity * np.minimum(plans["risk_pct"], most) / 100 / plans["stop_distance"]
-    carried = account.equity * owner.max_leverage / plans["entry_price"]
-    return np.minimum(np.minimum(wanted, carried) / worth, largest) > 2 * max(step, smallest)
-
-
-def _passing(table, plans, spread, context: Context, policy: Policy) -> np.ndarray:
-    "Whether nothing but the account could stand in the way."
-    said = gate_table(table, context, policy, spread)
-    prices = np.column_stack([plans[k] for k in ("entry_price", "stop_price", "stop_distance", "target_price")])
-    _, first = GATES["pre_filters"].ask(Question(table, None, context, policy, None))
-    yes = (np.isfinite(prices) & (prices > 0)).all(axis=1) & np.asarray(first["data_ok"])
-    if policy.in_force.shadow_mode:
-        yes &= False
-    if enforced("pre_filters", policy):
-        yes &= spread <= policy.pre_filters.max_spread_atr * table["atr_price"].to_numpy()
-    for gate in GATES:
-        if gate in said and enforced(gate, policy):
-            yes &= said[gate].to_numpy(bool)
-    if policy.enabled:
-        yes &= said["grade_name"].isin(set(GRADES) - {"NO_TRADE", "B"}).to_numpy()
-    sides = table["side"].to_numpy()
-    free = {side: not occupied(context.account, context.instrument, side, policy)[0] for side in (-1, 1)}
-    return yes & np.where(sides > 0, free[1], free[-1])
-
-
-def _affordable(ticket, context: Context, policy: Policy) -> bool:
-    "Whether the account can carry it."
-    asked = afford(ticket, context.account, context.instrument, policy, returns=context.returns)
-    return asked.reason not in SIZELESS and (asked.units > 0 or not enforced("portfolio", policy))
+    return intents(live, tape.bars, looks=limit_reviews(tape, policy, live), policy=policy, **tape.orders)
 
 
 def play(
@@ -180,7 +116,7 @@ def play(
     "The tape replayed by one combination, from flat."
     policy, rules, exits = settings(tape, combination)
     sent = orders(tape, policy)
-    return replay(tape.bars, shaped(sent, exits) if exits else sent, **_replay_args(tape, policy, rules))
+    return replay(tape.bars, with_exits(sent, exits) if exits else sent, **_replay_args(tape, policy, rules))
 
 
 def _replay_args(tape: ResearchTape, policy: Policy, rules: Rules) -> dict[str, Any]:

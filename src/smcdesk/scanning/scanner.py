@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import pandas as pd
-from smclab.reader import ReadingNow
+from smclab.account import Account
 
 from smcdesk.decisions.config import AccountSnapshot, CalendarSnapshot, DecisionBasis, DecisionConfig
 from smcdesk.decisions.context import bar_context, bar_facts, with_live_model_scores
@@ -25,7 +25,7 @@ from smcdesk.store.journal import ScanEntry, ScanJournal, series
 from smclab.candles import BadConfig
 from smclab.decision import Decision
 from smclab.gates import Context
-from smclab.risk import Account
+from smclab.reader import ReadingNow
 
 
 @dataclass(frozen=True)

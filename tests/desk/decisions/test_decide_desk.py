@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 import pandas as pd
 import pytest
-from smclab.timeframes import Config
+from smclab.policy import Policy
 from typer.testing import CliRunner
 
 from smcdesk import figures
@@ -32,8 +32,8 @@ from smcdesk.store.store import LABELS
 from smclab.candles import BadBars, BadConfig
 from smclab.execution import Costs, Rules
 from smclab.instruments import instrument
-from smclab.risk import Policy
 from smclab.tapes import market
+from smclab.timeframes import Config
 
 # Calendars
 

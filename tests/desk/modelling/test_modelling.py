@@ -6,10 +6,10 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from smclab.reader import read
-from virtual import made_up_model
+from virtual import synthetic_model
 
 from smcdesk.project.config import load_config
+from smclab.account import Account
 from smclab.audit import audit, changed_by_cut
 from smclab.candles import BadConfig
 from smclab.classifier import KINDS
@@ -18,9 +18,10 @@ from smclab.features import features
 from smclab.gates import Context
 from smclab.instruments import instrument
 from smclab.learner import SELECTED, ModelConfig, fit
+from smclab.policy import REGIMES, Policy, preset
 from smclab.promotion import Promotion, promotion
+from smclab.reader import read
 from smclab.regime import RegimeConfig, hmm_regimes, regimes
-from smclab.risk import REGIMES, Account, Policy, preset
 from smclab.setups import SetupConfig, candidates
 from smclab.tapes import market
 
@@ -250,7 +251,7 @@ def test_scorer_is_honest_about_what_it_was_trained_on(tape):
     reading, found, context = tape
     table = features(reading, found, instrument=context.instrument, regime=context.regimes)
     until = pd.Timestamp(found["known_close"].iloc[len(found) // 2])
-    model = made_up_model(found, table, until)
+    model = synthetic_model(found, table, until)
     said = scorer(Champion("smclab-EURUSD-15m", "1", model), found, table)
     before = found["known_close"] <= until
     for row in found[~before].to_dict("records")[:5]:
@@ -300,7 +301,7 @@ def test_decisions_with_a_champion_go_by_its_percentile_in_bulk_and_at_one_bar(t
     reading, found, context = tape
     table = features(reading, found, instrument=context.instrument, spread_price=0.00008, regime=context.regimes)
     until = pd.Timestamp(found["known_close"].iloc[len(found) // 2])
-    model = made_up_model(found, table, until)
+    model = synthetic_model(found, table, until)
     monkeypatch.setattr(registry, "champion", lambda name: registry.Champion(name, "7", model))
     world = registry.with_scorer(context, reading, found, 0.00008, "champion", "EURUSD", "15m")
     told = decide_all(reading, world, Policy(), setups=ANY)

@@ -9,7 +9,7 @@ from smcdesk.notifications import messages
 from smcdesk.notifications.outbox import enqueue
 from smclab.candles import BadConfig
 from smclab.decision import Decision
-from smclab.risk import Ticket
+from smclab.ticket import Ticket
 
 
 def decision(**fields) -> Decision:

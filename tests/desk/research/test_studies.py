@@ -9,7 +9,8 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from smclab.reader import read
+from smclab.account import Account
+from smclab.policy import Policy
 from typer.testing import CliRunner
 
 from smcdesk import tracking
@@ -26,8 +27,8 @@ from smclab.decision import decide_all
 from smclab.execution import Costs, Rules, intents
 from smclab.gates import Context
 from smclab.instruments import instrument
+from smclab.reader import read
 from smclab.replay import replay
-from smclab.risk import Account, Policy
 from smclab.setups import candidates, warmup_bars
 from smclab.tapes import market
 

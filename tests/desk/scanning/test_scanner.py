@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from kedro.io import DatasetError
-from smclab.reader import Reader, read
 from virtual import SYMBOL, Clock, House, moment, synthetic_model, tape
 
 from smcdesk.decisions.config import (
@@ -33,6 +32,7 @@ from smcdesk.store.journal import ScanJournal
 from smclab.candles import BadConfig
 from smclab.features import features
 from smclab.news import NewsCalendar
+from smclab.reader import Reader, read
 from smclab.setups import candidates, evaluations_at
 
 FOREVER = (0, 2**62)

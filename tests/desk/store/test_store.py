@@ -26,8 +26,9 @@ from smcdesk.project import paths
 from smcdesk.project.config import ProjectConfig
 from smcdesk.store import Contradiction, Store, StoreDown, decision_id, engine, store_url
 from smcdesk.store.models import OUTCOME_COLUMNS, Base
-from smclab import decision, gates, instruments, reader, risk, tapes
+from smclab import account, decision, gates, instruments, reader, tapes
 from smclab.candles import BadConfig
+from smclab.policy import Policy
 
 T0 = 1_700_000_000_123_456_789  # ns: a digit in every place
 BAR = 900_000_000_000
@@ -67,9 +68,9 @@ def store(url):
 def decided():
     "Real decisions, of every outcome."
     bars = tapes.market(3000, seed=1, timeframe="15m", week="fx")
-    context = gates.Context(instruments.instrument("EURUSD"), risk.Account(equity=10_000.0), 0.00008)
+    context = gates.Context(instruments.instrument("EURUSD"), account.Account(equity=10_000.0), 0.00008)
     read = reader.read(bars)
-    policy = risk.Policy.from_dict({"preset": "v1", "stop_cap": {"instrument_cap": False}})
+    policy = Policy.from_dict({"preset": "v1", "stop_cap": {"instrument_cap": False}})
     some = decision.decide_all(read, context, policy)
     nothing = decision.decide(read.at(bars.index[100]), context, policy)
     assert {d.outcome for d in some} >= {"live", "shadow"} and nothing[0].setup_id == ""
