@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from smcdesk.reports import rollout_report
 from smcdesk.reports.period import (
     Period,
     activity,
@@ -95,17 +96,17 @@ def late(report: WeeklyReview) -> pd.DataFrame:
 
 def outcome_counts(report: WeeklyReview) -> pd.DataFrame:
     "Live, shadow and neither: how many setups of the week, and what became of them."
-    return rollout.shown(rollout.outcome_counts(report.rollout.labels))
+    return rollout_report.shown(rollout.outcome_counts(report.rollout.labels))
 
 
 def refusals(report: WeeklyReview) -> pd.DataFrame:
     "The first enforced refusal of each setup, by gate, with its newest example."
-    return rollout.shown(rollout.reasons(report.rollout.labels))
+    return rollout_report.shown(rollout.reasons(report.rollout.labels))
 
 
 def gates(report: WeeklyReview) -> pd.DataFrame:
     "Every gate's verdicts on the week's setups."
-    return rollout.shown(rollout.gates(report.rollout.labels))
+    return rollout_report.shown(rollout.gates(report.rollout.labels))
 
 
 def trades(report: WeeklyReview) -> pd.DataFrame:

@@ -65,7 +65,7 @@ def test_portfolio_run_keeps_its_artifacts_and_is_made_again_from_its_id(twins):
         f"portfolio/{n}" for n in ("trades.parquet", "equity.parquet", "by_symbol.parquet", "equity.png")
     } <= artifacts
     result = reproduction.reproduce(run_id)
-    assert result.same and not result.given, list(result.lines())
+    assert result.same and not result.inputs, list(result.lines())
 
 
 def test_portfolio_report_shows_the_purse(twins, house):
