@@ -1,7 +1,7 @@
-import shutil
 from pathlib import Path
 
 import pytest
+from project_copy import project_copy
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -14,14 +14,4 @@ def root() -> Path:
 @pytest.fixture(scope="module")
 def house(root, tmp_path_factory):
     """A copy of the project's conf and templates, with nothing run in it yet."""
-    folder = tmp_path_factory.mktemp("house")
-    for name in ("pyproject.toml", ".telemetry"):
-        shutil.copy(root / name, folder)
-    shutil.copytree(root / "conf", folder / "conf")
-    shutil.copytree(root / "nbs/reports", folder / "nbs/reports")
-    (folder / "src").mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SMCLAB_ROOT", str(folder))
-        for name in ("SMCLAB_MLFLOW_URI", "SMCDESK_STORE_URL"):
-            patch.delenv(name, raising=False)
-        yield folder
+    yield from project_copy(root, tmp_path_factory)

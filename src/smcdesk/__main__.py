@@ -95,7 +95,7 @@ def demo(
         known, extra = load_config(env).parameters["symbols"], {}
         symbol = check_symbol(symbol, known) if symbol else next(iter(known))
     with progress_bar() as bar:
-        run_id = session.run_pipelines(STAGES, symbol=symbol, env=env, runtime_params=extra, bar=bar)
+        run_id = session.run_pipelines(STAGES, symbol=symbol, env=env, runtime_params=extra, bar=bar).run_id
         task = bar.add_task("report", total=None)
         done = run_report("replay_report", {"symbol": symbol, "env": env}, run_id)
         bar.remove_task(task)
@@ -220,11 +220,10 @@ def warmup():
     started = perf_counter()
     with Progress(console=console(), transient=True) as bar:
         task = bar.add_task("compiling", total=3)
-        from smclab.policy import preset
-
         from smclab import Account, Context, Reader, decide_all, instrument, intents
         from smclab.execution import Costs
         from smclab.labels import barrier_outcomes
+        from smclab.policy import preset
         from smclab.replay import replay
         from smclab.tapes import market
 

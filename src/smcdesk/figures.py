@@ -129,8 +129,8 @@ def heat_map(grid: pd.DataFrame):
     most = max(float(np.nanmax(np.abs(values), initial=0.0)), 1e-9)
     ax.imshow(np.ma.masked_invalid(values), cmap=_colormap(), vmin=-most, vmax=most, aspect="auto")
     for (y, x), value in np.ndenumerate(values):
-        said = "none" if np.isnan(value) else f"{value:.2f}"
-        ax.text(x, y, said, ha="center", va="center", fontsize=10, color=look.ink)
+        text = "none" if np.isnan(value) else f"{value:.2f}"
+        ax.text(x, y, text, ha="center", va="center", fontsize=10, color=look.ink)
     ax.set_xticks(range(len(table.columns)), [str(c) for c in table.columns])
     ax.set_yticks(range(len(table.index)), [str(i) for i in table.index])
     ax.set_xlabel(first, color=look.ink)
@@ -150,7 +150,7 @@ def _colormap():
     return LinearSegmentedColormap.from_list("money", [look.down, "#ffffff", look.up])
 
 
-LINES = ("#0b7a75", "#c2502e", "#3b5b92", "#b08a1e", "#7a4b8c", "#5a8f3c", "#8b98a5", "#22303c")  # told apart in grey
+LINES = ("#0b7a75", "#c2502e", "#3b5b92", "#b08a1e", "#7a4b8c", "#5a8f3c", "#8b98a5", "#22303c")  # distinct in grey too
 
 
 def curves(
@@ -176,8 +176,8 @@ def curves(
     if len(ends) > 1:
         order = sorted(range(len(ends)), key=lambda k: -ends[k][0])
         lines = [ax.get_lines()[k] for k in order]
-        said = [f"{ends[k][1]}  {ends[k][0]:+.2f} %" for k in order]
-        ax.legend(lines, said, frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        labels = [f"{ends[k][1]}  {ends[k][0]:+.2f} %" for k in order]
+        ax.legend(lines, labels, frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     figure.autofmt_xdate(rotation=0, ha="center")
     figure.tight_layout()
     return figure
@@ -202,26 +202,26 @@ def trials(table: pd.DataFrame):
 
 
 def portfolio_equity(portfolio):
-    "What one purse grew to, and what each symbol's closed trades added to it, on one axis."
+    "The equity of one account for all symbols, and what each symbol's closed trades added, on one axis."
     start, trades = portfolio.start_equity, portfolio.trades
     figure, ax = _figure(5.2)
     look, whole = charts.PAPER, 100 * (portfolio.equity["equity"] / start - 1)
     lines = ax.plot(whole.index, whole, color=look.ink, lw=1.8)
-    said = [f"all  {whole.iloc[-1]:+.2f} %"]
+    labels = [f"all  {whole.iloc[-1]:+.2f} %"]
     for k, symbol in enumerate(portfolio.ledgers):
         own = trades[trades["symbol"] == symbol]
         added = 100 * own["pnl"].cumsum() / start
         ends = [0.0, *added, added.iloc[-1] if len(added) else 0.0]
         when = [whole.index[0], *own["exit_time"], whole.index[-1]]
         lines += ax.step(when, ends, where="post", color=LINES[k % len(LINES)], lw=1.2)
-        said.append(f"{symbol}  {ends[-1]:+.2f} %, n = {own['intent_id'].nunique():,}")
+        labels.append(f"{symbol}  {ends[-1]:+.2f} %, n = {own['intent_id'].nunique():,}")
     ax.axhline(0, color=look.quiet, lw=0.9, ls=(0, (1, 2)))
     ax.grid(True, axis="y", color=look.grid, lw=0.8)
     ax.set_axisbelow(True)
     ax.yaxis.set_major_formatter(lambda v, _: f"{v:+.3g} %")
-    title = f"One purse for {len(portfolio.ledgers)} symbols, % of the first equity, after costs"
+    title = f"One account for {len(portfolio.ledgers)} symbols, % of the first equity, after costs"
     ax.set_title(title, loc="left", fontsize=11, fontweight="bold", color=look.ink)
-    ax.legend(lines, said, frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    ax.legend(lines, labels, frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     figure.autofmt_xdate(rotation=0, ha="center")
     figure.tight_layout()
     return figure

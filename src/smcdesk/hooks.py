@@ -1,10 +1,15 @@
-"""Kedro's hooks at the Desk: which symbols, what a run is tagged with, how far it is."""
+"""Kedro's hooks at the Desk: which symbols, what a run is tagged with, how far it is.
+
+Kedro registers `settings.HOOKS`, one instance each, with every session of the process: those serve `kedro run`. A run
+by `runs.session.run_pipelines` gets plugins of its own instead, by `use_own_plugins`.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import threading
+from contextlib import ExitStack
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
@@ -35,44 +40,45 @@ class Safety:
 
 
 class SelectSymbols:
-    "Tell the registry which symbols this run's conf names."
+    "Tells the registry which symbols this run's conf names."
 
     @hook_impl(tryfirst=True)
     def after_context_created(self, context) -> None:
         "Build the pipelines for the symbols of this environment and these runtime parameters."
-        said = context.config_loader["parameters"]
-        pipeline_registry.select_symbols(said["symbols"], said["portfolio"]["symbols"])
+        params = context.config_loader["parameters"]
+        pipeline_registry.select_symbols(params["symbols"], params["portfolio"]["symbols"])
 
 
 class Tracking:
-    "Tag each MLflow run with what it was made from."
+    "Tags an MLflow run with its inputs, their hashes, and the hashes of its results."
 
     def __init__(self):
         self._lock = threading.Lock()
-        self._run_id: str | None = None
-        self._seen: set[str] = set()
-        self.last_run_id: str | None = None
+        self._fingerprinted: set[str] = set()
         self._conf: dict[str, Any] = {}
+        self.run_id: str | None = None  # of the run that is on, or was the last
+        self.symbols: tuple[str, ...] = ()
 
     @hook_impl(tryfirst=True)
     def after_context_created(self, context) -> None:
         "Create the tracking database before kedro-mlflow looks for its experiment."
         tracking.create_database()
-        said = context.config_loader
-        self._conf = said["parameters"] | {name: said["catalog"].get(name, {}).get(name) for name in SHARED_DATASETS}
+        conf = context.config_loader
+        shared = {name: conf["catalog"].get(name, {}).get(name) for name in SHARED_DATASETS}
+        self._conf = conf["parameters"] | shared
 
     @hook_impl(trylast=True)
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline, catalog) -> None:
-        "Tags known before the first node, and the whole configuration, from which the run can be made again."
+        "Write the tags that are known before the first node, and the whole configuration, for `smcdesk reproduce`."
         import mlflow
 
         run = mlflow.active_run()
-        self._run_id = self.last_run_id = run.info.run_id if run else None
-        self._seen = set()
-        if not self._run_id:
+        self.run_id = run.info.run_id if run else None
+        self.symbols = tuple(sorted({n.namespace for n in pipeline.nodes if n.namespace} - {portfolio.NAME}))
+        self._fingerprinted = set()
+        if not self.run_id:
             return
         head, dirty = tracking.commit(paths.root())
-        symbols = sorted({n.namespace for n in pipeline.nodes if n.namespace} - {portfolio.NAME})
         stages = list(run_params.get("pipeline_names") or [])
         names = "+".join(stages or ["all"])
         self._tag("git_commit", head)
@@ -81,20 +87,20 @@ class Tracking:
         self._tag("versions", tracking.versions())
         self._tag("env", run_params.get("env") or "base")
         self._tag("kedro_stages", json.dumps(stages))
-        tracking.client().log_dict(self._run_id, self._conf, tracking.CONF)
+        tracking.client().log_dict(self.run_id, self._conf, tracking.CONF)
         self._tag("config_hash", config_hash(pipeline, catalog))
         self._tag("seed", str(catalog.load("params:seed")))
-        self._tag("symbol", ",".join(symbols))
-        self._tag("mlflow.runName", f"{','.join(symbols)} {names}")
+        self._tag("symbol", ",".join(self.symbols))
+        self._tag("mlflow.runName", f"{','.join(self.symbols)} {names}")
 
     @hook_impl
     def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
-        "The fingerprint of bars read from the catalog."
+        "Tag the fingerprint of bars read from the catalog."
         self._fingerprint(dataset_name, data)
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
-        "The fingerprint of bars just checked; the hash of a ledger, a grid or a policy just made."
+        "Tag the fingerprint of bars that were checked, and the hash of a ledger, a grid or a policy."
         self._fingerprint(dataset_name, data)
         symbol, _, name = dataset_name.partition(".")
         if name in HASHED:
@@ -109,15 +115,15 @@ class Tracking:
         "Tag the run with the fingerprint of a symbol's bars, once."
         symbol, _, name = dataset_name.partition(".")
         with self._lock:
-            if name != "bars" or symbol in self._seen:
+            if name != "bars" or symbol in self._fingerprinted:
                 return
-            self._seen.add(symbol)
+            self._fingerprinted.add(symbol)
         self._tag(f"data_fingerprint.{symbol}", fingerprint(data))
 
     def _tag(self, name: str, value: str) -> None:
         "One tag on this run, from any thread."
-        if self._run_id:
-            tracking.client().set_tag(self._run_id, name, value)
+        if self.run_id:
+            tracking.client().set_tag(self.run_id, name, value)
 
 
 def config_hash(pipeline, catalog) -> str:
@@ -129,56 +135,73 @@ def config_hash(pipeline, catalog) -> str:
 
 
 class CloseDaskPool:
-    "Dask's workers stay for one run."
+    "For `kedro run`: one pool of workers for all nodes of the run, closed at its end."
+
+    def __init__(self):
+        self._pool = ExitStack()
+
+    @hook_impl
+    def before_pipeline_run(self) -> None:
+        "Open the pool; it connects to nothing before a node asks for workers."
+        self._pool.enter_context(workers.pool())
 
     @hook_impl
     def after_pipeline_run(self) -> None:
-        "Let them go."
-        workers.close_all()
+        "Close its connections."
+        self._pool.close()
 
     @hook_impl
     def on_pipeline_error(self) -> None:
-        "Let them go."
-        workers.close_all()
+        "Close its connections."
+        self._pool.close()
 
 
 class Progress:
-    "A bar that moves with each finished node; shown only when the command asks for it."
+    "Draws how far a run is: a bar of its nodes, and one of the units of work inside a node."
 
-    def __init__(self):
-        self._bar = self._task = self._inner = None
+    def __init__(self, bar=None):  # a rich `Progress` to draw on; None: nothing is drawn
+        self._bar = bar
+        self._nodes = self._units = None  # ids of the bar's tasks
 
-    def show(self, bar) -> None:
-        "Draw on this rich `Progress` from now on; None switches drawing off."
-        self._bar, self._task, self._inner = bar, None, None
-        workers.listen(self._heard if bar else None)
-
-    def _heard(self, what: str, done: int, total: int) -> None:
-        "One unit of work inside a node further."
+    def unit_done(self, what: str, done: int, total: int) -> None:
+        "One unit of work inside a node further; the listener of the run's workers."
+        if self._bar is None:
+            return
         if done == 1:
-            self._inner = self._bar.add_task(what, total=total)
-        self._bar.update(self._inner, completed=done)
+            self._units = self._bar.add_task(what, total=total)
+        self._bar.update(self._units, completed=done)
         if done == total:
-            self._bar.remove_task(self._inner)
+            self._bar.remove_task(self._units)
 
     @hook_impl
-    def before_pipeline_run(self, run_params: dict[str, Any], pipeline, catalog) -> None:
-        "As many steps as nodes."
-        if self._bar:
-            self._task = self._bar.add_task("starting", total=len(pipeline.nodes))
+    def before_pipeline_run(self, pipeline) -> None:
+        "Begin a bar with as many steps as nodes."
+        if self._bar is not None:
+            self._nodes = self._bar.add_task("starting", total=len(pipeline.nodes))
 
     @hook_impl
     def before_node_run(self, node) -> None:
-        "Say what is being done."
-        if self._bar:
-            self._bar.update(self._task, description=node.short_name)
+        "Name the node that runs."
+        if self._bar is not None:
+            self._bar.update(self._nodes, description=node.short_name)
 
     @hook_impl
-    def after_node_run(self, node) -> None:
-        "One step further."
-        if self._bar:
-            self._bar.advance(self._task)
+    def after_node_run(self) -> None:
+        "One node further."
+        if self._bar is not None:
+            self._bar.advance(self._nodes)
 
 
-runs = Tracking()
-progress = Progress()
+def use_own_plugins(session, *plugins: Any) -> None:
+    """Replace what the process shares by plugins of this run alone: tracking, progress and pool of settings.HOOKS.
+
+    Kedro fills each session's hook manager from the module `settings`, whose instances live as long as the process.
+    The manager itself belongs to one session, so that replacing them in it touches no other run. Kedro has no public
+    name for the manager: this is the only place that uses it.
+    """
+    manager = session._hook_manager
+    for plugin in list(manager.get_plugins()):
+        if isinstance(plugin, Tracking | Progress | CloseDaskPool):
+            manager.unregister(plugin)
+    for plugin in plugins:
+        manager.register(plugin)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 
 from kedro.framework.project import pipelines
@@ -19,16 +20,21 @@ STUDIES = {
     "model": model.create_pipeline,
 }  # fmt: skip
 _symbols: tuple[str, ...] = ()
-_together: tuple[str, ...] = ()  # those that share a purse
+_together: tuple[str, ...] = ()  # those that share an account
+
+# Kedro calls `register_pipelines` without arguments and keeps what it returns in one object of the process, so that the
+# symbols of a run can only stand in this module; kedro-mlflow keeps the id of the active run in the same way. Whoever
+# runs pipelines in this process holds this lock from before the symbols are chosen until the last node is done.
+run_lock = threading.Lock()
 
 
 def select_symbols(symbols: Iterable[str], together: Iterable[str] = ()) -> None:
-    "Build for these symbols from now on (the context hook says which); `together`: those in the portfolio, else all."
+    "Build for these symbols from now on (the context hook calls it); `together`: those in the portfolio, else all."
     global _symbols, _together
-    known = tuple(symbols)
-    shared = tuple(check_symbol(s, known) for s in together) or known
-    if (known, shared) != (_symbols, _together):
-        _symbols, _together = known, shared
+    every = tuple(symbols)
+    shared = tuple(check_symbol(s, every) for s in together) or every
+    if (every, shared) != (_symbols, _together):
+        _symbols, _together = every, shared
         pipelines.configure(__name__)
 
 

@@ -91,9 +91,9 @@ def find_run(
 
 def write(run_id: str, files: Mapping[str, Any], folder: str) -> None:
     "Frames, figures, texts and ledgers as artifacts of a run, each by its name."
-    with tempfile.TemporaryDirectory() as made:
+    with tempfile.TemporaryDirectory() as local:
         for name, what in files.items():
-            path = Path(made) / name
+            path = Path(local) / name
             path.parent.mkdir(parents=True, exist_ok=True)
             if isinstance(what, str):
                 path.write_text(what, encoding="utf-8")
@@ -101,7 +101,7 @@ def write(run_id: str, files: Mapping[str, Any], folder: str) -> None:
                 what.savefig(path, dpi=120, bbox_inches="tight")
             else:
                 what.to_parquet(path, compression="zstd")
-        client().log_artifacts(run_id, made, folder)
+        client().log_artifacts(run_id, local, folder)
 
 
 @contextmanager

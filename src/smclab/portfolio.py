@@ -19,42 +19,12 @@ import pandas as pd
 from .candles import BadBars, BadConfig, infer_timeframe, timeframe_ns
 from .execution import STRICT, Costs, Rules, check_intents
 from .instruments import Instrument
-from smclab.matching import (
-    _ASK,
-    _BID,
-    _CASH,
-    _E_FILL,
-    _E_STATUS,
-    _ENTRY,
-    _ENTRY_BAR,
-    _FILLED,
-    _HELD,
-    _I_BAR,
-    _I_CAPITAL,
-)
-from smclab.matching import (
-    _I_ENTRY,
-    _I_FRACTION,
-    _I_LEVERAGE,
-    _I_RISK,
-    _I_SIDE,
-    _I_STOP,
-    _I_TARGET,
-    _I_TARGET2,
-    _N_EVENT,
-)
-from smclab.matching import (
-    _NEXT,
-    _OK,
-    _REFUSED,
-    _SIDE,
-    _SIZE,
-    _W_UNITS,
-    Candle,
-    _admit_nb,
-    _entry_event_nb,
-    _to_tick_nb,
-)
+from .matching import _ASK, _BID, _CASH, _E_FILL, _E_STATUS, _ENTRY, _ENTRY_BAR, _FILLED, _HELD, _I_BAR
+from .matching import _I_CAPITAL
+from .matching import _I_ENTRY, _I_FRACTION, _I_LEVERAGE, _I_RISK, _I_SIDE, _I_STOP, _I_TARGET, _I_TARGET2
+from .matching import _N_EVENT
+from .matching import _NEXT, _OK, _REFUSED, _SIDE, _SIZE, _W_UNITS, Candle, _admit_nb, _entry_event_nb
+from .matching import _to_tick_nb
 from .replay import _NO_SUBS, Ledger, Simulator, _day_numbers, _prices, _queue_of
 from .account import Account, notional, Position, rate
 from .policy import Policy

@@ -22,43 +22,12 @@ from .instruments import Instrument
 from .matching import FILL_REASONS, INTENT_CODES, INTENT_COLUMNS, ORDER_KINDS, ORDER_TYPES, STATUSES, SUMMARY
 from .matching import _ASK, _BID, _COMMISSION, _ENTRY, _LEG0, _LEGS, _N_LEG, _N_WAIT, _NEXT, _PCT, _PER_UNIT
 from .matching import _E_BAR, _E_COST, _E_FILL, _E_KIND, _E_LEG, _E_PRICE, _E_REASON, _E_ROW, _E_SIZE, _E_SLIP
-from smclab.matching import (
-    _E_SPREAD,
-    _E_STATUS,
-    _I_BAR,
-    _I_ENTRY,
-    _MAX_WAITING,
-    _N_EVENT,
-    _N_INTENT,
-    _N_TRADE,
-    _N_WAITING,
-)
-from smclab.matching import (
-    _NO_BAR,
-    _REFUSED,
-    _SIDE,
-    _STOP,
-    _T_AMBIGUOUS,
-    _T_COST,
-    _T_ENTRY,
-    _T_EXIT,
-    _T_IN,
-    _T_LEG,
-    _T_MAE,
-)
-from smclab.matching import (
-    _T_MFE,
-    _T_OUT,
-    _T_PNL,
-    _T_R,
-    _T_REASON,
-    _T_ROW,
-    _T_SIDE,
-    _T_SIZE,
-    _T_STOP,
-    _T_TARGET,
-    _UNITS,
-)
+from .matching import _E_SPREAD, _E_STATUS, _I_BAR, _I_ENTRY, _MAX_WAITING, _N_EVENT, _N_INTENT, _N_TRADE
+from .matching import _N_WAITING
+from .matching import _NO_BAR, _REFUSED, _SIDE, _STOP, _T_AMBIGUOUS, _T_COST, _T_ENTRY, _T_EXIT, _T_IN, _T_LEG
+from .matching import _T_MAE
+from .matching import _T_MFE, _T_OUT, _T_PNL, _T_R, _T_REASON, _T_ROW, _T_SIDE, _T_SIZE, _T_STOP, _T_TARGET
+from .matching import _UNITS
 from .matching import _W_ROW, _W_UNITS, _WAITING, _WAITS, _X_END, _X_LAST, _close_nb, _inventory_nb, _replay_nb
 from .matching import _summary_nb, fill_params, new_state
 from .account import Account, check_currency

@@ -21,15 +21,8 @@ from .timeframes import Config as ReaderConfig
 from .reader import ReadingNow
 from .reading import Reading, ReadingAt, ReadingSource
 from .sessions import PERIODS, session_at
-from smclab.setup_sequence import (
-    BREAKS,
-    N_POOLS,
-    SEQUENCE_VERSION,
-    ZONE_KINDS,
-    SequenceParams,
-    SequenceTables,
-    decimals,
-)
+from .setup_sequence import BREAKS, N_POOLS, SEQUENCE_VERSION, ZONE_KINDS, SequenceParams, SequenceTables
+from .setup_sequence import decimals
 from .setup_sequence import drop_evaluations, n_evaluations, newest_steps, sequence_advance, sequence_state
 from .setup_sequence import sequence_tables, untouched_zones
 from .dealing_range import in_ote

@@ -21,18 +21,8 @@ import pandas as pd
 from .candles import BadConfig, check, infer_timeframe
 from .settings import setting, Settings
 from .events import F_ATTR, F_LEVEL, I_ANCHOR, I_KIND, I_KNOWN, I_PARENT, I_SAME, I_SIDE, EventRows
-from smclab.events import (
-    FamilyLayout,
-    PriceArrays,
-    buffers,
-    counts_of,
-    double,
-    frames_of,
-    inlined,
-    kernel,
-    merge,
-    room_for_bars,
-)
+from .events import FamilyLayout, PriceArrays, buffers, counts_of, double, frames_of, inlined, kernel, merge
+from .events import room_for_bars
 
 # %% ../../nbs/20_structure.ipynb #88619769
 @dataclass(frozen=True)

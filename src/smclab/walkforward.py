@@ -14,9 +14,8 @@ import pandas as pd
 
 from .candles import BadConfig
 from .settings import setting, Settings
-from smclab.scorecard import (
-    Overfit, days_per_year, deflated_sharpe, figure, intervals, moments, overfit, probabilistic_sharpe, sharpes,
-)  # fmt: skip
+from .scorecard import Overfit, days_per_year, deflated_sharpe, figure, intervals, moments, overfit
+from .scorecard import probabilistic_sharpe, sharpes  # fmt: skip
 from .splits import TRAIN, combinatorial, paths, walk_forward
 
 # %% ../../nbs/70_walkforward.ipynb #a1b33a06

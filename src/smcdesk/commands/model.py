@@ -55,7 +55,7 @@ def train(
     known = load_config(env).parameters["symbols"]
     symbol = check_symbol(symbol, known) if symbol else next(iter(known))
     with progress_bar() as bar:
-        run_id = session.run_pipelines(("data", "feature", "model"), symbol=symbol, env=env, bar=bar)
+        run_id = session.run_pipelines(("data", "feature", "model"), symbol=symbol, env=env, bar=bar).run_id
         task = bar.add_task("report", total=None)
         done = None if no_report else run_report("retrain_report", {"symbol": symbol, "env": env}, run_id)
         bar.remove_task(task)

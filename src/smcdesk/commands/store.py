@@ -60,7 +60,7 @@ def store_forget(
     from smcdesk.store.journal import ScanJournal
 
     with Store(env=env) as store:
-        chosen, decisions, labels = rollout.kept(store, policy, instrument)
+        chosen, decisions, labels = rollout.stored_counts(store, policy, instrument)
         if not yes:
             what = f"{decisions:,} decisions and {labels:,} labels of policy {chosen} on {instrument}"
             typer.confirm(f"Delete {what} from {store!r}?", abort=True)

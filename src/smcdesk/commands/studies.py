@@ -51,7 +51,7 @@ def replay(symbol: Symbol = None, env: Env = "base"):
 
     symbol = _symbol(symbol, env)
     with progress_bar() as bar:
-        run_id = session.run_pipelines(("data", "feature", "replay"), symbol=symbol, env=env, bar=bar)
+        run_id = session.run_pipelines(("data", "feature", "replay"), symbol=symbol, env=env, bar=bar).run_id
     typer.echo(replay_report.trades(load_catalog(env).load(f"{symbol}.scorecard")))
     typer.echo(f"ledger {tracking.client().get_run(run_id).data.tags[f'ledger_hash.{symbol}'][:16]}, run {run_id}")
 
@@ -62,7 +62,8 @@ def _study(kind: str, symbol: str, env: str, told: dict, bare: bool):  # told: r
 
     template, _ = STUDIES[kind]
     with progress_bar() as bar:
-        run_id = session.run_pipelines(("data", "feature", kind), symbol=symbol, env=env, bar=bar, runtime_params=told)
+        stages = ("data", "feature", kind)
+        run_id = session.run_pipelines(stages, symbol=symbol, env=env, bar=bar, runtime_params=told).run_id
         task = bar.add_task("report", total=None)
         done = None if bare else run_report(template, {"study": run_id, "symbol": symbol, "env": env}, run_id)
         bar.remove_task(task)
@@ -128,7 +129,7 @@ def portfolio(
     told = {"portfolio": {"symbols": chosen}}
     with progress_bar() as bar:
         stages, spaces = ("data", "feature", "portfolio"), [*chosen, portfolio.NAME]
-        run_id = session.run_pipelines(stages, symbol=spaces, env=env, bar=bar, runtime_params=told)
+        run_id = session.run_pipelines(stages, symbol=spaces, env=env, bar=bar, runtime_params=told).run_id
         task = bar.add_task("report", total=None)
         done = None if no_report else run_report("portfolio_report", {"env": env}, run_id)
         bar.remove_task(task)

@@ -44,9 +44,9 @@ class Champion:
     @cached_property
     def judged(self) -> dict[str, tuple[float, float]]:
         "(probability, percentile) out of fold by setup id."
-        told = self.model.oof
+        oof = self.model.oof
         return dict(
-            zip(map(str, told.index), zip(told["p"].tolist(), told["percentile"].tolist(), strict=True), strict=True)
+            zip(map(str, oof.index), zip(oof["p"].tolist(), oof["percentile"].tolist(), strict=True), strict=True)
         )
 
 
@@ -79,16 +79,16 @@ def register(
     c, won = tracking.client(), challenge.promotion
     if challenge.name not in {m.name for m in c.search_registered_models(max_results=1000)}:
         c.create_registered_model(challenge.name)
-    told = {
+    tags = {
         "reason": won.reason, "verdict": challenge.learned.verdict, "kind": challenge.learned.model.kind,
         "rows": str(challenge.learned.model.n_rows), "judged_against": challenge.champion or won.against,
     }  # fmt: skip
-    made = c.create_model_version(challenge.name, info.model_uri, run_id=run_id, tags=told, model_id=info.model_id)
+    created = c.create_model_version(challenge.name, info.model_uri, run_id=run_id, tags=tags, model_id=info.model_id)
     if won.promote:
-        promote(challenge.name, made.version, how="by training")
+        promote(challenge.name, created.version, how="by training")
     else:
-        c.set_registered_model_alias(challenge.name, CHALLENGER, made.version)
-    return str(made.version)
+        c.set_registered_model_alias(challenge.name, CHALLENGER, created.version)
+    return str(created.version)
 
 
 def requirements() -> list[str]:
@@ -111,9 +111,9 @@ def _known(name: str) -> str:
     names = [m.name for m in tracking.client().search_registered_models(max_results=1000)]
     if name in names:
         return name
-    known = ", ".join(names) or "none"
+    registered = ", ".join(names) or "none"
     raise BadConfig(
-        f"there is no model {name!r}{nearest(name, names)} Registered: {known}; smcdesk model train makes one"
+        f"there is no model {name!r}{nearest(name, names)} Registered: {registered}; smcdesk model train makes one"
     )
 
 
@@ -159,8 +159,8 @@ def versions(name: str | None = None) -> pd.DataFrame:  # name, version, alias, 
     for one in names:
         alias = {v: k for k, v in _aliases(one).items()}
         for v in sorted(c.search_model_versions(f"name = '{one}'"), key=lambda v: -int(v.version)):
-            told = {k: v.tags.get(k, "") for k in ("kind", "rows", "verdict", "reason", _REPLACED, _PROMOTED)}
-            rows.append({"name": one, "version": str(v.version), "alias": alias.get(str(v.version), ""), **told})
+            tags = {k: v.tags.get(k, "") for k in ("kind", "rows", "verdict", "reason", _REPLACED, _PROMOTED)}
+            rows.append({"name": one, "version": str(v.version), "alias": alias.get(str(v.version), ""), **tags})
     columns = ["name", "version", "alias", "kind", "rows", "verdict", "reason", _REPLACED, _PROMOTED]
     return pd.DataFrame(rows, columns=columns)
 
@@ -205,7 +205,7 @@ class Unscored(LookupError):
 
 @dataclass(frozen=True)
 class Scorer:
-    "What a model says of the setups it was shown; anything else is answered with a reason."
+    "A model's probabilities of the setups it was given; of any other setup the reason why there is none."
 
     version: str  # of the model; "" when there is none
     answers: Mapping[str, tuple[float, float]]  # setup id -> (probability, percentile)
@@ -229,7 +229,7 @@ def scorer(
     candidates: pd.DataFrame,
     table: pd.DataFrame,  # their features
 ) -> Scorer:
-    "What the champion may honestly say of candidates: out of fold where it was trained, its own word after."
+    "The champion's probabilities: out of fold for setups it was trained on, its prediction for later ones."
     model, ids = found.model, candidates["setup_id"].astype(str).to_numpy()
     closes = pd.DatetimeIndex(candidates["known_close"]).as_unit("ns").asi8
     p = model.probability(model.matrix(table))
@@ -257,7 +257,7 @@ def with_scorer(
     timeframe: str,
     sentiment: Sentiment | None = None,  # headlines, where the model was trained with them
     version: str | None = None,  # "": there was no champion; None: the one of now
-) -> Context:  # the same object where no model is asked for
+) -> Context:  # the same object where conf uses no model
     "The context with the champion's scorer; a missing or broken model is a warning in every decision, not an error."
     if use not in USES:
         raise BadConfig(f"model.use must be one of {', '.join(USES)}; found {use!r}{nearest(str(use), USES)}")
@@ -268,8 +268,13 @@ def with_scorer(
         found = champion(name) if version is None else loaded(name, version) if version else None
         if found is None:
             return replace(context, scorer=Scorer("", {}, {}, f"{name} has no champion: smcdesk model train makes one"))
-        told = {"news": context.news, "spread_price": spread_price, "regime": context.regimes, "sentiment": sentiment}
-        table = features(reading, candidates, instrument=context.instrument, **told)
+        conditions = {
+            "news": context.news,
+            "spread_price": spread_price,
+            "regime": context.regimes,
+            "sentiment": sentiment,
+        }
+        table = features(reading, candidates, instrument=context.instrument, **conditions)
         return replace(context, scorer=scorer(found, candidates, table))
     except Exception as error:  # a stored model is foreign data: whatever is wrong with it must not stop the deciding
         why = f"the champion of {name} cannot be used: {type(error).__name__}: {error}"

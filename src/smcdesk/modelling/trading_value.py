@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from smclab.policy import Policy, preset
 
 from smclab.decision import Decision, decide_all
 from smclab.execution import Costs, Rules, intents
 from smclab.gates import Context
+from smclab.policy import Policy, preset
 from smclab.reading import Reading
 from smclab.replay import replay
 from smclab.scorecard import scorecard
@@ -29,7 +29,7 @@ class LookupScorer:
     answers: dict[str, tuple[float, float]]  # setup id -> (probability, percentile)
 
     def __call__(self, candidate: Mapping[str, Any]) -> tuple[float, float]:
-        "What was said of this setup before its outcome was known."
+        "(probability, percentile) of this setup, from before its outcome was known."
         return self.answers[str(candidate["setup_id"])]
 
 
@@ -50,23 +50,23 @@ class TradingTest:
     seed: int = 0
 
     def decided(self, context: Context, policy: Policy, pending: bool = False) -> tuple[Decision, ...]:
-        "The tape's decisions in this world, by this policy."
+        "The tape's decisions in this context, by this policy."
         how = {"setups": self.setups, "spread_price": self.spread_price, "pending": pending}
         return decide_all(self.reading, context, policy, **how)
 
     def earned(self, context: Context, policy: Policy, keep: Callable[[Decision], bool]) -> dict[str, float]:
-        "The decisions that are kept, as trades, after costs."
-        kept = [d for d in self.decided(context, policy) if keep(d)]
-        names = {d.setup_id for d in kept if d.outcome == "live"}
+        "The figures of the decisions `keep` selects, traded after costs."
+        taken = [d for d in self.decided(context, policy) if keep(d)]
+        names = {d.setup_id for d in taken if d.outcome == "live"}
         looks = [d for d in self.decided(context, policy, pending=True) if d.setup_id in names]
-        sent = intents(kept, self.bars, looks=looks, **self.orders)
+        sent = intents(taken, self.bars, looks=looks, **self.orders)
         game = {"instrument": context.instrument, "account": context.account, "costs": self.costs, "rules": self.rules}
         ledger = replay(self.bars, sent, **game, max_risk_pct=policy.in_force.risk.max_risk_pct)
         day = {"zone": context.instrument.zone, "roll_hour": context.instrument.roll_hour}
         card = scorecard(ledger, self.bars, **day, n_boot=self.n_boot, seed=self.seed)
         r, value = card.loc["expectancy_r"], card["value"]
         return {
-            "setups_n": len(kept), "live_n": len(names), "trades_n": int(value["trades_n"]),
+            "setups_n": len(taken), "live_n": len(names), "trades_n": int(value["trades_n"]),
             "win_rate_pct": value["win_rate_pct"], "expectancy_r": r["value"], "low": r["low"], "high": r["high"],
             "total_r": r["value"] * value["trades_n"] if value["trades_n"] else 0.0, "costs_r": value["costs_r"],
         }  # fmt: skip
@@ -78,28 +78,28 @@ def trading_value(
     score: pd.Series,  # by setup id
 ) -> pd.DataFrame:  # one row per way to act: setups, live, trades, expectancy with its interval
     "The policy by score and by model, and every setup against those the model, or the score, likes best."
-    known = oof[oof["percentile"].notna()]
-    said = dict(zip(known.index, zip(known["p_selected"], known["percentile"], strict=True), strict=True))
-    best = _places(score.reindex(known.index))
+    rated = oof[oof["percentile"].notna()]
+    answers = dict(zip(rated.index, zip(rated["p_selected"], rated["percentile"], strict=True), strict=True))
+    best = _places(score.reindex(rated.index))
     plan = trial.policy
     v1 = replace(plan, enabled=False)
-    by_score, by_model = replace(trial.context, scorer=None), replace(trial.context, scorer=LookupScorer(said))
+    by_score, by_model = replace(trial.context, scorer=None), replace(trial.context, scorer=LookupScorer(answers))
     graded = plan if plan.enabled else preset("a_plus_and_a_live")
 
-    def there(d: Decision) -> bool:
-        return d.setup_id in said
+    def judged(d: Decision) -> bool:
+        return d.setup_id in answers
 
     def liked(d: Decision) -> bool:
-        p, percentile = said.get(d.setup_id, (0.0, 0.0))
+        p, percentile = answers.get(d.setup_id, (0.0, 0.0))
         return percentile >= MIN_PERCENTILE and d.ticket is not None and p * d.ticket.rr_net - (1 - p) >= 0
 
     def scored(d: Decision) -> bool:
         return best.get(d.setup_id, 0.0) >= MIN_PERCENTILE
 
     ways = {
-        "graded policy, confidence by score": (by_score, graded, there),
-        "graded policy, confidence by model": (by_model, graded, there),
-        "every setup (v1)": (by_score, v1, there),
+        "graded policy, confidence by score": (by_score, graded, judged),
+        "graded policy, confidence by model": (by_model, graded, judged),
+        "every setup (v1)": (by_score, v1, judged),
         "v1, the best by score": (by_score, v1, scored),
         "v1, the best by model": (by_score, v1, liked),
     }

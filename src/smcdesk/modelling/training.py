@@ -25,7 +25,7 @@ RECENT = 0.2  # share of the rows whose features are held against the earlier on
 
 @dataclass(frozen=True)
 class Training:
-    "Everything a training came to, but the model itself; frames are empty where nothing could be learned."
+    "The figures of a training, without the model; frames are empty where nothing could be learned."
 
     name: str  # the registered model's
     sentence: str
@@ -51,14 +51,14 @@ class Training:
     acted: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
-def model_config(said: Mapping[str, Any], embargo_bars: int, timeframe: str, n_boot: int, seed: int) -> ModelConfig:
+def model_config(search: Mapping[str, Any], embargo_bars: int, timeframe: str, n_boot: int, seed: int) -> ModelConfig:
     "Conf's search as the learner takes it; embargo, resamples and seed stand elsewhere in conf."
     for name in ("embargo_ns", "n_boot", "seed"):
-        if name in said:
+        if name in search:
             where = {"embargo_ns": "model.embargo_bars", "n_boot": "scorecard.n_boot", "seed": "seed"}[name]
             raise BadConfig(f"model.search.{name} stands in conf as {where}")
     rest = {"embargo_ns": embargo_bars * timeframe_ns(timeframe), "n_boot": n_boot, "seed": seed}
-    return ModelConfig.from_dict({**said, **rest})
+    return ModelConfig.from_dict({**search, **rest})
 
 
 def train_challenger(
@@ -68,27 +68,29 @@ def train_challenger(
     find: Callable[[str], Champion | None],
     trial: TradingTest,
     config: ModelConfig,
-) -> tuple[tuple[ModelCandidate, ...], Training]:  # what goes into the registry, if anything, and what is told of it
-    "Learn, audit, compare, and trade it."
+) -> tuple[
+    tuple[ModelCandidate, ...], Training
+]:  # what goes into the registry, if anything, and the figures of its training
+    "Fit a model, audit its features, compare it with the champion, and trade it in a replay."
     name = model_name(trial.context.instrument.symbol, infer_timeframe(trial.bars))
     rows = table.loc[labels["setup_id"]]
     outcome, spans = labels["outcome"], (labels["known_close"], labels["end_time"])
-    told = {
+    common = {
         "name": name, "config": config.to_dict(), "rows_n": len(rows), "finished_n": int(outcome.notna().sum()),
         "features_n": rows.shape[1],
     }  # fmt: skip
     if why := shortage(outcome, config):
-        return (), Training(sentence=f"Too little to learn from: {why}.", decision={}, **told)
+        return (), Training(sentence=f"Too little to learn from: {why}.", decision={}, **common)
     learned = fit(rows, outcome, *spans, score=labels["score"], config=config)
     standing = find(name)
-    theirs = None if standing is None else said_by(standing, candidates, table)
+    theirs = None if standing is None else probabilities_of(standing, candidates, table)
     won = promotion(learned.oof, theirs, config)
     version = "" if standing is None else standing.version
     words, before, after = _two_times(rows, labels, standing)
     return (ModelCandidate(name, learned, won, version),), Training(
         sentence=f"{learned.verdict} {won.reason[0].upper()}{won.reason[1:]}.",
         decision=_finite(dataclasses.asdict(won)),
-        **told, kind=learned.model.kind, params=learned.model.params, champion=version, drift_words=words,
+        **common, kind=learned.model.kind, params=learned.model.params, champion=version, drift_words=words,
         stability=learned.stability if math.isfinite(learned.stability) else None, **_tables(learned),
         leaks=audit(rows, outcome, *spans, config=config), drift=drift(before, after), rates=rates(labels),
         acted=trading_value(trial, learned.oof, labels.set_index("setup_id")["score"]),
@@ -106,8 +108,8 @@ def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
 
 
-def said_by(found: Champion, candidates: pd.DataFrame, table: pd.DataFrame) -> pd.Series:  # p by setup id
-    "What the champion honestly says: out of fold where it was trained, its own word after; a strange one says nothing."
+def probabilities_of(found: Champion, candidates: pd.DataFrame, table: pd.DataFrame) -> pd.Series:  # p by setup id
+    "The champion's probabilities: out of fold for its training rows, predicted after; with other features only those."
     missing = [name for name in found.model.features if name not in table]
     judged = found.model.oof["p"]
     if missing:
@@ -155,5 +157,5 @@ def metrics(training: Training) -> dict[str, dict[str, float]]:
 
 def dictionary(columns: list[str]) -> str:
     "What each feature means, as JSON."
-    known = {f.name: f._asdict() for f in DICTIONARY}
-    return json.dumps([known[name] for name in columns], indent=1)
+    entries = {f.name: f._asdict() for f in DICTIONARY}
+    return json.dumps([entries[name] for name in columns], indent=1)

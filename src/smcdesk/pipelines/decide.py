@@ -1,34 +1,34 @@
-"""A reading in; candidates, decisions, and what the store keeps of them out, with what became of the older ones."""
+"""A reading in; candidates, decisions, and their rows for the store out, with the outcomes of older ones."""
 
 from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
-from smclab.account import Account
-from smclab.policy import Policy
 
 from smcdesk.decisions.context import tape_context, with_model_scores
 from smcdesk.decisions.inputs import at_timeframe, fill_rules, setup_config, spread_by_bar, trading_costs
 from smcdesk.decisions.records import decision_log, evaluate_tape, outcome_rows
 from smcdesk.pipelines.data import profile
 from smcdesk.pipelines.namespace import namespaced
+from smclab.account import Account
 from smclab.decision import decide_all
+from smclab.policy import Policy
 from smclab.setups import candidates
 from smclab.timeframes import Config
 
 
 def entry_bars_nodes(symbol: str) -> list:
     "The nodes to the bars setups are found on; every stage after `data` begins with them."
-    made = ["bars", "instrument", "params:confluence.ltf"]
-    return [profile(symbol), node(at_timeframe, made, "entry_bars", name="entry_bars")]
+    inputs = ["bars", "instrument", "params:confluence.ltf"]
+    return [profile(symbol), node(at_timeframe, inputs, "entry_bars", name="entry_bars")]
 
 
 def candidate_nodes(symbol: str) -> list:
     "The nodes from a reading to its candidates."
-    asked = ["reading", "instrument", "setup_config"]
+    inputs = ["reading", "instrument", "setup_config"]
     return [
         *entry_bars_nodes(symbol),
         node(setup_config, ["params:setups", "params:confluence.htf"], "setup_config", name="setup_config"),
-        node(candidates, asked, "candidates", name="candidates"),
+        node(candidates, inputs, "candidates", name="candidates"),
     ]
 
 
@@ -43,16 +43,16 @@ def cost_nodes(symbol: str) -> list:
 
 
 def context_nodes(symbol: str) -> list:
-    "The nodes from a reading to its candidates and to the world around their decisions."
-    world = ("bars", "entry_bars", "instrument", "account", "costs", "news", "policy")
-    around = {name: name for name in world} | {"config": "reading_config", "regime": "params:regime"}
-    around |= {"clock": "params:clock", "now": "params:now"}
+    "The nodes from a reading to its candidates and to the context of their decisions."
+    names = ("bars", "entry_bars", "instrument", "account", "costs", "news", "policy")
+    inputs = {name: name for name in names} | {"config": "reading_config", "regime": "params:regime"}
+    inputs |= {"clock": "params:clock", "now": "params:now"}
     advice = ["surroundings", "reading", "candidates", "spread_price", "headlines", "params:model.use"]
     return [
         *candidate_nodes(symbol), *cost_nodes(symbol),
         node(Config.from_dict, "params:reading", "reading_config", name="reading_config"),
         node(Account.from_dict, "params:account", "account", name="account"),
-        node(tape_context, around, "surroundings", name="surroundings"),
+        node(tape_context, inputs, "surroundings", name="surroundings"),
         node(spread_by_bar, ["bars", "entry_bars", "spread", "costs"], "spread_price", name="spread_price"),
         node(with_model_scores, advice, "context", name="context"),
     ]  # fmt: skip
@@ -60,26 +60,26 @@ def context_nodes(symbol: str) -> list:
 
 def decision_nodes(symbol: str) -> list:
     "The nodes from a reading to its decisions; `model` and `replay` need them too."
-    asked = {"reading": "reading", "context": "context", "policy": "policy", "setups": "setup_config"}
+    inputs = {"reading": "reading", "context": "context", "policy": "policy", "setups": "setup_config"}
     return [
         *context_nodes(symbol),
-        node(decide_all, asked | {"spread_price": "spread_price"}, "decisions", name="decide"),
+        node(decide_all, inputs | {"spread_price": "spread_price"}, "decisions", name="decide"),
         node(decision_log, "decisions", "decision_log", name="decision_log"),
     ]  # fmt: skip
 
 
 def outcome_nodes() -> list:
-    "The node from labels without an outcome to what became of them."
+    "The node that fills in the outcome of labels that have none."
     later = ["entry_bars", "evaluated", "instrument", "costs", "rules"]
     return [node(outcome_rows, later, "outcomes", name="outcomes")]
 
 
 def create_pipeline(symbol: str) -> Pipeline:
     "A reading to decisions and labels in the store, and outcomes of labels whose bars are there by now."
-    kept = ["decisions", "candidates", "context", "policy", "spread_price"]
+    inputs = ["decisions", "candidates", "context", "policy", "spread_price"]
     nodes = [
         *decision_nodes(symbol),
-        node(evaluate_tape, kept, "evaluated", name="evaluate"),
+        node(evaluate_tape, inputs, "evaluated", name="evaluate"),
         *outcome_nodes(),
     ]
     return namespaced(symbol, nodes)

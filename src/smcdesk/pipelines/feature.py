@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 from kedro.pipeline import Pipeline, node
-from smclab.reader import read
-from smclab.timeframes import Config
 
 from smcdesk.decisions.inputs import higher_timeframes
 from smcdesk.pipelines.decide import candidate_nodes
 from smcdesk.pipelines.namespace import namespaced
+from smclab.reader import read
 from smclab.reading import Reading
+from smclab.timeframes import Config
 
 
 def by_timeframe(reading: Reading) -> dict[str, pd.DataFrame]:

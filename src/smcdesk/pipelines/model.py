@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 from kedro.pipeline import Pipeline, node
-from smclab.policy import Policy
 
 from smcdesk import figures
 from smcdesk.modelling import training
@@ -22,6 +21,7 @@ from smclab.features import features
 from smclab.gates import Context
 from smclab.instruments import Instrument
 from smclab.labels import barrier_outcomes
+from smclab.policy import Policy
 from smclab.reading import Reading
 from smclab.score_test import Result, score_vs_base_rate
 from smclab.sentiment import Sentiment
@@ -37,11 +37,11 @@ def setup_labels(
     costs: Costs,
     rules: Rules,
 ) -> pd.DataFrame:  # one row per setup that has a ticket, traded or not: score, ticket, outcome
-    "What became of every ticket, live, shadow or not to be traded at all."
+    "The outcome of every ticket, live, shadow or not to be traded at all."
     ticket = ["entry_type", "entry_price", "stop_price", "target_price", "expiry_bars"]
     tickets = decision_log[["setup_id", "outcome", *ticket]].rename(columns={"outcome": "decided"})
-    known = candidates[["setup_id", "side", "known_bar", "known_close", "score"]]
-    rows = known.merge(tickets, on="setup_id", validate="one_to_one")
+    setups = candidates[["setup_id", "side", "known_bar", "known_close", "score"]]
+    rows = setups.merge(tickets, on="setup_id", validate="one_to_one")
     rows = rows[rows["stop_price"].notna()].reset_index(drop=True)
     how = {"time_limit_bars": policy.time_limit_bars, "tick": instrument.tick, "through_ticks": rules.through_ticks}
     return rows.join(barrier_outcomes(bars, rows, costs=costs, **how))
@@ -71,8 +71,8 @@ def feature_rows(
     reading: Reading, candidates: pd.DataFrame, context: Context, spread_price: pd.Series, headlines: Sentiment | None
 ) -> pd.DataFrame:
     "Every candidate as numbers known at its close."
-    told = {"news": context.news, "spread_price": spread_price, "regime": context.regimes, "sentiment": headlines}
-    return features(reading, candidates, instrument=context.instrument, **told)
+    conditions = {"news": context.news, "spread_price": spread_price, "regime": context.regimes, "sentiment": headlines}
+    return features(reading, candidates, instrument=context.instrument, **conditions)
 
 
 def trial(
@@ -103,7 +103,7 @@ def challenged(
     n_boot: int,
     seed: int,
 ) -> tuple[tuple[ModelCandidate, ...], Training]:
-    "A challenger, and what is told of it."
+    "A challenger, and the figures of its training."
     config = training.model_config(search, embargo_bars, infer_timeframe(trial.bars), n_boot, seed)
     return training.train_challenger(rows, candidates, labels, find, trial, config)
 
@@ -113,8 +113,8 @@ def dictionary(rows: pd.DataFrame) -> str:
     return training.dictionary(list(rows.columns))
 
 
-def asked(symbol: str) -> list:
-    "The nodes from a reading to the outcome of every ticket, and to what the score knew of them."
+def label_nodes(symbol: str) -> list:
+    "The nodes from a reading to the outcome of every ticket, and to the test of the score on them."
     lived = ["entry_bars", "candidates", "decision_log", "instrument", "policy", "costs", "rules"]
     tuned = ["params:model.test_frac", "params:model.embargo_bars", "params:scorecard.n_boot", "params:seed"]
     return [
@@ -126,8 +126,8 @@ def asked(symbol: str) -> list:
 
 
 def create_labels(symbol: str) -> Pipeline:
-    "Tickets to outcomes, and what the score knew of them."
-    return namespaced(symbol, asked(symbol))
+    "Tickets to outcomes, and the test of the score on them."
+    return namespaced(symbol, label_nodes(symbol))
 
 
 def create_pipeline(symbol: str) -> Pipeline:
@@ -148,7 +148,7 @@ def create_pipeline(symbol: str) -> Pipeline:
     learnt = ["feature_rows", "candidates", "labels", "champion", "trial"]
     tuned = ["params:model.search", "params:model.embargo_bars", *drawn]
     nodes = [
-        *asked(symbol),
+        *label_nodes(symbol),
         node(feature_rows, seen, "feature_rows", name="feature_rows"),
         node(dictionary, "feature_rows", "dictionary", name="dictionary"),
         node(trial, [*tape, *drawn], "trial", name="trial"),

@@ -28,7 +28,7 @@ def market(bars: pd.DataFrame, intents: pd.DataFrame, instrument: Instrument, co
 
 
 def shared(account: Account, policy: Policy, rules: Mapping[str, Any], *markets: Market) -> Portfolio:
-    "All symbols' orders, in order of time, each asked of the account as the others have left it."
+    "All symbols' orders, in order of time, each sized and limited by the account as the others have left it."
     by_symbol = {one.instrument.symbol: one for one in markets}
     return replay_portfolio(by_symbol, account, policy, rules=fill_rules(rules, policy))
 
@@ -44,12 +44,12 @@ def create_pipeline(symbols: Iterable[str]) -> Pipeline:
     own = ["entry_bars", "intents", "instrument", "costs"]
     one = node(market, own, "market_of_portfolio", name="market_of_portfolio")
     each = [namespaced(s, [*order_nodes(s), one]) for s in symbols]
-    asked = ["account", "policy", "params:rules", *(f"{s}.market_of_portfolio" for s in symbols)]
+    inputs = ["account", "policy", "params:rules", *(f"{s}.market_of_portfolio" for s in symbols)]
     counted = ["shared", "params:scorecard.n_boot", "params:seed"]
     nodes = [
         node(Account.from_dict, "params:account", "account", name="account"),
         node(Policy.from_dict, "params:policy", "policy", name="policy"),
-        node(shared, asked, "shared", name="replay"),
+        node(shared, inputs, "shared", name="replay"),
         node(tables, "shared", ["trades", "orders", "equity", "refusals"], name="tables"),
         node(portfolio.portfolio_scorecard, counted, "scorecard", name="scorecard"),
         node(portfolio.by_symbol, counted, "by_symbol", name="by_symbol"),

@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 from kedro.pipeline import Pipeline, node
-from smclab.sweep import ambiguity_bounds
 
 from smcdesk import figures
 from smcdesk.pipelines.decide import decision_nodes
@@ -24,6 +23,7 @@ from smclab.reading import Reading
 from smclab.replay import Ledger, replay
 from smclab.scorecard import daily_returns, scorecard
 from smclab.setups import SetupConfig
+from smclab.sweep import ambiguity_bounds
 
 
 def max_risk(policy: Policy) -> float:  # % of equity
@@ -111,10 +111,10 @@ def metrics(card: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 def order_nodes(symbol: str) -> list:
     "The nodes from a reading to its orders; the portfolio begins with them."
-    asked = ["reading", "context", "policy", "setup_config", "spread_price"]
+    inputs = ["reading", "context", "policy", "setup_config", "spread_price"]
     return [
         *decision_nodes(symbol),
-        node(pending_reviews, asked, "looks", name="look_again"),
+        node(pending_reviews, inputs, "looks", name="look_again"),
         node(orders, [*SENT], "intents", name="intents"),
     ]
 
@@ -126,14 +126,15 @@ def create_pipeline(symbol: str) -> Pipeline:
     played = ["instrument", "account", "costs", "rules", "max_risk_pct"]
     tuned = ["params:scorecard.n_boot", "params:seed"]
     counted = ["ledger", "entry_bars", "instrument", "params:scorecard.n_boot", "params:seed"]
+    checked = ["ledger", "entry_bars", "intents", "instrument", "costs"]
     seen = ["reading", "ledger", "provenance", "params:charts.n_bars"]
     nodes = [
         *order_nodes(symbol),
         node(max_risk, "policy", "max_risk_pct", name="max_risk"),
         node(replay, game, "ledger", name="replay"),
         node(ambiguity_bounds, game, "honesty", name="honesty"),
-        node(entry_mode_comparison, [*SENT, *played, *tuned], "ways_in", name="ways_in"),
-        node(backtrader_check, ["ledger", "entry_bars", "intents", "instrument", "costs"], "proof", name="verify"),
+        node(entry_mode_comparison, [*SENT, *played, *tuned], "entry_mode_comparison", name="entry_mode_comparison"),
+        node(backtrader_check, checked, "backtrader_check", name="backtrader_check"),
         node(card, counted, "scorecard", name="scorecard"),
         node(metrics, "scorecard", "metrics", name="metrics"),
         node(returns, ["ledger", "instrument"], "daily_returns", name="daily_returns"),

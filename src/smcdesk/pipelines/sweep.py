@@ -11,7 +11,7 @@ from kedro.pipeline import Pipeline, node
 from smcdesk import figures
 from smcdesk.pipelines.decide import context_nodes
 from smcdesk.pipelines.namespace import namespaced
-from smcdesk.research import sweep
+from smcdesk.research import sweep as sweeping
 from smcdesk.research.sweep import SelectedRun, Sweep
 from smcdesk.research.tape import ResearchTape
 from smclab.instruments import Instrument
@@ -36,7 +36,7 @@ def tape(
 
 def swept(tape: ResearchTape, space: Mapping[str, list], work: Mapping[str, Any]) -> Sweep:
     "The whole grid on the tape."
-    return sweep.sweep(tape, sweep.grid(space), **work)
+    return sweeping.sweep(tape, sweeping.grid(space), **work)
 
 
 def grid_table(sweep: Sweep) -> pd.DataFrame:
@@ -55,11 +55,11 @@ def grid_returns(sweep: Sweep) -> pd.DataFrame:
 def metrics(sweep: Sweep) -> dict[str, dict[str, float]]:
     "The grid in a few figures, as MLflow counts them."
     sharpe = sweep.figures["sharpe_annual"]
-    told = {
+    values = {
         "combinations_n": len(sharpe), "ruined_n": len(sharpe) - len(sweep.whole), "best_sharpe_annual": sharpe.max(),
         "median_sharpe_annual": sharpe.median(), "longest_trade_days": sweep.longest_trade_days,
     }  # fmt: skip
-    return {name: {"value": float(v), "step": 0} for name, v in told.items() if pd.notna(v)}
+    return {name: {"value": float(v), "step": 0} for name, v in values.items() if pd.notna(v)}
 
 
 def chosen(
@@ -67,7 +67,7 @@ def chosen(
 ) -> list[SelectedRun]:
     "Conf's own policy and the best of the grid."
     how = {k: v for k, v in work.items() if k != "block"}
-    return sweep.chosen(tape, sweep, keep_n=keep_n, n_boot=n_boot, seed=seed, **how)
+    return sweeping.chosen(tape, sweep, keep_n=keep_n, n_boot=n_boot, seed=seed, **how)
 
 
 def tape_nodes(symbol: str) -> list:
@@ -95,5 +95,5 @@ def grid_nodes(symbol: str) -> list:
 
 def create_pipeline(symbol: str) -> Pipeline:
     "A reading to a grid and its best combinations."
-    asked = ["tape", "sweep", "params:sweep.keep_n", "params:scorecard.n_boot", "params:seed", "params:work"]
-    return namespaced(symbol, [*grid_nodes(symbol), node(chosen, asked, "sweep_runs", name="chosen")])
+    inputs = ["tape", "sweep", "params:sweep.keep_n", "params:scorecard.n_boot", "params:seed", "params:work"]
+    return namespaced(symbol, [*grid_nodes(symbol), node(chosen, inputs, "sweep_runs", name="chosen")])

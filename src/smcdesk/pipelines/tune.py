@@ -25,11 +25,11 @@ def market(
     return TunableTape(tape, reading, {**setups, "htf": htf}, timeframes)
 
 
-def tuned(market: TunableTape, said: Mapping[str, Any], n_boot: int, seed: int, storage: str) -> Tuned:
+def tuned(market: TunableTape, conf: Mapping[str, Any], n_boot: int, seed: int, storage: str) -> Tuned:
     "The search."
-    config = TuneConfig.from_dict({k: v for k, v in said.items() if k not in ("space", "tried_before")})
-    how = {"n_boot": n_boot, "seed": seed, "tried_before": said.get("tried_before", 0), "storage": storage or None}
-    return tuning.tune(market, said["space"], config, **how)
+    config = TuneConfig.from_dict({k: v for k, v in conf.items() if k not in ("space", "tried_before")})
+    how = {"n_boot": n_boot, "seed": seed, "tried_before": conf.get("tried_before", 0), "storage": storage or None}
+    return tuning.tune(market, conf["space"], config, **how)
 
 
 def parts(tuned: Tuned) -> tuple[pd.DataFrame, pd.DataFrame, list[SelectedRun], str]:
@@ -45,12 +45,12 @@ def metrics(tuned: Tuned) -> dict[str, dict[str, float]]:
 def create_pipeline(symbol: str) -> Pipeline:
     "A reading to a search over other readings."
     again = ["tape", "params:reading", "params:setups", "params:confluence.htf", "timeframes"]
-    asked = ["market", "params:tune", "params:scorecard.n_boot", "params:seed", "trial_storage"]
+    inputs = ["market", "params:tune", "params:scorecard.n_boot", "params:seed", "trial_storage"]
     nodes = [
         *tape_nodes(symbol),
         node(higher_timeframes, ["params:timeframes", "params:confluence.htf"], "timeframes", name="timeframes"),
         node(market, again, "market", name="market"),
-        node(tuned, asked, "tuned", name="tune"),
+        node(tuned, inputs, "tuned", name="tune"),
         node(parts, "tuned", ["trials", "tune_summary", "tune_runs", "tune_words"], name="tune_tables"),
         node(metrics, "tuned", "tune_metrics", name="tune_metrics"),
         node(figures.trials, "trials", "tune_chart", name="tune_chart"),

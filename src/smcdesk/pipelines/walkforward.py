@@ -46,11 +46,11 @@ def parts(study: Study) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
 
 def create_pipeline(symbol: str) -> Pipeline:
     "A reading to a judged study."
-    asked = ["sweep", "params:walkforward", "params:sweep.tried_before", "params:scorecard.n_boot", "params:seed"]
+    inputs = ["sweep", "params:walkforward", "params:sweep.tried_before", "params:scorecard.n_boot", "params:seed"]
     played = ["tape", "sweep", "study", "params:scorecard.n_boot", "params:seed", "params:work"]
     nodes = [
         *grid_nodes(symbol),
-        node(judged, asked, "study", name="study"),
+        node(judged, inputs, "study", name="study"),
         node(parts, "study", ["study_summary", "study_windows", "study_paths"], name="study_tables"),
         node(metrics, "study", "study_metrics", name="study_metrics"),
         node(folds, played, ["walkforward_runs", "walkforward_returns"], name="folds"),

@@ -65,9 +65,11 @@ def load(symbol: str, env: str) -> ReplayReport:
         raise BadConfig(f"nothing has been replayed for {symbol!r} yet: run smcdesk demo --symbol {symbol} --env {env}")
     logs.quiet_libraries()
     catalog = load_catalog(env)
-    names = ("provenance", "quality", "reading", "candidates", "costs", "ledger", "scorecard", "honesty", "ways_in")
-    names += ("proof", "model")
+    names = ("provenance", "quality", "reading", "candidates", "costs", "ledger", "scorecard", "honesty")
+    names += ("model",)
     parts = {name: catalog.load(f"{symbol}.{name}") for name in names}
+    parts |= {"ways_in": catalog.load(f"{symbol}.entry_mode_comparison")}
+    parts |= {"proof": catalog.load(f"{symbol}.backtrader_check")}
     return ReplayReport(symbol, env, decisions=catalog.load(f"{symbol}.decision_log"), **parts)
 
 

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from smcdesk.project import logs, paths
+from smcdesk.project import logs
 from smcdesk.tracking import column, daily_returns_of, finished_runs, frame, run_by_id
 from smclab.candles import BadConfig, nearest
 from smclab.scorecard import days_per_year, sharpes
-from smclab.walkforward import plateau
 
 FEW_DAYS = 60  # common days under which nothing is compared
 SURE = 0.05  # how often chance alone may be called a difference, over all pairs together
@@ -41,7 +40,7 @@ class Comparison:
 
 
 def _picked(runs: pd.DataFrame, study: str, ids: list[str], symbol: str, env: str, newest: int) -> pd.DataFrame:
-    "The runs asked for: a study's combinations, those named, or the newest."
+    "The runs to compare: a study's combinations, those named, or the newest."
     if study:
         run_by_id(runs, study)
         own = column(runs, "tags.mlflow.parentRunId") == study
@@ -50,32 +49,32 @@ def _picked(runs: pd.DataFrame, study: str, ids: list[str], symbol: str, env: st
         for run_id in ids:
             run_by_id(runs, run_id)
         return runs.set_index("run_id", drop=False).loc[ids].reset_index(drop=True)
-    here = column(runs, "tags.symbol").astype(str).str.split(",").map(lambda names: symbol in names)
+    of_symbol = column(runs, "tags.symbol").astype(str).str.split(",").map(lambda names: symbol in names)
     many = ("sweep", "tune", "portfolio")  # their own days are those of several combinations or symbols
     whole = column(runs, "tags.study.kind").isna() & ~column(runs, "tags.study").isin(many)
-    return runs[here & whole & (column(runs, "tags.env") == env)].head(newest)
+    return runs[of_symbol & whole & (column(runs, "tags.env") == env)].head(newest)
 
 
 def _labels(runs: pd.DataFrame) -> dict[str, str]:
     "By run id what a run is: a combination in words, else its kind and up to three parameters that differ within it."
-    said, kinds = column(runs, "tags.study.words"), column(runs, "tags.study").fillna("replay")
-    found = dict(zip(runs["run_id"], said, strict=True))
-    for kind, alike in runs[said.isna()].groupby(kinds[said.isna()]):
-        asked = [c for c in alike if c.startswith("params.") and not c.startswith("params.work")]
-        differ = [c for c in asked if alike[c].nunique() > 1][:3]
+    described, kinds = column(runs, "tags.study.words"), column(runs, "tags.study").fillna("replay")
+    found = dict(zip(runs["run_id"], described, strict=True))
+    for kind, alike in runs[described.isna()].groupby(kinds[described.isna()]):
+        params = [c for c in alike if c.startswith("params.") and not c.startswith("params.work")]
+        differ = [c for c in params if alike[c].nunique() > 1][:3]
         for _, run in alike.iterrows():
             found[run["run_id"]] = ", ".join([kind, *(f"{c.split('.')[-1]} {run[c]}" for c in differ)])
     return found
 
 
-def _made(run: pd.Series, symbol: str) -> Any:
-    "The hash of what came out of a run."
+def _outcome_hash(run: pd.Series, symbol: str) -> Any:
+    "The hash of a run's ledger, or of a walk-forward's folds."
     kind = "folds" if run.get("tags.study") == "walkforward" else "ledger"
     return run.get(f"tags.{kind}_hash.{symbol}")
 
 
 def _on_common_days(table: pd.DataFrame, common: pd.DataFrame) -> pd.DataFrame:
-    "The ranking with what returns tell, worked out anew where runs cover different days or kept no figures."
+    "The ranking, its figures of returns computed on the common days where runs cover other days or stored none."
     same = (table["days_n"] == len(common)).all() and table["sharpe_annual"].notna().all()
     if len(common) < 2 or same:
         return table
@@ -100,7 +99,7 @@ def load(
     *,
     study: str = "",  # a sweep's run id: its kept combinations
     runs: str = "",  # run ids with commas between
-    newest: int = 8,  # how many, when neither is said
+    newest: int = 8,  # how many, when neither is given
     rank_by: str = "sharpe_annual",
     n_boot: int = 2000,
     seed: int = 0,
@@ -118,12 +117,12 @@ def load(
         if daily is None:
             left_out.append(f"Run {run['run_id'][:6]} kept no daily returns of {symbol}.")
             continue
-        row, made = _row(run, symbol), _made(run, symbol)
+        row, outcome = _row(run, symbol), _outcome_hash(run, symbol)
         row |= {"what": what[run["run_id"]], "days_n": len(daily)}
-        if isinstance(made, str) and made in seen:
-            left_out.append(f"Run {run['run_id'][:6]}, {row['what']}, has the same ledger as {seen[made]}.")
+        if isinstance(outcome, str) and outcome in seen:
+            left_out.append(f"Run {run['run_id'][:6]}, {row['what']}, has the same ledger as {seen[outcome]}.")
             continue
-        seen[made] = run["run_id"][:6]
+        seen[outcome] = run["run_id"][:6]
         rows.append(row)
         returns[run["run_id"]] = daily
     if not rows:
@@ -205,7 +204,7 @@ def differences(
 def step_down(
     t: np.ndarray,  # (tests,) what was found, in standard errors
     chance: np.ndarray,  # (n_boot, tests) the same under chance alone, absolute
-) -> np.ndarray:  # (tests,) p values, corrected for how many were asked
+) -> np.ndarray:  # (tests,) p values, corrected for the number of tests
     "Romano and Wolf's step-down: each test against the largest of itself and all that are weaker."
     order = np.argsort(-t, kind="stable")
     weaker = np.maximum.accumulate(chance[:, order][:, ::-1], axis=1)[:, ::-1]
@@ -215,89 +214,7 @@ def step_down(
     return out
 
 
-# What the report says
-
-
-def resolved(c: Comparison) -> pd.DataFrame:
-    "What the parameters turned out to mean."
-    first, last = (f"{day:%Y-%m-%d}" for day in (c.returns.index[0], c.returns.index[-1])) if len(c.returns) else "--"
-    rows = {
-        "symbol": c.symbol, "environment": c.env, "runs": str(len(c.table)), "ranked by": c.rank_by,
-        "days all runs have": f"{len(c.returns):,}, {first} to {last}", "tracking store": paths.mlflow_uri(),
-    }  # fmt: skip
-    return pd.DataFrame({"": rows})
-
-
-def verdict(c: Comparison) -> str:
-    "Which differences are larger than chance, in one breath."
-    n = len(c.table)
-    if n < 2:
-        return "There is one run, and nothing to compare it with."
-    if len(c.returns) < FEW_DAYS:
-        return f"The {n} runs share {len(c.returns):,} days; under {FEW_DAYS} nothing is compared."
-    larger = c.tests[c.tests["larger"]]
-    told = f"{n} runs, {len(c.tests)} pairs, {len(c.returns):,} common days"
-    if larger.empty:
-        least = c.tests["least_pct_year"].median()
-        return (
-            f"{told}: no difference is larger than chance, so the first of the ranking is not known to be the best. "
-            f"On so few days a pair must differ by about {least:.1f} % a year to be told apart."
-        )
-    what = c.table.set_index("label")["what"]
-    pairs = "; ".join(
-        f"{r.better} ({what[r.better]}) over {r.worse} ({what[r.worse]}), {r.difference_pct_year:+.1f} % a year"
-        for r in larger.itertuples()
-    )
-    which = "one difference is" if len(larger) == 1 else f"{len(larger)} differences are"
-    return f"{told}: {which} larger than chance: {pairs}."
-
-
-def method(c: Comparison) -> str:
-    "How that was worked out."
-    block = max(1, round(len(c.returns) ** (1 / 3)))
-    return (
-        "Every pair is compared by its difference in mean daily return on the days all runs have. Whole blocks of "
-        f"{block} days are drawn anew, the same days for all runs (a paired circular block bootstrap), and p is "
-        "corrected for the number of pairs by Romano and Wolf's step-down with the largest studentised difference: "
-        f"if no pair differed, at most {100 * SURE:.0f} % of such reports would name one. Runs were picked for being "
-        "good on these very days; that luck is not in p, only a walk-forward shows it."
-    )
-
-
-def ranking(c: Comparison) -> pd.DataFrame:
-    "The runs as a reader wants them."
-    shown = c.table.assign(run_id=c.table["run_id"].str[:6])
-    for name in RANKED:
-        digits = 0 if name == "trades_n" else 2
-        shown[name] = [f"{v:,.{digits}f}" if pd.notna(v) else "none" for v in shown[name]]
-    heads = {"label": "", "run_id": "run", "what": "what it is", "days_n": "days"}
-    heads |= dict(
-        zip(RANKED, ("Sharpe", "return, %", "R a trade", "profit factor", "won, %", "fall, %", "trades"), strict=True)
-    )
-    return shown.rename(columns=heads)
-
-
-def pairs(c: Comparison) -> pd.DataFrame:
-    "The tests as a reader wants them."
-    rows = [
-        {
-            "better": r.better, "worse": r.worse, "difference, % a year": f"{r.difference_pct_year:+.2f}",
-            "95 % interval, this pair alone": f"{r.low:+.2f} … {r.high:+.2f}",
-            "p, this pair alone": f"{r.p_single:.3f}",
-            "p, all pairs": f"{r.p:.3f}", "larger than chance": "yes" if r.larger else "no",
-        }
-        for r in c.tests.itertuples()
-    ]  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def omitted(c: Comparison) -> str:
-    "What could not be shown."
-    days = (
-        f"Not all runs cover the same days: Sharpe ratio, return and fall are those of the {len(c.returns):,} days all "
-        "of them have, by daily closes; the other figures are of each run's own days."
-    )
-    return " ".join([*([days] if (c.table["days_n"] != len(c.returns)).any() else []), *c.left_out])
+# The grid behind the runs
 
 
 def _studies(c: Comparison, study: str) -> Iterator[str]:
@@ -327,60 +244,6 @@ def parameters(grid: pd.DataFrame) -> list[str]:
     return list(grid.columns[: grid.columns.get_loc("trades_n")])
 
 
-def plateaus(grid: pd.DataFrame, n: int = 6) -> pd.DataFrame:
-    "The best combinations and how their neighbours do."
-    flat = plateau(grid.set_index(parameters(grid))["sharpe_annual"])
-    shown = flat.sort_values("score", ascending=False, kind="stable").head(n).reset_index()
-    figures = {
-        "score": "Sharpe", "neighbours_mean": "neighbours, mean", "neighbours_worst": "worst", "drop": "drop to them",
-    }  # fmt: skip
-    for name in parameters(grid):
-        shown[name] = [f"{v:g}" if isinstance(v, float) else str(v) for v in shown[name]]
-    for name in figures:
-        shown[name] = [f"{v:.2f}" if pd.notna(v) else "none" for v in shown[name]]
-    return shown.rename(columns={**figures, "neighbours_n": "neighbours, n"})
-
-
-def plateau_words(grid: pd.DataFrame) -> str:
-    "Whether the best combination stands on a plateau or on a needle."
-    flat = plateau(grid.set_index(parameters(grid))["sharpe_annual"])
-    best = flat.loc[flat["score"].idxmax()]
-    gains = 100 * float((flat["score"] > 0).mean())
-    told = f"Of {len(flat):,} combinations {gains:.0f} % earned something after costs."
-    around = f"The best has a Sharpe ratio of {best['score']:.2f}"
-    if not best["neighbours_n"] or not best["score"] > 0:
-        return f"{told} {around}, which no neighbour could make a plateau."
-    flat_top = best["neighbours_mean"] >= best["score"] / 2 and best["neighbours_worst"] > 0
-    near = int(best["neighbours_n"])
-    keeps = "They keep half of it and none loses: a plateau."
-    return (
-        f"{told} {around}; its {near} neighbours have {best['neighbours_mean']:.2f} on average and "
-        f"{best['neighbours_worst']:.2f} at worst. "
-        + (keeps if flat_top else "A plateau would keep half of it without a loser: this is a needle.")
-    )
-
-
 def choice_columns(windows: pd.DataFrame) -> list[str]:
     "The parameters of a table of windows: what follows its own figures."
     return list(windows.columns[windows.columns.get_loc("neighbours_sharpe_annual") + 1 :])
-
-
-def stability_words(windows: pd.DataFrame, names: list[str]) -> str:
-    "How the choices held."
-    train, test = windows["train_sharpe_annual"].mean(), windows["test_sharpe_annual"].mean()
-    won, n = int((windows["test_return_pct_year"] > 0).sum()), len(windows)
-    choices = len(windows[names].drop_duplicates())
-    return (
-        f"{n} windows chose {choices} different combinations. Their Sharpe ratio was {train:.2f} on the days they were "
-        f"chosen on and {test:.2f} on the days after, on average; {won} of {n} windows earned something."
-    )
-
-
-def summary(c: Comparison) -> dict[str, Any]:
-    "The report in one row."
-    first = c.table.iloc[0]
-    return {
-        "symbol": c.symbol, "env": c.env, "runs": len(c.table), "days": len(c.returns), "pairs": len(c.tests),
-        "larger_than_chance": int(c.tests["larger"].sum()), "first": first["run_id"], "ranked_by": c.rank_by,
-        "sentence": verdict(c),
-    }  # fmt: skip

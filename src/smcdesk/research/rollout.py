@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from smclab.policy import Policy
 
-from smcdesk.project.config import load_config
+from smcdesk.decisions.config import load_decision_configs
 from smcdesk.store import Store
 from smcdesk.store import engine as engines
 from smcdesk.store.models import GRADES, OUTCOME_CLASSES
@@ -24,7 +23,6 @@ STAGES = {"A+ only": ("A+",), "A+ and A": ("A+", "A"), "A alone": ("A",)}  # the
 UNSAID = {"session": "outside", "grade": "no grade", "regime": "not said"}  # how a group without a name is called
 ALWAYS = {"grade": GRADES}  # groups that are shown also when they are empty
 N_BOOT, SEED = 2000, 0
-_NB = "\u00a0"  # a figure and its unit stay on one line
 
 
 @dataclass(frozen=True)
@@ -49,9 +47,9 @@ def load(
     baseline: str = "",  # the name of frozen figures; "": none
 ) -> Rollout:
     "A policy's labels from the store of an environment."
-    p = load_config(env).parameters
-    grades = Policy.from_dict(p["policy"]).grade_execution
-    own = Policy.from_dict(p["policy"]).hash()
+    configs = load_decision_configs(env)
+    own = next(iter(configs.values())).policy  # the same for every symbol
+    grades = own.grade_execution
     with Store(env=env) as store:
         if store.revision() is None:
             raise BadConfig(f"nothing has been decided in {env} yet: run kedro run --pipelines decide --env {env}")
@@ -59,10 +57,12 @@ def load(
         policies = Counter()
         for (one, _), (_, n) in counts.items():
             policies[one] += n
-        chosen = _policy(policy, policies) if policy else own
-        known = sorted({*p["symbols"], *(name for _, name in counts)})
-        if instrument and instrument not in known:
-            raise BadConfig(f"no setups of {instrument!r}{nearest(instrument, known)} (known: {', '.join(known)})")
+        chosen = _policy(policy, policies) if policy else own.hash()
+        instruments = sorted({*configs, *(name for _, name in counts)})
+        if instrument and instrument not in instruments:
+            raise BadConfig(
+                f"no setups of {instrument!r}{nearest(instrument, instruments)} (known: {', '.join(instruments)})"
+            )
         labels = store.labels(policy_hash=chosen, **({"instrument": instrument} if instrument else {}))
         frozen = store.baseline(baseline) if baseline else None
         where = engines.shown(store.url)
@@ -75,7 +75,7 @@ def load(
     )  # fmt: skip
 
 
-def kept(
+def stored_counts(
     store: Store,
     policy: str,  # a hash, or the beginning of one
     instrument: str,
@@ -85,18 +85,20 @@ def kept(
     chosen = _policy(policy, {one for one, _ in counts})
     own = {name: n for (one, name), n in counts.items() if one == chosen}
     if instrument not in own:
-        known = ", ".join(own)
-        raise BadConfig(f"policy {chosen} has nothing on {instrument!r}{nearest(instrument, own)} (known: {known})")
+        names = ", ".join(own)
+        raise BadConfig(f"policy {chosen} has nothing on {instrument!r}{nearest(instrument, own)} (known: {names})")
     return chosen, *own[instrument]
 
 
-def _policy(said: str, known: Iterable[str]) -> str:
+def _policy(beginning: str, hashes: Iterable[str]) -> str:
     "The policy whose hash begins so."
-    found = [h for h in known if h.startswith(said)]
+    found = [h for h in hashes if h.startswith(beginning)]
     if len(found) == 1:
         return found[0]
     what = "no policy" if not found else "more than one policy"
-    raise BadConfig(f"the store has {what} {said!r}{nearest(said, list(known))} (known: {', '.join(known) or 'none'})")
+    raise BadConfig(
+        f"the store has {what} {beginning!r}{nearest(beginning, list(hashes))} (known: {', '.join(hashes) or 'none'})"
+    )
 
 
 # --- small figures
@@ -147,20 +149,20 @@ def _worth(part: pd.DataFrame) -> dict[str, float]:
 
 def verdict_rows(labels: pd.DataFrame) -> pd.DataFrame:  # setup (position in labels), position, gate, passed, …, reason
     "Every gate's answer about every setup."
-    said = ("gate", "passed", "enforced", "reason")
+    columns = ("gate", "passed", "enforced", "reason")
     rows = [
-        (n, position, *(v[k] for k in said), v["evidence"].get("gains") is not False)
+        (n, position, *(v[k] for k in columns), v["evidence"].get("gains") is not False)
         for n, verdicts in enumerate(labels["verdicts"])
         for position, v in enumerate(verdicts, 1)
     ]
-    table = pd.DataFrame(rows, columns=["setup", "position", *said, "gains"])
+    table = pd.DataFrame(rows, columns=["setup", "position", *columns, "gains"])
     return table.astype({"passed": bool, "enforced": bool, "gains": bool, "setup": "int64", "position": "int64"})
 
 
 def refusals(labels: pd.DataFrame) -> pd.DataFrame:  # one row per setup with one: setup, position, gate, reason
     "The first enforced refusal of every setup that has one: its headline."
-    said = verdict_rows(labels)
-    return said[~said["passed"] & said["enforced"]].groupby("setup", as_index=False).first()
+    answers = verdict_rows(labels)
+    return answers[~answers["passed"] & answers["enforced"]].groupby("setup", as_index=False).first()
 
 
 def outcome_counts(labels: pd.DataFrame) -> pd.DataFrame:
@@ -175,26 +177,12 @@ def _shares(k: int, n: int) -> dict[str, float]:
     return {f"share_{name}": v for name, v in share(k, n).items()}
 
 
-def planless(labels: pd.DataFrame) -> str:
-    "How many setups have no plan, and why nothing can be said of what became of them."
-    bare = labels[labels["entry_price"].isna()]
-    if bare.empty:
-        return "Every setup has a plan, so that what became of it can be told."
-    evidence = [{v["gate"]: v["evidence"] for v in verdicts} for verdicts in bare["verdicts"]]
-    stopless = sum(e.get("stop_cap", {}).get("stop_distance_price") is None for e in evidence)
-    n, aimless = len(labels), len(bare) - stopless
-    return (
-        f"{len(bare):,} of {n:,} setups have no plan ({stopless:,} no stop, {aimless:,} no opposing pool as a target): "
-        "they are neither live nor shadow, and have no result."
-    )
-
-
 def gates(labels: pd.DataFrame) -> pd.DataFrame:
     "How often each gate was asked, passed, and was the first to refuse."
-    said, first = verdict_rows(labels), refusals(labels)["gate"].value_counts()
+    answers, first = verdict_rows(labels), refusals(labels)["gate"].value_counts()
     rows = {}
-    for gate in said.groupby("gate")["position"].min().sort_values(kind="stable").index:
-        own = said[said["gate"] == gate]
+    for gate in answers.groupby("gate")["position"].min().sort_values(kind="stable").index:
+        own = answers[answers["gate"] == gate]
         passed = int(own["passed"].sum())
         rows[gate] = {"n": len(own), "enforced_n": int(own["enforced"].sum()), "passed_n": passed}
         rows[gate] |= {f"pass_{k}": v for k, v in share(passed, len(own)).items()} | {
@@ -235,9 +223,9 @@ def rollout_stages(
     min_confidence: Mapping[str, float],  # by grade
 ) -> pd.DataFrame:  # one row per stage: what it would have let through, and its worth
     "Each step of a rollout on the same setups: those that only the question of their grade kept from being live."
-    said = verdict_rows(labels)
-    only_grade = (said["gate"] == "grade") & said["gains"]  # that gate also refuses what a model expects to lose
-    other = said[~said["passed"] & said["enforced"] & ~only_grade]
+    answers = verdict_rows(labels)
+    only_grade = (answers["gate"] == "grade") & answers["gains"]  # that gate also refuses what a model expects to lose
+    other = answers[~answers["passed"] & answers["enforced"] & ~only_grade]
     free = (
         ~pd.Series(range(len(labels))).isin(other["setup"]).to_numpy() & (labels["outcome_class"] != "none").to_numpy()
     )
@@ -345,27 +333,15 @@ def changes(s: Rollout) -> pd.DataFrame:  # as `compare`; no rows without a base
     return compare(figures(s.labels, s.min_confidence), s.baseline["figures"])
 
 
-def against(s: Rollout) -> str:
-    "What the figures are measured against."
-    b = s.baseline
-    if b is None:
-        return "No baseline was asked for: freeze one by `smcdesk store baseline NAME`, then give `-p baseline NAME`."
-    whose = "the same policy" if b["policy_hash"] == s.policy_hash else f"policy {b['policy_hash']}"
-    moment = pd.Timestamp(b["time"], tz="UTC")
-    note = f" {b['note']}" if b["note"] else ""
-    n, known = b["figures"]["n"], f"{moment:%Y-%m-%d %H:%M}"
-    return f"Baseline **{b['name']}**: {n:,} setups by {whose}, as known by {known} UTC.{note}"
-
-
-def _key_figures(told: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+def _key_figures(values: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     "The figures two rollouts are compared by."
-    found = {"live, % of all": _figure(told["classes"]["live"], "share", told["n"])}
-    found |= {f"{gate}: passed, %": _figure(row, "pass", row["n"]) for gate, row in told["gates"].items()}
+    found = {"live, % of all": _figure(values["classes"]["live"], "share", values["n"])}
+    found |= {f"{gate}: passed, %": _figure(row, "pass", row["n"]) for gate, row in values["gates"].items()}
     for word in ("live", "shadow"):
-        row = told["classes"][word]
+        row = values["classes"][word]
         found[f"{word}: won, %"] = _figure(row, "win", row["closed_n"])
         found[f"{word}: result, R"] = _figure(row, "r", row["closed_n"])
-    for name, row in told["stages"].items():
+    for name, row in values["stages"].items():
         found[f"{name}: result, R"] = _figure(row, "r", row["closed_n"])
     return found
 
@@ -373,94 +349,5 @@ def _key_figures(told: Mapping[str, Any]) -> dict[str, dict[str, float]]:
 def _figure(row: Mapping[str, Any], what: str, n: int) -> dict[str, float]:
     "One figure of a table's row with its interval."
     value = row["r_mean"] if what == "r" else row[f"{what}_pct"]
-    said = {"value": value, "low": row[f"{what}_low"], "high": row[f"{what}_high"]}
-    return {k: math.nan if v is None else v for k, v in said.items()} | {"n": n}
-
-
-# --- how a report shows them
-
-
-def resolved(s: Rollout) -> pd.DataFrame:
-    "What the parameters turned out to mean."
-    times, names = s.labels["time"], ", ".join(sorted(s.labels["instrument"].unique()))
-    rows = {
-        "environment": s.env, "store": s.store, "policy": s.policy_hash, "setups": f"{len(s.labels):,}",
-        "instruments": names or "none", "first setup (UTC)": _day(times.min()) or "none",
-        "last setup (UTC)": _day(times.max()) or "none",
-        "baseline": f"{s.baseline['name']}, policy {s.baseline['policy_hash']}" if s.baseline else "none",
-    }  # fmt: skip
-    return pd.DataFrame({"": rows})
-
-
-def verdict(s: Rollout) -> str:
-    "The rollout in one paragraph."
-    n, table = len(s.labels), outcome_counts(s.labels)
-    if n == 0:
-        others = ", ".join(f"{k} ({v:,})" for k, v in s.policies.items())
-        return f"No setup was evaluated by policy {s.policy_hash}: n = 0. Policies in the store: {others or 'none'}."
-    live, top = table.loc["live"], reasons(s.labels)
-    shadow, none = (int(table.loc[word, "n"]) for word in ("shadow", "none"))
-    why = f" The most frequent reason to refuse is {top['gate'][0]} ({top['n'][0]:,})." if len(top) else ""
-    return (
-        f"{n:,} setups: {int(live['n']):,} live ({_pct(live, 'share')} of all), {shadow:,} shadow, {none:,} neither."
-        f"{why} {next_step(rollout_stages(s.labels, s.min_confidence))}"
-    )
-
-
-def summary(s: Rollout) -> dict[str, Any]:
-    "The report in one row."
-    table = outcome_counts(s.labels)
-    counts = {f"{word}_n": int(table.loc[word, "n"]) for word in OUTCOME_CLASSES}
-    r = {f"{word}_mean_r": _plain(float(table.loc[word, "r_mean"])) for word in ("live", "shadow")}
-    return {
-        "env": s.env, "policy_hash": s.policy_hash, "setups_n": len(s.labels), **counts, **r,
-        "baseline": s.baseline["name"] if s.baseline else None, "sentence": verdict(s),
-    }  # fmt: skip
-
-
-def _pct(row: Mapping[str, float], what: str) -> str:
-    "A share with its interval."
-    value, low, high = (row[f"{what}_{k}"] for k in ("pct", "low", "high"))
-    return "n = 0" if math.isnan(value) else f"{value:.1f}{_NB}% ({low:.1f}{_NB}…{_NB}{high:.1f})"
-
-
-def _r(row: Mapping[str, float]) -> str:
-    "A mean result with its interval."
-    if math.isnan(row["r_mean"]):
-        return "n = 0"
-    around = "" if math.isnan(row["r_low"]) else f" ({row['r_low']:+.2f}{_NB}…{_NB}{row['r_high']:+.2f})"
-    return f"{row['r_mean']:+.2f}{_NB}R{around}"
-
-
-def shown(table: pd.DataFrame) -> pd.DataFrame:
-    "A table of this room as a reader wants it: rounded, with intervals, and `n = 0` where there is nothing."
-    if table.empty:
-        return pd.DataFrame({"": ["n = 0"]}, index=["none"])
-    out = {}
-    for name in table.columns:
-        stem, _, part = name.rpartition("_")
-        if part in ("low", "high"):
-            continue
-        if part == "n" or name == "n":
-            out[stem.replace("_", " ") or "n"] = [f"{int(v):,}" for v in table[name]]
-        elif part == "pct":
-            out[f"{stem}, % (95 %)"] = [_pct(row, stem) for row in table.to_dict("records")]
-        elif part == "mean":
-            out["result per setup (95 %)"] = [_r(row) for row in table.to_dict("records")]
-        else:
-            out[name] = list(table[name])
-    return pd.DataFrame(out, index=table.index)
-
-
-def shown_change(table: pd.DataFrame) -> pd.DataFrame:
-    "A comparison as a reader wants it."
-
-    def number(x: float, sign: str = "") -> str:
-        return "none" if math.isnan(x) else f"{x:{sign}.2f}"
-
-    return pd.DataFrame({
-        "baseline": [number(x) for x in table["then"]], "its n": [f"{n:,}" for n in table["then_n"]],
-        "now": [number(x) for x in table["now"]], "n": [f"{n:,}" for n in table["now_n"]],
-        "change": [number(x, "+") for x in table["change"]],
-        "remark": np.where(table["apart"], "the 95 % intervals are apart", ""),
-    }, index=table["figure"].rename(None))  # fmt: skip
+    figure = {"value": value, "low": row[f"{what}_low"], "high": row[f"{what}_high"]}
+    return {k: math.nan if v is None else v for k, v in figure.items()} | {"n": n}

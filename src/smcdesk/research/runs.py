@@ -21,15 +21,15 @@ def log_nested_run(
     from mlflow.entities import Metric, Param, RunTag
 
     c, symbol = client(), chosen.symbol
-    above = c.get_run(parent)
-    kept = {k: v for k, v in above.data.tags.items() if k.startswith(_INHERITED)}
-    tags = kept | {
+    study = c.get_run(parent)
+    inherited = {k: v for k, v in study.data.tags.items() if k.startswith(_INHERITED)}
+    tags = inherited | {
         "mlflow.parentRunId": parent, "mlflow.runName": f"{symbol} {chosen.name}", "study.kind": kind,
         "study.fold": str(chosen.fold), "study.bars": json.dumps(chosen.bars), "symbol": symbol,
         "study.combination": json.dumps(chosen.combination), f"policy_hash.{symbol}": chosen.policy_hash,
         f"ledger_hash.{symbol}": chosen.ledger.hash(),
     }  # fmt: skip
-    run_id = c.create_run(above.info.experiment_id, tags=tags).info.run_id
+    run_id = c.create_run(study.info.experiment_id, tags=tags).info.run_id
     metrics = {f"{symbol}.{k}": float(v) for k, v in chosen.scorecard["value"].items()}
     metrics |= {f"{symbol}.{k}": float(v) for k, v in chosen.metrics.items()}
     c.log_batch(

@@ -10,24 +10,24 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from smclab.matching import GRID
-from smclab.sweep import sweep as play_all
 
 from smcdesk.research.tape import (
     KINDS,
     Combination,
     ResearchTape,
-    _replay_args,
     card,
     daily,
     orders,
     play,
+    replay_args,
     settings,
     year,
 )
 from smcdesk.research.workers import run_units
 from smclab.candles import BadConfig, nearest
+from smclab.matching import GRID
 from smclab.replay import Ledger
+from smclab.sweep import sweep as play_all
 
 FIGURES = (
     "trades_n", "ambiguous_n", "win_rate_pct", "profit_factor", "expectancy_r", "total_r", "total_return_pct",
@@ -75,12 +75,12 @@ def _longest_days(tape: ResearchTape, limit_bars: int) -> float:
 
 
 def _group_by_orders(combinations: list[Combination]) -> Iterator[tuple[Combination, list[int], list[dict[str, Any]]]]:
-    "What asks for the same orders: it, its rows, and how each of them shapes the exits."
+    "Combinations with the same orders: the shared part, their rows, and the exits of each row."
     groups: dict[str, tuple] = {}
     for row, combination in enumerate(combinations):
-        asked = {path: value for path, value in combination.items() if not path.startswith("exits.")}
+        order_params = {path: value for path, value in combination.items() if not path.startswith("exits.")}
         exits = {path.partition(".")[2]: value for path, value in combination.items() if path.startswith("exits.")}
-        _, rows, shapes = groups.setdefault(repr(asked), (asked, [], []))
+        _, rows, shapes = groups.setdefault(repr(order_params), (order_params, [], []))
         rows.append(row)
         shapes.append(exits)
     yield from groups.values()
@@ -91,22 +91,22 @@ def _block(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # figures, returns
     "One unit of work: some combinations on one symbol's tape; one pass of the kernel for those with the same orders."
     figures, returns = [], []
-    for asked, rows, shapes in _group_by_orders(combinations):
-        policy, rules, _ = settings(tape, asked)
+    for order_params, rows, shapes in _group_by_orders(combinations):
+        policy, rules, _ = settings(tape, order_params)
         table = pd.DataFrame(shapes, index=rows)
-        told, earned = play_all(tape.bars, orders(tape, policy), table, **_replay_args(tape, policy, rules))
+        found, earned = play_all(tape.bars, orders(tape, policy), table, **replay_args(tape, policy, rules))
         limits = [int(exits.get("time_limit_bars", policy.in_force.time_limit_bars)) for exits in shapes]
         longest = {limit: _longest_days(tape, limit) for limit in set(limits)}
-        told["longest_trade_days"] = [longest[limit] for limit in limits]
-        figures.append(told.assign(policy_hash=policy.hash(), sharpe_annual=told["sharpe_daily"] * year(tape) ** 0.5))
+        found["longest_trade_days"] = [longest[limit] for limit in limits]
+        figures.append(found.assign(policy_hash=policy.hash(), sharpe_annual=found["sharpe_daily"] * year(tape) ** 0.5))
         returns.append(earned)
-    kept = [*FIGURES, "longest_trade_days", "policy_hash"]
-    return pd.concat(figures)[kept].sort_index(), pd.concat(returns).sort_index()
+    columns = [*FIGURES, "longest_trade_days", "policy_hash"]
+    return pd.concat(figures)[columns].sort_index(), pd.concat(returns).sort_index()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Sweep:
-    "A grid played: figures and daily returns per combination."
+    "A replayed grid: figures and daily returns per combination."
 
     combinations: list[Combination]
     figures: pd.DataFrame  # (combinations, FIGURES, longest_trade_days, policy_hash), index: the parameters
@@ -135,13 +135,13 @@ def sweep(
     combinations: list[Combination],
     *,
     block: int = 16,  # combinations per unit of work
-    **how: Any,  # as `work`: engine, jobs, scheduler
+    **how: Any,  # as `run_units`: engine, jobs, scheduler
 ) -> Sweep:
-    "Every combination on the whole tape; what was read and found is shared by all."
-    for asked, _, _ in _group_by_orders(combinations):
-        settings(tape, asked)  # a wrong value is refused before anything starts
+    "Every combination on the whole tape; bars, reading and candidates are shared by all."
+    for order_params, _, _ in _group_by_orders(combinations):
+        settings(tape, order_params)  # a wrong value is refused before anything starts
     blocks = [(tape, combinations[i : i + block]) for i in range(0, len(combinations), block)]
-    done = run_units(f"{tape.symbol} sweep", _block, blocks, **how)
+    done = run_units(f"{tape.symbol} sweep", _block, blocks, large=(ResearchTape,), **how)
     figures, returns = (pd.concat(parts).set_axis(index(combinations)) for parts in zip(*done, strict=True))
     return Sweep(combinations, figures, returns)
 
@@ -154,7 +154,7 @@ def best(sweep: Sweep, n: int) -> list[int]:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SelectedRun:
-    "One combination played again, to be kept whole."
+    "One combination replayed on its own, with its ledger and scorecard."
 
     name: str
     symbol: str
@@ -168,7 +168,7 @@ class SelectedRun:
     metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)  # beside the scorecard's
 
 
-def _chosen(
+def selected_run(
     tape: ResearchTape, combination: Combination, fold: int, bars: tuple[int, int], n_boot: int, seed: int
 ) -> SelectedRun:
     "One unit of work: a combination on one part of one symbol's tape."
@@ -189,20 +189,20 @@ def chosen(
     keep_n: int,  # the best of the grid
     n_boot: int,
     seed: int,
-    **how: Any,  # as `work`: engine, jobs, scheduler
+    **how: Any,  # as `run_units`: engine, jobs, scheduler
 ) -> list[SelectedRun]:
     "Conf's own policy and the best of the grid, each with its ledger."
     picked: list[Combination] = [{}, *(sweep.combinations[row] for row in best(sweep, keep_n))]
     units = [(tape, combination, -1, (0, len(tape.bars)), n_boot, seed) for combination in picked]
-    return run_units(f"{tape.symbol} chosen", _chosen, units, **how)
+    return run_units(f"{tape.symbol} chosen", selected_run, units, large=(ResearchTape,), **how)
 
 
-def result_hash(made: Any) -> str:  # 64 hex digits; a policy's own 16
-    "One hash of what came out; where that is several ledgers, sha256 over their hashes."
-    if isinstance(made, list):
-        ledgers = [one.ledger for one in made]
-    elif hasattr(made, "ledgers"):
-        ledgers = list(made.ledgers.values())
+def result_hash(result: Any) -> str:  # 64 hex digits; a policy's own 16
+    "The hash of a result; of several ledgers, sha256 over their hashes."
+    if isinstance(result, list):
+        ledgers = [one.ledger for one in result]
+    elif hasattr(result, "ledgers"):
+        ledgers = list(result.ledgers.values())
     else:
-        return made.hash()
+        return result.hash()
     return hashlib.sha256("".join(ledger.hash() for ledger in ledgers).encode()).hexdigest()

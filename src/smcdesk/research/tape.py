@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from smclab.sweep import with_exits
 
 from smclab import decision
 from smclab.candles import BadConfig
@@ -17,6 +16,7 @@ from smclab.gates import Context
 from smclab.policy import Policy
 from smclab.replay import Ledger, replay
 from smclab.scorecard import daily_returns, days_per_year, scorecard
+from smclab.sweep import with_exits
 
 KINDS = ("policy", "rules", "exits")  # what a path begins with; exits are columns of the replay's own grid
 
@@ -26,42 +26,42 @@ Combination = dict[str, Any]  # a parameter's dotted path in conf -> its value
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ResearchTape:
-    "What every combination shares: the bars, the setups found on them, the world around, and conf's own policy."
+    "What every combination shares: the bars, the setups found on them, their context, and conf's own policy."
 
     bars: pd.DataFrame
     candidates: pd.DataFrame
     context: Context
     costs: Costs
     spread_price: pd.Series  # ask minus bid by bar
-    policy: Mapping[str, Any]  # as conf says it
+    policy: Mapping[str, Any]  # as conf has it
     rules: Mapping[str, Any]
-    orders: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # modes, legs, zone_exit, as conf says it
-    looks: pd.DataFrame | None = None  # waiting limits bar after bar, columns of `candidates`; None: they wait blindly
+    orders: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # modes, legs, zone_exit, as conf has it
+    looks: pd.DataFrame | None = None  # reviews of waiting limits, columns of `candidates`; None: limits wait without
     warmup_bars: int = 0  # how many bars must be known before anything is decided
 
     @property
     def symbol(self) -> str:
-        "Whose tape it is."
+        "The instrument's symbol."
         return self.context.instrument.symbol
 
     @property
     def day(self) -> dict[str, Any]:
-        "The market's own trading day, as the scorecard wants to know it."
+        "The market's own trading day, as arguments of the scorecard."
         return {"zone": self.context.instrument.zone, "roll_hour": self.context.instrument.roll_hour}
 
     def between(self, start: int, stop: int) -> ResearchTape:
-        "The same tape from bar `start` to bar `stop`, not included; setups known there."
+        "The same tape from bar `start` to bar `stop`, not included; with the setups known in it."
 
-        def known(table: pd.DataFrame) -> pd.DataFrame:
+        def within(table: pd.DataFrame) -> pd.DataFrame:
             return table[table["known_bar"].between(start, stop - 1)]
 
-        part = {"bars": self.bars.iloc[start:stop], "candidates": known(self.candidates)}
-        part["looks"] = None if self.looks is None else known(self.looks)
+        part = {"bars": self.bars.iloc[start:stop], "candidates": within(self.candidates)}
+        part["looks"] = None if self.looks is None else within(self.looks)
         return dataclasses.replace(self, **part, spread_price=self.spread_price.iloc[start:stop])
 
 
 def with_value(values: Mapping[str, Any], path: list[str], value: Any) -> dict[str, Any]:
-    "A mapping with one value of its depths replaced."
+    "A copy of nested mappings with the value at one path replaced."
     head, *rest = path
     return {**values, head: with_value(values.get(head) or {}, rest, value) if rest else value}
 
@@ -80,9 +80,11 @@ def settings(
     for path, value in combination.items():
         conf = with_value(conf, path.split("."), value)
     policy, own = Policy.from_dict(conf["policy"]), Policy.from_dict(tape.policy)
-    said, known = (p.in_force.risk.stop_atr_timeframe for p in (policy, own))
-    if said != known:
-        raise BadConfig(f"stop_atr_timeframe cannot be swept: the tape carries the ATR of {known!r}, not of {said!r}")
+    wanted, carried = (p.in_force.risk.stop_atr_timeframe for p in (policy, own))
+    if wanted != carried:
+        raise BadConfig(
+            f"stop_atr_timeframe cannot be swept: the tape carries the ATR of {carried!r}, not of {wanted!r}"
+        )
     return policy, Rules.from_dict({**conf["rules"], "cooldown_bars": policy.cooldown_bars}), conf["exits"]
 
 
@@ -116,11 +118,11 @@ def play(
     "The tape replayed by one combination, from flat."
     policy, rules, exits = settings(tape, combination)
     sent = orders(tape, policy)
-    return replay(tape.bars, with_exits(sent, exits) if exits else sent, **_replay_args(tape, policy, rules))
+    return replay(tape.bars, with_exits(sent, exits) if exits else sent, **replay_args(tape, policy, rules))
 
 
-def _replay_args(tape: ResearchTape, policy: Policy, rules: Rules) -> dict[str, Any]:
-    "What a replay is told beside bars and intents."
+def replay_args(tape: ResearchTape, policy: Policy, rules: Rules) -> dict[str, Any]:
+    "The arguments of a replay beside bars and intents."
     return {
         "instrument": tape.context.instrument, "account": tape.context.account, "costs": tape.costs, "rules": rules,
         "max_risk_pct": policy.in_force.risk.max_risk_pct,

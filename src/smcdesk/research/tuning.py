@@ -9,22 +9,23 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from smclab.reader import read
-from smclab.timeframes import Config
 
-from smcdesk.research import sweep, tape, workers
+from smcdesk.research import sweep, workers
+from smcdesk.research import tape as research_tape
 from smcdesk.research.sweep import SelectedRun
 from smcdesk.research.tape import Combination, ResearchTape
 from smclab.candles import BadConfig, fingerprint, nearest
+from smclab.reader import read
 from smclab.scorecard import deflated_sharpe, figure, moments, probabilistic_sharpe, sharpes, trading_days
 from smclab.settings import Settings, setting
 from smclab.setups import SetupConfig, candidates, warmup_bars
+from smclab.timeframes import Config
 
 KINDS = ("reading", "setups")  # what a structural path begins with
 SAMPLERS = ("tpe", "random")
 OBJECTIVES = ("fold_sharpe", "expectancy_r_low")
 SPAN = {"low", "high", "step", "log"}
-TOLD = (
+TRIAL_FIGURES = (
     "trades_n", "expectancy_r", "expectancy_r_low", "sharpe_annual", "fold_sharpe_annual", "sharpe_daily", "skew",
     "kurtosis",
 )  # fmt: skip
@@ -47,7 +48,7 @@ class TunableTape:
     "A tape, and how conf reads it and finds setups on it."
 
     tape: ResearchTape
-    reading: Mapping[str, Any]  # as conf says it
+    reading: Mapping[str, Any]  # as conf has it
     setups: Mapping[str, Any]  # with the higher timeframe
     timeframes: tuple[str, ...]
 
@@ -55,7 +56,7 @@ class TunableTape:
         "How a combination reads and finds."
         conf: dict[str, Any] = {"reading": self.reading, "setups": self.setups}
         for path, value in combination.items():
-            conf = tape.with_value(conf, path.split("."), value)
+            conf = research_tape.with_value(conf, path.split("."), value)
         return Config.from_dict(conf["reading"]), SetupConfig.from_dict(conf["setups"])
 
     def read(self, combination: Combination, stop: int) -> ResearchTape:
@@ -104,7 +105,7 @@ def _ends(path: str, span: Any) -> list[Any]:
 
 
 def _suggested(trial, space: Mapping[str, Any]) -> Combination:
-    "What to try next."
+    "The next combination to try, drawn by the sampler."
     found = {}
     for path, span in space.items():
         if isinstance(span, list):
@@ -126,13 +127,16 @@ def holdout_bar(tape: ResearchTape, config: TuneConfig) -> int:
     return int(days.searchsorted(first))
 
 
-def score_days(tape: ResearchTape, config: TuneConfig, n_boot: int, seed: int) -> dict[str, float]:  # TOLD
-    "What a tape came to, whole and fold by fold."
-    ledger = tape.play(tape, {})
-    daily, card = tape.daily(tape, ledger).to_numpy(float), tape.card(tape, ledger, n_boot=n_boot, seed=seed)
+def score_days(tape: ResearchTape, config: TuneConfig, n_boot: int, seed: int) -> dict[str, float]:  # TRIAL_FIGURES
+    "The figures of a tape played by conf's own policy, whole and fold by fold."
+    ledger = research_tape.play(tape, {})
+    daily, card = (
+        research_tape.daily(tape, ledger).to_numpy(float),
+        research_tape.card(tape, ledger, n_boot=n_boot, seed=seed),
+    )
     if not np.isfinite(daily).all():
         raise BadConfig("the account was ruined")
-    year = tape.year(tape) ** 0.5
+    year = research_tape.year(tape) ** 0.5
     parts = [float(sharpes(part[None])[0]) * year for part in np.array_split(daily, config.n_folds)]
     value, (sharpe, skew, kurtosis) = card["value"], moments(daily)
     return {
@@ -142,11 +146,11 @@ def score_days(tape: ResearchTape, config: TuneConfig, n_boot: int, seed: int) -
     }  # fmt: skip
 
 
-def _score(told: Mapping[str, float], config: TuneConfig) -> tuple[float | None, str]:
+def _score(figures: Mapping[str, float], config: TuneConfig) -> tuple[float | None, str]:
     "The figure a trial is chosen by, or why it has none."
-    if told["trades_n"] < config.min_trades:
-        return None, f"{told['trades_n']:.0f} trades, at least {config.min_trades} asked"
-    value = told["fold_sharpe_annual" if config.objective == "fold_sharpe" else "expectancy_r_low"]
+    if figures["trades_n"] < config.min_trades:
+        return None, f"{figures['trades_n']:.0f} trades, at least {config.min_trades} asked"
+    value = figures["fold_sharpe_annual" if config.objective == "fold_sharpe" else "expectancy_r_low"]
     return (value, "") if math.isfinite(value) else (None, f"{config.objective} has no value")
 
 
@@ -157,7 +161,7 @@ def _score(told: Mapping[str, float], config: TuneConfig) -> tuple[float | None,
 class Tuned:
     "A search done: every trial, the choice, and what it is worth on days nobody chose by."
 
-    trials: pd.DataFrame  # one row per trial: parameters, TOLD, value, why (it has none)
+    trials: pd.DataFrame  # one row per trial: parameters, TRIAL_FIGURES, value, why (it has none)
     combination: Combination  # the choice; empty where no trial had a value
     runs: list[SelectedRun]  # conf's own structure and the choice, on the holdout
     summary: pd.DataFrame  # per figure: value, low, high, n, unit, note
@@ -170,7 +174,7 @@ class Tuned:
 
 
 def _optuna():
-    "Optuna, quiet."
+    "The Optuna module, its log at warnings."
     try:
         import optuna
     except ImportError:
@@ -179,16 +183,16 @@ def _optuna():
     return optuna
 
 
-def _question(market: TunableTape, space: Mapping[str, Any], config: TuneConfig, n_boot: int, seed: int) -> str:
-    "A name for a search: the same question on the same tape goes on where it stopped."
+def _search_name(market: TunableTape, space: Mapping[str, Any], config: TuneConfig, n_boot: int, seed: int) -> str:
+    "The name of a search: the same space, settings and tape have the same, and go on where they stopped."
     tape = market.tape
-    asked = {k: v for k, v in config.to_dict().items() if k != "n_trials"}
-    said = [
-        space, asked, n_boot, seed, fingerprint(tape.bars), tape.policy, tape.rules, tape.orders, tape.costs.to_dict(),
+    search = {k: v for k, v in config.to_dict().items() if k != "n_trials"}
+    inputs = [
+        space, search, n_boot, seed, fingerprint(tape.bars), tape.policy, tape.rules, tape.orders, tape.costs.to_dict(),
         market.reading, market.setups, market.timeframes, tape.context.account.to_dict(),
         pd.util.hash_array(tape.spread_price.to_numpy(float)).tolist(), repr(tape.context.news),
     ]  # fmt: skip
-    return f"{tape.symbol} {hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()[:16]}"
+    return f"{tape.symbol} {hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest()[:16]}"
 
 
 def _sampler(optuna, config: TuneConfig, seed: int):
@@ -198,13 +202,13 @@ def _sampler(optuna, config: TuneConfig, seed: int):
     return optuna.samplers.TPESampler(seed=seed, n_startup_trials=10)
 
 
-def _searched(
+def _finished_trials(
     market: TunableTape, space: Mapping[str, Any], config: TuneConfig, *, n_boot: int, seed: int, storage
 ) -> Iterator[Any]:
     "Every finished trial, those of an earlier run first."
     optuna = _optuna()
     states = optuna.trial.TrialState
-    name = _question(market, space, config, n_boot, seed)
+    name = _search_name(market, space, config, n_boot, seed)
     search = optuna.create_study(direction="maximize", storage=storage, study_name=name, load_if_exists=True)
     done = [t for t in search.get_trials(deepcopy=False) if t.state in (states.COMPLETE, states.PRUNED)]
     for t in search.get_trials(deepcopy=False, states=(states.RUNNING,)):
@@ -216,11 +220,11 @@ def _searched(
         trial = search.ask()
         combination = _suggested(trial, space)
         try:
-            told = score_days(market.read(combination, stop), config, n_boot, seed)
-            value, why = _score(told, config)
+            figures = score_days(market.read(combination, stop), config, n_boot, seed)
+            value, why = _score(figures, config)
         except BadConfig as error:  # values that do not go together
-            told, value, why = {}, None, str(error)
-        trial.set_user_attr("told", told)
+            figures, value, why = {}, None, str(error)
+        trial.set_user_attr("told", figures)  # the name under which older studies have stored them
         trial.set_user_attr("why", why)
         yield search.tell(trial, value, state=states.PRUNED if value is None else states.COMPLETE)
 
@@ -229,20 +233,20 @@ def _table(trials: list, space: Mapping[str, Any]) -> pd.DataFrame:
     "One row per trial; numbers that are not known are NaN."
     rows = [
         {path: t.params.get(path) for path in space}
-        | {name: t.user_attrs["told"].get(name, math.nan) for name in TOLD}
+        | {name: t.user_attrs["told"].get(name, math.nan) for name in TRIAL_FIGURES}
         | {"value": math.nan if t.value is None else t.value, "why": t.user_attrs["why"]}
         for t in trials
     ]
     return pd.DataFrame(rows).rename_axis("trial")
 
 
-def _held_out(market: TunableTape, combination: Combination, start: int, n_boot: int, seed: int) -> SelectedRun:
+def _on_holdout(market: TunableTape, combination: Combination, start: int, n_boot: int, seed: int) -> SelectedRun:
     "A structure on the holdout, from flat; the days before it are only read."
     n = len(market.tape.bars)
     part = market.read(combination, n).between(start, n)
-    ledger = tape.play(part, {})
-    card, daily = tape.card(part, ledger, n_boot=n_boot, seed=seed), tape.daily(part, ledger)
-    policy, _, _ = tape.settings(market.tape, {})
+    ledger = research_tape.play(part, {})
+    card, daily = research_tape.card(part, ledger, n_boot=n_boot, seed=seed), research_tape.daily(part, ledger)
+    policy, _, _ = research_tape.settings(market.tape, {})
     name = f"{sweep.label(combination)}, holdout"
     return SelectedRun(name, part.symbol, combination, ledger, card, daily, policy.hash(), bars=(start, n))
 
@@ -259,11 +263,11 @@ def tune(
 ) -> Tuned:
     "The best structure of a search, by days before the holdout; then, once, what it does on the holdout."
     check_space(space, market)
-    found = _searched(market, space, config, n_boot=n_boot, seed=seed, storage=storage)
+    found = _finished_trials(market, space, config, n_boot=n_boot, seed=seed, storage=storage)
     trials = _table(list(workers.with_progress(f"{market.tape.symbol} trials", found, config.n_trials)), space)
     start = holdout_bar(market.tape, config)
     best = {} if trials["value"].isna().all() else {p: _plain(trials.loc[trials["value"].idxmax(), p]) for p in space}
-    runs = [_held_out(market, c, start, n_boot, seed) for c in ([{}, best] if best else [{}])]
+    runs = [_on_holdout(market, c, start, n_boot, seed) for c in ([{}, best] if best else [{}])]
     return Tuned(trials, best, runs, _summary(trials, runs, market.tape, start, config, tried_before))
 
 
@@ -292,14 +296,14 @@ def _summary(
 
 def _holdout_rows(name: str, run: SelectedRun) -> dict[str, dict]:
     "A structure's own figures on the holdout."
-    asked = ("trades_n", "expectancy_r", "sharpe_annual", "total_return_pct", "max_drawdown_pct", "costs_r")
-    return {f"{name}_holdout_{k}": run.scorecard.loc[k].to_dict() for k in asked}
+    names = ("trades_n", "expectancy_r", "sharpe_annual", "total_return_pct", "max_drawdown_pct", "costs_r")
+    return {f"{name}_holdout_{k}": run.scorecard.loc[k].to_dict() for k in names}
 
 
 def _selection_bias(
     chosen: SelectedRun, best: Mapping[str, float], n_in: int, tried: int, spread: float
 ) -> dict[str, dict]:
-    "How much of the choice is choosing."
+    "The chance that the chosen trial is better than luck, before and on the holdout."
     after = dict(zip(("sharpe", "skew", "kurtosis"), moments(chosen.daily_returns), strict=True))
     before = {"sharpe": best["sharpe_daily"], "skew": best["skew"], "kurtosis": best["kurtosis"]}
     n, trials, luck = len(chosen.daily_returns), {"n_trials": tried, "trial_std": spread}, f"the luck of {tried} tries"

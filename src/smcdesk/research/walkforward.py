@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from smcdesk.research.sweep import SelectedRun, Sweep, _chosen
+from smcdesk.research.sweep import SelectedRun, Sweep, selected_run
 from smcdesk.research.tape import ResearchTape
 from smcdesk.research.workers import run_units
 from smclab.scorecard import trading_days
@@ -33,7 +33,7 @@ def folds(
     *,
     n_boot: int,
     seed: int,
-    **how: Any,  # as `work`: engine, jobs, scheduler
+    **how: Any,  # as `run_units`: engine, jobs, scheduler
 ) -> list[SelectedRun]:
     "Every window's choice played again from flat on its test days, with the account's first equity."
     rows = [study.windows["combination_row"].iloc[k] for k in range(len(study.windows))]
@@ -42,9 +42,9 @@ def folds(
         (tape, sweep.combinations[row], fold, bars, n_boot, seed)
         for fold, (row, bars) in enumerate(zip(at, fold_bars(tape, study.windows), strict=True))
     ]
-    done = run_units(f"{tape.symbol} folds", _chosen, units, **how)
-    told = study.windows[list(_FOLD_METRICS)].astype(float).to_dict("records")
-    return [dataclasses.replace(fold, metrics=row) for fold, row in zip(done, told, strict=True)]
+    done = run_units(f"{tape.symbol} folds", selected_run, units, large=(ResearchTape,), **how)
+    metrics = study.windows[list(_FOLD_METRICS)].astype(float).to_dict("records")
+    return [dataclasses.replace(fold, metrics=row) for fold, row in zip(done, metrics, strict=True)]
 
 
 def concat_folds(folds: list[SelectedRun]) -> pd.Series:

@@ -1,4 +1,4 @@
-"""Independent pieces of work on processes of this machine or on Dask's workers."""
+"""Independent units of work on processes of this machine or on Dask's workers, and the progress they make."""
 
 from __future__ import annotations
 
@@ -6,113 +6,129 @@ import importlib.metadata
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
-from smcdesk.research import workers
-from smcdesk.research.tape import ResearchTape
 from smclab.candles import BadConfig, nearest
 
-WAIT_S = 10  # for a scheduler's first answer
-
-
-ALIKE = ("numpy", "pandas", "numba", "smclab")  # versions on which figures hang
-
-
-_hired: dict[str, tuple] = {}  # address -> its client, and the cluster where it is our own
-
-
-def _versions() -> dict[str, str]:
-    "What figures are worked out with here."
-    return {name: importlib.metadata.version(name) for name in ALIKE}
-
-
-def connect(
-    scheduler: str | None,  # an address such as tcp://10.0.0.5:8786; None: processes of this machine
-    jobs: int,  # how many processes, where they are this machine's; -1: one per core
-):  # a distributed.Client
-    "Workers of a cluster, the same ones until they are dismissed."
-    try:
-        from distributed import Client, LocalCluster
-    except ImportError:
-        raise BadConfig("engine dask needs Dask: install smclab[dask]") from None
-    where = scheduler or "here"
-    if where not in _hired:
-        logging.getLogger("distributed").setLevel(logging.ERROR)
-        own = None
-        if scheduler is None:
-            how = {"threads_per_worker": 1, "dashboard_address": None, "silence_logs": logging.ERROR}
-            own = LocalCluster(n_workers=jobs if jobs > 0 else os.cpu_count(), processes=True, **how)
-        try:
-            client = Client(own or scheduler, timeout=WAIT_S)
-        except (OSError, ValueError):
-            raise BadConfig(
-                f"no Dask scheduler answers at {scheduler!r}: start one with `dask scheduler`, or leave the address "
-                "out for processes of this machine"
-            ) from None
-        _hired[where] = client, own
-        _check_alike(client, where)
-    return _hired[where][0]
-
-
-def _check_alike(client, where: str) -> None:
-    "`BadConfig` unless the workers work things out as this process does."
-    try:
-        told = client.run(_versions)
-    except Exception as error:  # whatever a foreign machine lacks
-        close_all()
-        raise BadConfig(f"the workers at {where} cannot run smclab ({error}): install the same release there") from None
-    for worker, found in told.items():
-        for name, version in _versions().items():
-            if found[name] != version:
-                close_all()
-                raise BadConfig(f"worker {worker} has {name} {found[name]}, here it is {version}: install the same")
-    if not told:
-        close_all()
-        raise BadConfig(f"the scheduler at {where} has no workers: start some with `dask worker {where}`")
-
-
-def close_all() -> None:
-    "Close every connection, and the clusters that were started here."
-    for client, own in _hired.values():
-        client.close()
-        if own is not None:
-            own.close()
-    _hired.clear()
-
-
-def results(
-    function: Any,
-    units: list[tuple],  # arguments of each call
-    large: Iterable[type],  # arguments of these types travel once, however many units share them
-    *,
-    jobs: int,
-    scheduler: str | None,
-) -> Iterator[Any]:  # in order of `units`
-    "What the workers made of each unit."
-    client = connect(scheduler, jobs)
-    shared = {id(x): x for unit in units for x in unit if isinstance(x, tuple(large))}
-    there = dict(zip(shared, client.scatter(list(shared.values()), broadcast=True), strict=True))
-    futures = [client.submit(function, *(there.get(id(x), x) for x in unit), pure=False) for unit in units]
-    yield from (future.result() for future in futures)
-
-
 ENGINES = ("joblib", "serial", "dask")
+WAIT_S = 10  # for a scheduler's first answer
+SAME_VERSIONS = ("numpy", "pandas", "numba", "smclab")  # packages on whose versions figures depend
+
+Listener = Callable[[str, int, int], None]  # (what, units done, units in total)
 
 
-_listeners: list[Callable[[str, int, int], None]] = []  # (what, done, total)
+class WorkerPool:
+    "The Dask connections of one run, opened when they are first needed, and who follows its progress."
+
+    def __init__(self, listener: Listener | None = None):
+        self.listener = listener
+        self._open: dict[str, tuple] = {}  # address -> its client, and the cluster where it is our own
+
+    @property
+    def connected(self) -> list[str]:
+        "The schedulers with an open connection."
+        return list(self._open)
+
+    def connect(
+        self,
+        scheduler: str | None,  # an address such as tcp://10.0.0.5:8786; None: processes of this machine
+        jobs: int,  # how many processes, where they are this machine's; -1: one per core
+    ):  # a distributed.Client
+        "A client of the workers, the same one until the pool is closed; `BadConfig` where their versions differ."
+        try:
+            from distributed import Client, LocalCluster
+        except ImportError:
+            raise BadConfig("engine dask needs Dask: install smclab[dask]") from None
+        where = scheduler or "this machine"
+        if where not in self._open:
+            logging.getLogger("distributed").setLevel(logging.ERROR)
+            cluster = None
+            if scheduler is None:
+                options = {"threads_per_worker": 1, "dashboard_address": None, "silence_logs": logging.ERROR}
+                cluster = LocalCluster(n_workers=jobs if jobs > 0 else os.cpu_count(), processes=True, **options)
+            try:
+                client = Client(cluster or scheduler, timeout=WAIT_S)
+            except (OSError, ValueError):
+                raise BadConfig(
+                    f"no Dask scheduler answers at {scheduler!r}: start one with `dask scheduler`, or leave the "
+                    "address out for processes of this machine"
+                ) from None
+            self._open[where] = client, cluster
+            try:
+                _check_versions(client, where)
+            except BadConfig:
+                self.close()
+                raise
+        return self._open[where][0]
+
+    def close(self) -> None:
+        "Close every connection, and the clusters that were started for it."
+        while self._open:
+            _, (client, cluster) = self._open.popitem()
+            client.close()
+            if cluster is not None:
+                cluster.close()
+
+    def progress(self, what: str, results: Iterable, total: int) -> Iterator:
+        "The results as they come; after each, the listener gets their count."
+        for done, result in enumerate(results, 1):
+            if self.listener is not None:
+                self.listener(what, done, total)
+            yield result
 
 
-def listen(to: Callable[[str, int, int], None] | None) -> None:
-    "Tell this callable, and nobody else, how far the work is; None: nobody."
-    _listeners[:] = [to] if to else []
+# The pool of the run that is on in this thread. A context variable, so that runs in other threads or tasks have theirs.
+_current: ContextVar[WorkerPool | None] = ContextVar("worker_pool", default=None)
+
+
+@contextmanager
+def pool(
+    listener: Listener | None = None,  # is called after each unit of work
+) -> Iterator[WorkerPool]:
+    "A pool for the length of a run: all units of work inside the block share it; it is closed at the end."
+    fresh = WorkerPool(listener)
+    token = _current.set(fresh)
+    try:
+        yield fresh
+    finally:
+        _current.reset(token)
+        fresh.close()
+
+
+@contextmanager
+def current_pool() -> Iterator[WorkerPool]:
+    "The run's pool; outside a run, and in threads of Kedro's own, a pool for this block alone."
+    if (found := _current.get()) is not None:
+        yield found
+        return
+    with pool() as fresh:
+        yield fresh
 
 
 def with_progress(what: str, results: Iterable, total: int) -> Iterator:
-    "The results as they come, counted aloud."
-    for done, result in enumerate(results, 1):
-        for to in _listeners:
-            to(what, done, total)
-        yield result
+    "The results as they come, reported to the run's listener."
+    return (_current.get() or WorkerPool()).progress(what, results, total)
+
+
+def _versions() -> dict[str, str]:
+    "The versions of the packages on which figures depend, in the process that calls this."
+    return {name: importlib.metadata.version(name) for name in SAME_VERSIONS}
+
+
+def _check_versions(client, where: str) -> None:
+    "`BadConfig` unless there are workers, and each has the versions of this process."
+    try:
+        found = client.run(_versions)
+    except Exception as error:  # whatever a foreign machine lacks
+        raise BadConfig(f"the workers at {where} cannot run smclab ({error}): install the same release there") from None
+    for worker, versions in found.items():
+        for name, version in _versions().items():
+            if versions[name] != version:
+                raise BadConfig(f"worker {worker} has {name} {versions[name]}, here it is {version}: install the same")
+    if not found:
+        raise BadConfig(f"the scheduler at {where} has no workers: start some with `dask worker {where}`")
 
 
 def check_engine(engine: str, scheduler: str | None = None) -> None:
@@ -131,15 +147,25 @@ def run_units(
     engine: str = "joblib",  # one of ENGINES
     jobs: int = 2,  # processes on this machine; -1: one per core
     scheduler: str | None = None,  # of Dask, such as tcp://10.0.0.5:8786; None: Dask on this machine
+    large: tuple[type, ...] = (),  # arguments of these types are sent to Dask's workers once, not with each unit
 ) -> list:  # results in order of `units`, the same whatever the engine
-    "A function over independent pieces of work."
+    "A function over independent units of work."
     check_engine(engine, scheduler)
-    if engine == "dask":
-        done = workers.results(function, units, (ResearchTape,), jobs=jobs, scheduler=scheduler)
-    elif engine == "serial" or len(units) < 2:
-        done = (function(*unit) for unit in units)
-    else:
-        from joblib import Parallel, delayed
+    with current_pool() as own:
+        if engine == "dask":
+            results = _on_dask(own.connect(scheduler, jobs), function, units, large)
+        elif engine == "serial" or len(units) < 2:
+            results = (function(*unit) for unit in units)
+        else:
+            from joblib import Parallel, delayed
 
-        done = Parallel(n_jobs=jobs, return_as="generator")(delayed(function)(*unit) for unit in units)
-    return list(with_progress(what, done, len(units)))
+            results = Parallel(n_jobs=jobs, return_as="generator")(delayed(function)(*unit) for unit in units)
+        return list(own.progress(what, results, len(units)))
+
+
+def _on_dask(client, function: Callable, units: list[tuple], large: tuple[type, ...]) -> Iterator[Any]:
+    "The workers' result of each unit, in order."
+    shared = {id(x): x for unit in units for x in unit if isinstance(x, large)}
+    sent = dict(zip(shared, client.scatter(list(shared.values()), broadcast=True), strict=True))
+    futures = [client.submit(function, *(sent.get(id(x), x) for x in unit), pure=False) for unit in units]
+    yield from (future.result() for future in futures)

@@ -25,6 +25,7 @@ from smcdesk.marketdata.instruments import configured_instrument
 from smcdesk.project.config import load_config
 from smcdesk.providers import economic_calendar
 from smcdesk.providers.files import read_spread
+from smcdesk.reports import rollout_report
 from smcdesk.research import rollout
 from smcdesk.runs import session
 from smcdesk.store import Store
@@ -221,9 +222,9 @@ def test_rollout_of_nothing_or_little_says_n_0_instead_of_failing(rows):
         rollout.reasons(labels),
         rollout.rollout_stages(labels, SURE),
     ):
-        assert "n = 0" in rollout.shown(one).to_string() or rows
+        assert "n = 0" in rollout_report.shown(one).to_string() or rows
     for by in ("instrument", "session", "grade"):
-        assert len(rollout.shown(rollout.groups(labels, by)))
+        assert len(rollout_report.shown(rollout.groups(labels, by)))
     assert figures.distributions(labels, {"A": 70.0}).axes
 
 
@@ -313,7 +314,7 @@ def test_baseline_of_nothing_is_refused_and_a_rollout_without_a_store_says_how_t
     store, tmp_path, monkeypatch
 ):
     assert "nothing to freeze" in smcdesk("store", "baseline", "early")[2]
-    assert rollout.verdict(rollout.load()).startswith("No setup was evaluated by policy")
+    assert rollout_report.verdict(rollout.load()).startswith("No setup was evaluated by policy")
     monkeypatch.setenv("SMCDESK_STORE_URL", f"sqlite:///{tmp_path / 'none.db'}")
     with pytest.raises(BadConfig, match="kedro run --pipelines decide --env test"):
         rollout.load("test")
@@ -334,9 +335,9 @@ def test_rollout_says_which_setups_have_no_plan():
             *row["verdicts"],
             {**row["verdicts"][0], "gate": "stop_cap", "evidence": {"stop_distance_price": far}},
         ]
-    said = rollout.planless(table(rows))
+    said = rollout_report.planless(table(rows))
     assert "2 of 3 setups have no plan (1 no stop, 1 no opposing pool" in said
-    assert "Every setup has a plan" in rollout.planless(table(rows[:1]))
+    assert "Every setup has a plan" in rollout_report.planless(table(rows[:1]))
 
 
 # The rollout report

@@ -63,7 +63,7 @@ def test_portfolio_run_keeps_its_artifacts_and_is_made_again_from_its_id(twins):
     kept = {a.path for a in tracking.client().list_artifacts(run_id, "portfolio")}
     assert {f"portfolio/{n}" for n in ("trades.parquet", "equity.parquet", "by_symbol.parquet", "equity.png")} <= kept
     told = reproduction.reproduce(run_id)
-    assert told.same and not told.given, list(told.lines())
+    assert told.same and not told.inputs, list(told.lines())
 
 
 def test_portfolio_report_shows_the_purse(twins, house):

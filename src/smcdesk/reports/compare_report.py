@@ -1,0 +1,147 @@
+"""Tracked runs side by side, as the compare report shows them: sentences and tables of a `Comparison`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from smcdesk.project import paths
+from smcdesk.research.comparison import FEW_DAYS, RANKED, SURE, Comparison, parameters
+from smclab.walkforward import plateau
+
+
+def resolved(c: Comparison) -> pd.DataFrame:
+    "What the parameters turned out to mean."
+    first, last = (f"{day:%Y-%m-%d}" for day in (c.returns.index[0], c.returns.index[-1])) if len(c.returns) else "--"
+    rows = {
+        "symbol": c.symbol, "environment": c.env, "runs": str(len(c.table)), "ranked by": c.rank_by,
+        "days all runs have": f"{len(c.returns):,}, {first} to {last}", "tracking store": paths.mlflow_uri(),
+    }  # fmt: skip
+    return pd.DataFrame({"": rows})
+
+
+def verdict(c: Comparison) -> str:
+    "Which differences are larger than chance, in one breath."
+    n = len(c.table)
+    if n < 2:
+        return "There is one run, and nothing to compare it with."
+    if len(c.returns) < FEW_DAYS:
+        return f"The {n} runs share {len(c.returns):,} days; under {FEW_DAYS} nothing is compared."
+    larger = c.tests[c.tests["larger"]]
+    counts = f"{n} runs, {len(c.tests)} pairs, {len(c.returns):,} common days"
+    if larger.empty:
+        least = c.tests["least_pct_year"].median()
+        return (
+            f"{counts}: no difference is larger than chance, so the first of the ranking is not known to be the best. "
+            f"On so few days a pair must differ by about {least:.1f} % a year to be told apart."
+        )
+    what = c.table.set_index("label")["what"]
+    pairs = "; ".join(
+        f"{r.better} ({what[r.better]}) over {r.worse} ({what[r.worse]}), {r.difference_pct_year:+.1f} % a year"
+        for r in larger.itertuples()
+    )
+    which = "one difference is" if len(larger) == 1 else f"{len(larger)} differences are"
+    return f"{counts}: {which} larger than chance: {pairs}."
+
+
+def method(c: Comparison) -> str:
+    "How that was worked out."
+    block = max(1, round(len(c.returns) ** (1 / 3)))
+    return (
+        "Every pair is compared by its difference in mean daily return on the days all runs have. Whole blocks of "
+        f"{block} days are drawn anew, the same days for all runs (a paired circular block bootstrap), and p is "
+        "corrected for the number of pairs by Romano and Wolf's step-down with the largest studentised difference: "
+        f"if no pair differed, at most {100 * SURE:.0f} % of such reports would name one. Runs were picked for being "
+        "good on these very days; that luck is not in p, only a walk-forward shows it."
+    )
+
+
+def ranking(c: Comparison) -> pd.DataFrame:
+    "The runs as a reader wants them."
+    shown = c.table.assign(run_id=c.table["run_id"].str[:6])
+    for name in RANKED:
+        digits = 0 if name == "trades_n" else 2
+        shown[name] = [f"{v:,.{digits}f}" if pd.notna(v) else "none" for v in shown[name]]
+    heads = {"label": "", "run_id": "run", "what": "what it is", "days_n": "days"}
+    heads |= dict(
+        zip(RANKED, ("Sharpe", "return, %", "R a trade", "profit factor", "won, %", "fall, %", "trades"), strict=True)
+    )
+    return shown.rename(columns=heads)
+
+
+def pairs(c: Comparison) -> pd.DataFrame:
+    "The tests as a reader wants them."
+    rows = [
+        {
+            "better": r.better, "worse": r.worse, "difference, % a year": f"{r.difference_pct_year:+.2f}",
+            "95 % interval, this pair alone": f"{r.low:+.2f} … {r.high:+.2f}",
+            "p, this pair alone": f"{r.p_single:.3f}",
+            "p, all pairs": f"{r.p:.3f}", "larger than chance": "yes" if r.larger else "no",
+        }
+        for r in c.tests.itertuples()
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def omitted(c: Comparison) -> str:
+    "What could not be shown."
+    days = (
+        f"Not all runs cover the same days: Sharpe ratio, return and fall are those of the {len(c.returns):,} days all "
+        "of them have, by daily closes; the other figures are of each run's own days."
+    )
+    return " ".join([*([days] if (c.table["days_n"] != len(c.returns)).any() else []), *c.left_out])
+
+
+def plateaus(grid: pd.DataFrame, n: int = 6) -> pd.DataFrame:
+    "The best combinations and how their neighbours do."
+    flat = plateau(grid.set_index(parameters(grid))["sharpe_annual"])
+    shown = flat.sort_values("score", ascending=False, kind="stable").head(n).reset_index()
+    figures = {
+        "score": "Sharpe", "neighbours_mean": "neighbours, mean", "neighbours_worst": "worst", "drop": "drop to them",
+    }  # fmt: skip
+    for name in parameters(grid):
+        shown[name] = [f"{v:g}" if isinstance(v, float) else str(v) for v in shown[name]]
+    for name in figures:
+        shown[name] = [f"{v:.2f}" if pd.notna(v) else "none" for v in shown[name]]
+    return shown.rename(columns={**figures, "neighbours_n": "neighbours, n"})
+
+
+def plateau_words(grid: pd.DataFrame) -> str:
+    "Whether the best combination stands on a plateau or on a needle."
+    flat = plateau(grid.set_index(parameters(grid))["sharpe_annual"])
+    best = flat.loc[flat["score"].idxmax()]
+    gains = 100 * float((flat["score"] > 0).mean())
+    counts = f"Of {len(flat):,} combinations {gains:.0f} % earned something after costs."
+    around = f"The best has a Sharpe ratio of {best['score']:.2f}"
+    if not best["neighbours_n"] or not best["score"] > 0:
+        return f"{counts} {around}, which no neighbour could make a plateau."
+    flat_top = best["neighbours_mean"] >= best["score"] / 2 and best["neighbours_worst"] > 0
+    near = int(best["neighbours_n"])
+    keeps = "They keep half of it and none loses: a plateau."
+    return (
+        f"{counts} {around}; its {near} neighbours have {best['neighbours_mean']:.2f} on average and "
+        f"{best['neighbours_worst']:.2f} at worst. "
+        + (keeps if flat_top else "A plateau would keep half of it without a loser: this is a needle.")
+    )
+
+
+def stability_words(windows: pd.DataFrame, names: list[str]) -> str:
+    "How the choices held."
+    train, test = windows["train_sharpe_annual"].mean(), windows["test_sharpe_annual"].mean()
+    won, n = int((windows["test_return_pct_year"] > 0).sum()), len(windows)
+    choices = len(windows[names].drop_duplicates())
+    return (
+        f"{n} windows chose {choices} different combinations. Their Sharpe ratio was {train:.2f} on the days they were "
+        f"chosen on and {test:.2f} on the days after, on average; {won} of {n} windows earned something."
+    )
+
+
+def summary(c: Comparison) -> dict[str, Any]:
+    "The report in one row."
+    first = c.table.iloc[0]
+    return {
+        "symbol": c.symbol, "env": c.env, "runs": len(c.table), "days": len(c.returns), "pairs": len(c.tests),
+        "larger_than_chance": int(c.tests["larger"].sum()), "first": first["run_id"], "ranked_by": c.rank_by,
+        "sentence": verdict(c),
+    }  # fmt: skip
