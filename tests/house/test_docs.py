@@ -152,3 +152,29 @@ def test_example_in_readme_runs_as_pasted(root):
 def test_picture_in_readme_is_there(root):
     (picture,) = re.findall(r"^!\[[^\]]+\]\(([^)]+)\)", (root / "README.md").read_text(), re.M)
     assert (root / picture).stat().st_size > 10_000
+
+
+def missing_commands(text: str) -> list[str]:
+    """Commands in code spans and shell blocks of a page, `smcdesk verb [verb]`, that the command line does not have."""
+    import typer
+
+    from smcdesk.__main__ import app
+
+    out = []
+    for line in re.findall(r"(?:`|^)smcdesk ([a-z][^`\n]*)", text, re.M):
+        command = typer.main.get_command(app)
+        for word in line.split():
+            verbs = getattr(command, "commands", None)
+            if verbs is None:
+                break
+            if word not in verbs:
+                out.append(line)
+                break
+            command = verbs[word]
+    return out
+
+
+def test_commands_the_docs_name_are_there(root):
+    pages = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+    assert [line for page in pages for line in missing_commands(page.read_text())] == []
+    assert missing_commands("`smcdesk dream`, `smcdesk demo`, `smcdesk store lose all`") == ["dream", "store lose all"]
