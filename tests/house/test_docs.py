@@ -119,7 +119,7 @@ def test_tables_of_the_store_are_all_in_architecture(root):
 
     named = {
         name
-        for row in rows(root / "docs/architecture.md", "Where results are kept")
+        for row in rows(root / "docs/architecture.md", "Where results are stored")
         for name in re.findall(r"`(\w+)`", " ".join(row))
     }
     assert set(Base.metadata.tables) - named == set()
