@@ -20,6 +20,7 @@ test: .venv/dev lint notebooks alone ## everything CI runs, from nothing
 lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python tests/house/arrows.py
 	$(BIN)/lint-imports
 	cp requirements.lock .venv/requirements.lock
 	$(LOCK) -o .venv/requirements.lock pyproject.toml
@@ -56,7 +57,7 @@ ui: .venv/lab ## MLflow's pages on the runs tracked here
 	$(BIN)/smcdesk ui
 
 report: .venv/lab ## run one report template: NAME=replay_report SYMBOL=EURUSD, or NAME=rollout_report
-	$(BIN)/smcdesk report $(NAME) $(if $(SYMBOL),-p symbol $(SYMBOL))
+	$(BIN)/smcdesk report run $(NAME) $(if $(SYMBOL),-p symbol $(SYMBOL))
 
 lock: .venv/dev ## pin again after pyproject.toml changed
 	$(LOCK) -o requirements.lock pyproject.toml

@@ -18,25 +18,13 @@ from smcdesk import pipeline_registry, tracking
 from smcdesk.pipelines import portfolio
 from smcdesk.project import paths
 from smcdesk.research import sweep, workers
-from smclab.candles import BadConfig, fingerprint
+from smclab.candles import fingerprint
 
 HASHED = {  # dataset -> tag of its hash
     "policy": "policy_hash", "ledger": "ledger_hash", "sweep": "grid_hash", "walkforward_runs": "folds_hash",
     "tuned": "tuned_hash", "shared": "ledgers_hash",
 }  # fmt: skip
-
-
 SHARED_DATASETS = ("news", "headlines")  # datasets of everyone, whose conf stands under their name
-
-
-class Safety:
-    "Nothing is sent anywhere in this part of the project: a conf that asks for it is refused."
-
-    @hook_impl(tryfirst=True)
-    def after_context_created(self, context) -> None:
-        "Refuse `send: true` before anything runs."
-        if context.config_loader["parameters"]["send"]:
-            raise BadConfig("conf says send: true, but no broker is connected yet; set send: false")
 
 
 class SelectSymbols:

@@ -1,12 +1,12 @@
 """Kedro's settings: the hooks of `kedro run`, and how conf is read."""
 
-from smcdesk.hooks import CloseDaskPool, Safety, SelectSymbols, Tracking
+from smcdesk.hooks import CloseDaskPool, SelectSymbols, Tracking
 from smcdesk.project import config, logs
 from smcdesk.project.loader import ProjectConfigLoader
 
 logs.silence_warnings()
 
 # Each hook that cares about its place among the others says tryfirst or trylast.
-HOOKS = (Safety(), SelectSymbols(), CloseDaskPool(), Tracking())
+HOOKS = (SelectSymbols(), CloseDaskPool(), Tracking())
 CONFIG_LOADER_CLASS = ProjectConfigLoader
 CONFIG_LOADER_ARGS = config.loader_args()

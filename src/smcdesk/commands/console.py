@@ -1,4 +1,4 @@
-"""What all commands share: how they show their progress, run a report, and say where everything is."""
+"""What all commands share: how they show their progress, run a report, and show where everything is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,20 @@ import typer
 Env = Annotated[
     str, typer.Option("--env", "-e", help="Environment in conf: base, test (a made-up market), paper, live.")
 ]
+Zone = Annotated[
+    str | None, typer.Option(help="Time zone of the file's times, where the file does not say (IANA name).")
+]
+SymbolOfFile = Annotated[str | None, typer.Option("--symbol", "-s", help="Else read from the file's name.")]
+Profile = Annotated[str | None, typer.Option(help="A profile for an unknown symbol, e.g. default_crypto.")]
 Symbol = Annotated[str | None, typer.Option("--symbol", "-s", help="Else the first of conf.")]
+
+
+def symbol_or_first(name: str | None, env: str) -> str:
+    "The symbol as conf spells it; the first of conf where none is named."
+    from smcdesk.project.config import check_symbol, load_config
+
+    symbols = load_config(env).parameters["symbols"]
+    return check_symbol(name, symbols) if name else next(iter(symbols))
 
 
 def console():
@@ -41,7 +54,7 @@ def run_report(name: str, params: dict, run_id: str | None = None):
     return runner.run_report(name, params, root=paths.root(), now=datetime.now(UTC), run_id=run_id)
 
 
-def here(path: Path) -> Path:
+def short_path(path: Path) -> Path:
     "The path as one would type it from the current folder."
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
@@ -59,14 +72,16 @@ def say_where(done):
         out.print(f"[bold]{what:<9}[/] {where}\n          [dim]open:[/] {command}")
 
     out.print(f"{done.report} {done.slot}: {done.status}. {sentence}", markup=False)
-    tools = here(Path(sys.executable).parent)
-    line("report", here(done.html), f"{tools}/python -m webbrowser -t {done.html.as_uri()}")
-    line("notebook", here(done.notebook), f"{tools}/jupyter lab {here(done.notebook)}")
+    tools = short_path(Path(sys.executable).parent)
+    line("report", short_path(done.html), f"{tools}/python -m webbrowser -t {done.html.as_uri()}")
+    line("notebook", short_path(done.notebook), f"{tools}/jupyter lab {short_path(done.notebook)}")
     if done.run_id:
         line("MLflow", f"run {done.run_id}", f"{tools}/smcdesk ui")
-    figures = root / "data" / "08_reporting" / str(done.params.get("symbol", "")) / ("study" * ("study" in done.params))
+    figures = root / "data" / "08_reporting" / str(done.params.get("symbol", ""))
+    if "study" in done.params:
+        figures /= "study"
     for picture in sorted(figures.glob("*.png")) if done.params.get("symbol") else ():
-        line("figure", here(picture), f"{tools}/python -m webbrowser -t {picture.as_uri()}")
+        line("figure", short_path(picture), f"{tools}/python -m webbrowser -t {picture.as_uri()}")
     if done.status != "ok":
         typer.echo(f"smcdesk: report {done.report} failed: {done.error}", err=True)
         raise typer.Exit(1)

@@ -1,23 +1,24 @@
-"""`smcdesk fetch`, `quality`, `providers`, `news`: fresh candles and events, and how good they are."""
+"""`smcdesk fetch`, `providers`, `quality`, `news`, `symbols`, `read`: candles and events, and how good they are."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from smcdesk.commands.console import Env, console
-from smcdesk.project.config import load_config
+from smcdesk.commands.console import Env, Profile, SymbolOfFile, Zone, console
 
 app = typer.Typer()
+PANEL = "Market data"
 Symbol = Annotated[str, typer.Argument(help="As conf calls it, e.g. BTCUSDT.")]
 Timeframe = Annotated[str, typer.Option("--timeframe", "-t", help="1m, 5m, 15m, 1h, 4h, 1D, …")]
 ProviderName = Annotated[
-    str | None, typer.Option("--provider", help="A source of conf's providers.yml; else who conf asks first.")
+    str | None, typer.Option("--provider", help="A source of conf's providers.yml; else the first of its feed.")
 ]
 
 
-@app.command()
+@app.command(rich_help_panel=PANEL)
 def fetch(
     symbol: Symbol,
     timeframe: Timeframe = "15m",
@@ -26,7 +27,7 @@ def fetch(
     backfill: Annotated[bool, typer.Option("--backfill", help="Ask for the holes inside, too.")] = False,
     env: Env = "base",
 ):
-    "Bring the history of a market up to the last closed candle; what is kept already is not asked for again."
+    "Bring the history of a market up to the last closed candle; what is stored already is not requested again."
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
     from smcdesk.marketdata import feeds, sync
@@ -55,43 +56,42 @@ def fetch(
 
 def _say_fetched(done, symbol: str, timeframe: str, name: str) -> None:
     "What a fetch brought, and how a run reads it."
-    told = done.manifest
+    manifest = done.manifest
     holes = f"{len(done.gaps)} holes of {int(done.gaps['missing_bars'].sum())} bars" if len(done.gaps) else "no holes"
     typer.echo(
-        f"{symbol} {timeframe} from {name}: {done.added_n:,} bars new, {done.revised_n} told otherwise than before, "
-        f"{holes}; {told['n']:,} kept from {told['first'][:16]}Z to {told['last'][:16]}Z, {told['fingerprint']}"
+        f"{symbol} {timeframe} from {name}: {done.added_n:,} bars new, {done.revised_n} with other values than before, "
+        f"{holes}; {manifest['n']:,} stored from {manifest['first'][:16]}Z to {manifest['last'][:16]}Z, "
+        f"{manifest['fingerprint']}"
     )
     for note in done.notes:
         typer.echo(note)
     typer.echo(f"runs read them where globals.yml says symbols.{symbol}.source: history:{name}/{timeframe}")
 
 
-@app.command("providers")
+@app.command("providers", rich_help_panel=PANEL)
 def providers_(env: Env = "base"):
-    "The sources of candles conf knows, what is kept of each, and when one last stood in for another."
-    from pathlib import Path
-
+    "The sources of candles conf knows, what is stored of each, and when one last stood in for another."
     from rich.console import Console
     from rich.table import Table
 
     from smcdesk.marketdata import feeds
     from smcdesk.marketdata.failover import changes
 
-    said, kept = feeds.conf(env), feeds.history(env)
-    table = Table("source", "kind", "asked first for", "kept", box=None)
-    have = kept.series()
-    for name, entry in said.sources.items():
-        first = [s for s, feed in said.feeds.items() if feed.first == name] + ["all others"] * (
-            said.default.first == name
-        )
-        bars = [f"{s} {tf} ({kept.manifest(p, s, tf)['n']:,})" for p, s, tf in have if p == name]
+    config, history = feeds.conf(env), feeds.history(env)
+    table = Table("source", "kind", "first for", "stored", box=None)
+    have = history.series()
+    for name, entry in config.sources.items():
+        first = [s for s, feed in config.feeds.items() if feed.first == name]
+        if config.default.first == name:
+            first.append("all others")
+        bars = [f"{s} {tf} ({history.manifest(p, s, tf)['n']:,})" for p, s, tf in have if p == name]
         table.add_row(name, str(entry.get("kind", name)), ", ".join(first), ", ".join(bars))
     Console().print(table)
-    for row in changes(Path(said.store) / feeds.JOURNAL).tail(5).to_dict("records"):
+    for row in changes(Path(config.store) / feeds.JOURNAL).tail(5).to_dict("records"):
         typer.echo(f"{row['time']:%Y-%m-%d %H:%M}Z {row['pair']}: from {row['from']} to {row['to']}, {row['reason']}")
 
 
-@app.command()
+@app.command(rich_help_panel=PANEL)
 def quality(
     symbol: Symbol,
     timeframe: Annotated[
@@ -116,40 +116,40 @@ def quality(
     from smclab.instruments import instrument
 
     bars, timeframe, where = candles.load_candles(symbol, timeframe, provider, env)
-    known = instruments.instrument_of(symbol, env) or instrument(symbol)
-    told = desk.inspect(bars, known, timeframe=timeframe, now=now() if late else None)
+    market = instruments.instrument_of(symbol, env) or instrument(symbol)
+    found = desk.inspect(bars, market, timeframe=timeframe, now=now() if late else None)
     out = Console(soft_wrap=True, highlight=False)
     out.print(
-        f"{symbol} {told.timeframe} {where}: {told.verdict}. {told.bars:,} bars, "
-        f"{told.first:%Y-%m-%d %H:%M}Z to {told.last:%Y-%m-%d %H:%M}Z",
+        f"{symbol} {found.timeframe} {where}: {found.verdict}. {found.bars:,} bars, "
+        f"{found.first:%Y-%m-%d %H:%M}Z to {found.last:%Y-%m-%d %H:%M}Z",
         markup=False,
     )
-    for row in told.findings.sort_values(
+    for row in found.findings.sort_values(
         "level", key=lambda x: -x.map(desk.VERDICTS.index), kind="stable"
     ).itertuples():
         out.print(f"  {row.level:<9} {row.kind:<13} {row.sentence}", markup=False)
-    if len(told.gaps):
+    if len(found.gaps):
         table = Table("hole from (UTC)", "to", "bars missing", box=None)
-        for row in told.gaps.nlargest(5, "missing_bars").itertuples():
+        for row in found.gaps.nlargest(5, "missing_bars").itertuples():
             table.add_row(f"{row.start:%Y-%m-%d %H:%M}", f"{row.end:%Y-%m-%d %H:%M}", f"{row.missing_bars:,}")
         out.print(table)
     good, _ = check(bars, on_bad="quarantine")
-    then = desk.verdicts(good, known, told.timeframe)
+    then = desk.verdicts(good, market, found.timeframe)
     shares = ", ".join(f"{word} {100 * (then == word).mean():.3g} %" for word in desk.VERDICTS if (then == word).any())
     out.print(f"as it was known at each bar: {shares}", markup=False)
-    verdict = told.verdict
+    verdict = found.verdict
     if against:
         if against == provider:
             raise BadConfig(f"--against {against}: name another provider than the first")
-        second, _, other = candles.load_candles(symbol, told.timeframe, against, env)
-        both = desk.cross_check(bars, second, known, timeframe=told.timeframe)
+        second, _, other = candles.load_candles(symbol, found.timeframe, against, env)
+        both = desk.cross_check(bars, second, market, timeframe=found.timeframe)
         out.print(f"against {other.removeprefix('from ')}: {both.verdict}. {both.sentence}", markup=False)
         verdict = max(verdict, both.verdict, key=desk.VERDICTS.index)
     if verdict == "bad":
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(rich_help_panel=PANEL)
 def news(
     fetch: Annotated[bool, typer.Option("--fetch", help="Get this week's calendar where conf says it is.")] = False,
     hours: Annotated[int, typer.Option(help="How far ahead to look.", min=1)] = 72,
@@ -160,22 +160,23 @@ def news(
     from rich.table import Table
 
     from smcdesk.project import paths
+    from smcdesk.project.config import load_config
     from smcdesk.providers import economic_calendar as calendars
     from smcdesk.providers.protocol import moment, now
 
-    said = load_config(env).globals["news"]
+    settings = load_config(env).globals["news"]
     if fetch:
-        typer.echo(calendars.refresh(said, paths.root()))
-    known, present = calendars.calendar(said, paths.root()), moment(now())
-    if known is None:
+        typer.echo(calendars.refresh(settings, paths.root()))
+    calendar, present = calendars.calendar(settings, paths.root()), moment(now())
+    if calendar is None:
         typer.echo("no calendar: globals.yml names none (news.path), or the file is not there; every decision says so")
         return
-    soon = calendars.read_events(paths.root() / said["path"])
+    soon = calendars.read_events(paths.root() / settings["path"])
     soon = soon[(soon["impact"] == "high") & (soon["ts"] >= present) & (soon["ts"] < present + _hours(hours))]
     table = Table("time (UTC)", "currency", "event", box=None)
     for row in soon.itertuples():
         table.add_row(f"{row.ts:%Y-%m-%d %H:%M}", row.currency, row.event)
-    age_h = (present.value - known.fetched_at_ns) / 3.6e12
+    age_h = (present.value - calendar.fetched_at_ns) / 3.6e12
     typer.echo(f"calendar fetched {age_h:,.1f} h ago; {len(soon)} high-impact events in the next {hours} h")
     Console().print(table)
 
@@ -184,3 +185,69 @@ def _hours(n: int):
     import pandas as pd
 
     return pd.Timedelta(hours=n)
+
+
+@app.command(rich_help_panel=PANEL)
+def symbols(env: Env = "base"):
+    "The symbols conf names, where their candles come from, and the profiles any file can use."
+    from rich.console import Console
+    from rich.table import Table
+
+    from smcdesk.project.config import load_config
+    from smclab.instruments import SYMBOLS
+
+    table = Table("symbol", "profile", "candles", "price shown", box=None)
+    for name, entry in load_config(env).parameters["symbols"].items():
+        table.add_row(name, entry["instrument"], str(entry.get("source") or "made up"), entry.get("bars_side", "bid"))
+    out = Console()
+    out.print(table)
+    out.print(
+        f"profiles: {', '.join(SYMBOLS)}; for other markets default_fx, default_metal, default_crypto, default_equity"
+    )
+
+
+@app.command(rich_help_panel=PANEL)
+def read(
+    file: Annotated[Path, typer.Argument(help="Candles, CSV or parquet.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where the events go, parquet.")] = Path("events.parquet"),
+    columns: Annotated[
+        Path | None, typer.Option("--columns", "-c", help="Where the as-known columns go, parquet.")
+    ] = None,
+    symbol: SymbolOfFile = None,
+    instrument: Profile = None,
+    timeframe: Annotated[
+        str | None, typer.Option("--timeframe", "-t", help="Read a higher timeframe, e.g. 1h.")
+    ] = None,
+    zone: Zone = None,
+):
+    "Read one file and store every event, each with the bar that made it knowable, by conf's reading parameters."
+    from smcdesk.project.config import load_config
+    from smcdesk.project.files import atomic_file
+    from smcdesk.providers.files import read_file, symbol_from
+    from smclab.candles import check, resample, timeframe_ns
+    from smclab.instruments import instrument as profile
+    from smclab.reader import read as read_market
+    from smclab.timeframes import Config
+
+    if timeframe:
+        timeframe_ns(timeframe)
+    name = instrument or symbol or symbol_from(file)
+    market = profile(name) if name else None
+    bars, notes = read_file(file, symbol=symbol, zone=zone)
+    bars = check(bars, symbol=symbol or file.stem)
+    if timeframe:
+        roll = {"zone": market.zone, "roll_hour": market.roll_hour} if market else {}
+        bars = resample(bars, timeframe, **roll).drop(columns="close_time")
+    p = load_config("base").parameters
+    config, above = Config.from_dict(p["reading"]), tuple(p["timeframes"])
+    with console().status(f"reading {len(bars):,} bars"):
+        reading = read_market(bars, config, instrument=market, timeframes=above)
+    for path, table in ((out, reading.events), (columns, reading.columns)):
+        if path is not None:
+            with atomic_file(path) as part:
+                table.to_parquet(part, compression="zstd")
+    if not market:
+        notes = (*notes, "No instrument: prices are taken as they are, days roll at 00:00 UTC.")
+    for note in notes:
+        typer.echo(note, err=True)
+    typer.echo(f"{len(bars):,} bars, {len(reading.events):,} events in {out}")

@@ -6,9 +6,7 @@ from typing import Annotated
 
 import typer
 
-from smcdesk.commands.console import Env, Symbol, progress_bar, run_report, say_where
-from smcdesk.datasets.catalog import load_catalog
-from smcdesk.project.config import check_symbol, load_config
+from smcdesk.commands.console import Env, Symbol, progress_bar, run_report, say_where, symbol_or_first
 
 app = typer.Typer(no_args_is_help=True, help="Which model decides: train a challenger, list, promote, take back.")
 
@@ -32,15 +30,14 @@ def _name(name: str | None, env: str) -> str:
         return name
     from smcdesk.modelling import registry
 
-    told = load_config(env).parameters
-    symbol = next(iter(told["symbols"]))
+    symbol = symbol_or_first(None, env)
     names = sorted(n for n in set(registry.versions()["name"]) if n.startswith(f"smclab-{symbol}-"))
     if len(names) == 1:
         return names[0]
     from smclab.candles import BadConfig
 
-    known = f"it has {', '.join(names)}: say which with --name" if names else "smcdesk model train makes one"
-    raise BadConfig(f"{symbol} has {len(names)} registered models, one was expected; {known}")
+    choices = f"it has {', '.join(names)}: say which with --name" if names else "smcdesk model train makes one"
+    raise BadConfig(f"{symbol} has {len(names)} registered models, one was expected; {choices}")
 
 
 @app.command("train")
@@ -50,10 +47,10 @@ def train(
     no_report: Annotated[bool, typer.Option("--no-report", help="Leave the report out.")] = False,
 ):
     "Train a challenger on conf's candles, judge it against the champion, promote it or keep it with the reason."
+    from smcdesk.datasets.catalog import load_catalog
     from smcdesk.runs import session
 
-    known = load_config(env).parameters["symbols"]
-    symbol = check_symbol(symbol, known) if symbol else next(iter(known))
+    symbol = symbol_or_first(symbol, env)
     with progress_bar() as bar:
         run_id = session.run_pipelines(("data", "feature", "model"), symbol=symbol, env=env, bar=bar).run_id
         task = bar.add_task("report", total=None)

@@ -7,15 +7,14 @@ from typing import Annotated
 
 import typer
 
+from smcdesk.commands.console import Env
+
 app = typer.Typer(no_args_is_help=True, help="The timetable of reports: conf's schedule.yml.")
-Env = Annotated[
-    str, typer.Option("--env", "-e", help="Environment in conf: base, test (a made-up market), paper, live.")
-]
 
 
 @app.command("list")
 def schedule_list(env: Env = "paper"):
-    "Every line of the timetable: its next turn in UTC and in the reader's zone, and what became of the last one."
+    "Every line of the timetable: its next slot in UTC and in the reader's zone, and what became of the last one."
     from zoneinfo import ZoneInfo
 
     from rich.console import Console
@@ -24,11 +23,11 @@ def schedule_list(env: Env = "paper"):
 
     from smcdesk.services import scheduler
 
-    keeper = scheduler.Scheduler(env)
-    zone = keeper.schedule.zone
+    timetable = scheduler.Scheduler(env)
+    zone = timetable.schedule.zone
     zones = list(dict.fromkeys(("UTC", zone)))
     table = Table("line", "when", *(f"next ({z})" for z in zones), "last (UTC)", "became", box=None)
-    for name, job, slot, last in keeper.listing():
+    for name, job, slot, last in timetable.listing():
         due = ["never" if slot is None else f"{slot.due.astimezone(ZoneInfo(z)):%a %Y-%m-%d %H:%M:%S}" for z in zones]
         became = ("-", "") if last is None else (f"{last['time']:%Y-%m-%d %H:%M}", scheduler.status_text(last))
         table.add_row(*(Text(word) for word in (name, scheduler.when(job), *due, *became)))
@@ -42,10 +41,10 @@ def schedule_once(
     name: Annotated[str, typer.Argument(help="A line of the timetable.")],
     env: Env = "paper",
 ):
-    "Run one line for its newest turn; a turn that ran already is shown, not run again."
+    "Run one line for its newest slot; a slot that ran already is shown, not run again."
     from smcdesk.services import scheduler
 
-    done = scheduler.Scheduler(env).once(name)
+    done = scheduler.Scheduler(env).run_once(name)
     typer.echo(f"{done.slot.name}: {done.status}" + (f". {done.reason}" if done.reason else ""))
     if done.status == "failed":
         raise typer.Exit(1)
@@ -56,7 +55,7 @@ def schedule_wake(env: Env = "paper"):
     "Run whatever is due now and end: what cron and systemd call."
     from smcdesk.services import scheduler
 
-    for done in scheduler.Scheduler(env).wake():
+    for done in scheduler.Scheduler(env).run_due():
         typer.echo(f"{done.slot.name}: {done.status}" + (f". {done.reason}" if done.reason else ""))
 
 
@@ -65,9 +64,11 @@ def schedule_run(env: Env = "paper"):
     "Stay, and run whatever is due until Ctrl-C or SIGTERM; a report that has begun is finished."
     from smcdesk.services import scheduler
 
-    keeper = scheduler.Scheduler(env)
-    typer.echo(f"{len(keeper.schedule.jobs)} lines; book {keeper.book.path}; SIGTERM ends it after the running report")
-    keeper.stay(lambda done: typer.echo(f"{done.slot.name}: {done.status} {done.reason}".rstrip()))
+    timetable = scheduler.Scheduler(env)
+    typer.echo(
+        f"{len(timetable.schedule.jobs)} lines; log in {timetable.store!r}; SIGTERM ends it after the running report"
+    )
+    timetable.run_forever(lambda done: typer.echo(f"{done.slot.name}: {done.status} {done.reason}".rstrip()))
     typer.echo("stopped")
 
 
@@ -80,12 +81,13 @@ def schedule_install(
 ):
     "Write what makes the machine wake the timetable. Nothing is switched on by this."
     from smcdesk.project.files import write_text
-    from smcdesk.services import scheduler
+    from smcdesk.services import install, scheduler
     from smclab.candles import BadConfig
 
     if cron == systemd:
         raise BadConfig("say --cron or --systemd")
-    files = scheduler.Scheduler(env).units() if systemd else {"smcdesk.crontab": scheduler.Scheduler(env).crontab()}
+    timetable = scheduler.Scheduler(env)
+    files = install.systemd_units(timetable) if systemd else {"smcdesk.crontab": install.crontab(timetable)}
     for name, text in files.items():
         if out is None:
             typer.echo(text if cron else f"# {name}\n{text}", nl=not cron)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from smcdesk.commands.console import Env, here
+from smcdesk.commands.console import Env, short_path
 
 app = typer.Typer(no_args_is_help=True, help="What was decided and what became of it: the Desk's database.")
 Policy = Annotated[str, typer.Option(help="A policy's hash, or the beginning of one; else conf's own policy.")]
@@ -32,7 +32,9 @@ def store_upgrade(
 @app.command("export")
 def store_export(
     day: Annotated[str | None, typer.Argument(help="A UTC day such as 2024-03-08; without it, every day.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder; one folder per day is made in it.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder; one folder per day is created in it.")
+    ] = None,
     formats: Annotated[str, typer.Option("--format", "-f", help="csv, parquet, or both.")] = "csv,parquet",
     env: Env = "base",
 ):
@@ -44,7 +46,7 @@ def store_export(
     kinds = tuple(word.strip() for word in formats.split(",") if word.strip())
     with Store(env=env) as store:
         for one in [day] if day else store.days():
-            typer.echo(str(here(store.export(folder, one, formats=kinds).resolve())))
+            typer.echo(str(short_path(store.export(folder, one, formats=kinds).resolve())))
 
 
 @app.command("forget")
@@ -94,7 +96,7 @@ def store_baseline(
                 table.add_row(row.name, moment, row.policy_hash, f"{row.figures.get('n', 0):,}", row.note)
             Console().print(table)
             return
-        told = rollout.load(env, policy=policy, instrument=instrument)
-        new = rollout.freeze(store, name, told, note)
+        figures = rollout.load(env, policy=policy, instrument=instrument)
+        new = rollout.freeze(store, name, figures, note)
         what = "frozen" if new else "was frozen already, with the same figures"
-        typer.echo(f"baseline {name}: {len(told.labels):,} setups of policy {told.policy_hash}, {what}")
+        typer.echo(f"baseline {name}: {len(figures.labels):,} setups of policy {figures.policy_hash}, {what}")

@@ -6,11 +6,10 @@ from typing import Annotated
 
 import typer
 
-from smcdesk.commands.console import Env, Symbol, console, progress_bar, run_report, say_where
-from smcdesk.datasets.catalog import load_catalog
-from smcdesk.project.config import check_symbol, load_config
+from smcdesk.commands.console import Env, Symbol, console, progress_bar, run_report, say_where, symbol_or_first
 
 app = typer.Typer()
+PANEL = "Research"
 Engine = Annotated[
     str | None, typer.Option(help="joblib, serial or dask, else as conf says; the results are the same.")
 ]
@@ -22,7 +21,7 @@ Quiet = Annotated[bool, typer.Option("--no-report", help="Leave the report out."
 STUDIES = {  # pipeline and command -> its report, and what it does
     "sweep": (
         "compare_report",
-        "Every combination of conf's sweep on one tape, the best of them kept as runs, and whether they differ.",
+        "Every combination of conf's sweep on one tape, the best of them tracked as runs, and whether they differ.",
     ),
     "tune": (
         "compare_report",
@@ -35,35 +34,29 @@ STUDIES = {  # pipeline and command -> its report, and what it does
 }
 
 
-def _symbol(said: str | None, env: str) -> str:
-    "The symbol as conf spells it; the first of conf where none was said."
-
-    known = load_config(env).parameters["symbols"]
-    return check_symbol(said, known) if said else next(iter(known))
-
-
-@app.command()
+@app.command(rich_help_panel=PANEL)
 def replay(symbol: Symbol = None, env: Env = "base"):
-    "Candles to a ledger: read, decide, replay, and say what it came to."
+    "Candles to a ledger: read, decide, replay, and show what was earned."
     from smcdesk import tracking
+    from smcdesk.datasets.catalog import load_catalog
     from smcdesk.reports import replay_report
     from smcdesk.runs import session
 
-    symbol = _symbol(symbol, env)
+    symbol = symbol_or_first(symbol, env)
     with progress_bar() as bar:
         run_id = session.run_pipelines(("data", "feature", "replay"), symbol=symbol, env=env, bar=bar).run_id
     typer.echo(replay_report.trades(load_catalog(env).load(f"{symbol}.scorecard")))
     typer.echo(f"ledger {tracking.client().get_run(run_id).data.tags[f'ledger_hash.{symbol}'][:16]}, run {run_id}")
 
 
-def _study(kind: str, symbol: str, env: str, told: dict, bare: bool):  # told: runtime parameters
-    "Run a study's pipelines, then its report, and say where everything is."
+def _study(kind: str, symbol: str, env: str, params: dict, bare: bool):  # params: of the run
+    "Run a study's pipelines, then its report, and show where everything is."
     from smcdesk.runs import session
 
     template, _ = STUDIES[kind]
     with progress_bar() as bar:
         stages = ("data", "feature", kind)
-        run_id = session.run_pipelines(stages, symbol=symbol, env=env, bar=bar, runtime_params=told).run_id
+        run_id = session.run_pipelines(stages, symbol=symbol, env=env, bar=bar, runtime_params=params).run_id
         task = bar.add_task("report", total=None)
         done = None if bare else run_report(template, {"study": run_id, "symbol": symbol, "env": env}, run_id)
         bar.remove_task(task)
@@ -71,14 +64,14 @@ def _study(kind: str, symbol: str, env: str, told: dict, bare: bool):  # told: r
         say_where(done)
     else:
         typer.echo(
-            f"study {run_id}; smcdesk report {template} -p symbol={symbol} -p env={env} -p study={run_id} tells it"
+            f"study {run_id}; smcdesk report run {template} -p symbol={symbol} -p env={env} -p study={run_id} shows it"
         )
 
 
 def _command(kind: str):
     "A study's command; all of them take the same options."
 
-    @app.command(kind, help=STUDIES[kind][1])
+    @app.command(kind, rich_help_panel=PANEL, help=STUDIES[kind][1])
     def study(
         symbol: Symbol = None,
         env: Env = "base",
@@ -89,47 +82,49 @@ def _command(kind: str):
     ):
         from smcdesk.research import workers
 
-        said = {"engine": engine or ("dask" if scheduler else None), "jobs": jobs, "scheduler": scheduler}
-        work = {k: v for k, v in said.items() if v is not None}
+        options = {"engine": engine or ("dask" if scheduler else None), "jobs": jobs, "scheduler": scheduler}
+        work = {k: v for k, v in options.items() if v is not None}
         workers.check_engine(work.get("engine", "joblib"), scheduler)
-        _study(kind, _symbol(symbol, env), env, {"work": work} if work else {}, no_report)
+        _study(kind, symbol_or_first(symbol, env), env, {"work": work} if work else {}, no_report)
 
 
 for _kind in ("sweep", "walkforward"):
     _command(_kind)
 
 
-@app.command(help=STUDIES["tune"][1])
+@app.command(rich_help_panel=PANEL, help=STUDIES["tune"][1])
 def tune(
     symbol: Symbol = None,
     env: Env = "base",
     trials: Annotated[int | None, typer.Option(help="How many, else as conf says; a search goes on.")] = None,
     no_report: Quiet = False,
 ):
+    from smcdesk.datasets.catalog import load_catalog
 
-    symbol, told = _symbol(symbol, env), {"tune": {"n_trials": trials}} if trials else {}
-    _study("tune", symbol, env, told, no_report)
+    symbol, params = symbol_or_first(symbol, env), {"tune": {"n_trials": trials}} if trials else {}
+    _study("tune", symbol, env, params, no_report)
     typer.echo(load_catalog(env).load(f"{symbol}.tune_words"))
 
 
-@app.command()
+@app.command(rich_help_panel=PANEL)
 def portfolio(
     symbols: Annotated[str, typer.Option("--symbols", "-s", help="With commas between, else as conf says.")] = "",
     env: Env = "base",
     no_report: Quiet = False,
 ):
-    "All symbols' orders in order of time out of one purse: what the portfolio carries, and what it refuses."
+    "All symbols' orders in order of time on one account: what the portfolio carries, and what it refuses."
     from smcdesk.pipelines import portfolio
+    from smcdesk.project.config import check_symbol, load_config
     from smcdesk.reports import portfolio_report
     from smcdesk.runs import session
 
     conf = load_config(env).parameters
     named = [s.strip() for s in symbols.split(",") if s.strip()] or conf["portfolio"]["symbols"]
     chosen = [check_symbol(s, conf["symbols"]) for s in named] or list(conf["symbols"])
-    told = {"portfolio": {"symbols": chosen}}
+    params = {"portfolio": {"symbols": chosen}}
     with progress_bar() as bar:
         stages, spaces = ("data", "feature", "portfolio"), [*chosen, portfolio.NAME]
-        run_id = session.run_pipelines(stages, symbol=spaces, env=env, bar=bar, runtime_params=told).run_id
+        run_id = session.run_pipelines(stages, symbol=spaces, env=env, bar=bar, runtime_params=params).run_id
         task = bar.add_task("report", total=None)
         done = None if no_report else run_report("portfolio_report", {"env": env}, run_id)
         bar.remove_task(task)
@@ -137,19 +132,40 @@ def portfolio(
         say_where(done)
     else:
         verdict = portfolio_report.verdict(portfolio_report.load(env))
-        typer.echo(f"{verdict} Run {run_id}; smcdesk report portfolio_report -p env={env} shows it")
+        typer.echo(f"{verdict} Run {run_id}; smcdesk report run portfolio_report -p env={env} shows it")
 
 
-@app.command()
+@app.command(rich_help_panel=PANEL)
 def reproduce(
     run_id: Annotated[str, typer.Argument(help="An MLflow run's id: a replay, a study, a combination or a fold.")],
 ):
-    "Make a run again from what it tells about itself: the same hashes, or a list of what changed."
+    "Run an MLflow run again from its own parameters and commit: the same hashes, or a list of what changed."
     from smcdesk.runs import reproduction
 
     with console().status(f"making {run_id} again"):
-        told = reproduction.reproduce(run_id)
-    for line in told.lines():
+        found = reproduction.reproduce(run_id)
+    for line in found.lines():
         typer.echo(line)
-    if not told.same:
+    if not found.same:
         raise typer.Exit(1)
+
+
+@app.command(rich_help_panel=PANEL)
+def outcomes(
+    symbol: Annotated[str | None, typer.Option("--symbol", "-s", help="Else every symbol of conf.")] = None,
+    env: Env = "base",
+):
+    "Fill what became of stored setups, from the bars there are by now; a known outcome stays."
+    from smcdesk.project.config import check_symbol, load_config
+    from smcdesk.runs import session
+    from smcdesk.store import Store
+
+    symbols = load_config(env).parameters["symbols"]
+    chosen = check_symbol(symbol, symbols) if symbol else None
+    with Store(env=env) as store:
+        before = int(store.labels()["outcome"].notna().sum())
+        session.run_pipelines(("outcomes",), symbol=chosen, env=env)
+        labels = store.labels()
+    done, planned = labels["outcome"].notna(), labels["entry_price"].notna()
+    waiting = int((planned & ~done).sum())
+    typer.echo(f"{int(done.sum()) - before:,} outcomes became known; {waiting:,} setups still wait for theirs")

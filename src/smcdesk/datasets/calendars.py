@@ -30,7 +30,7 @@ class NewsFile(AbstractDataset):
         return found
 
     def save(self, data: Any) -> None:
-        "Never: a calendar is fetched, not made."
+        "Never: a calendar is fetched, never saved by a run."
         raise BadConfig("news is raw data and read only")
 
     def _describe(self) -> dict[str, Any]:
@@ -53,7 +53,7 @@ class HeadlineFile(AbstractDataset):
         return found
 
     def save(self, data: Any) -> None:
-        "Never: headlines are collected, not made."
+        "Never: headlines are collected, never saved by a run."
         raise BadConfig("headlines are raw data and read only")
 
     def _describe(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A symbol's candles and spreads, from a file, the kept history or a seed, as datasets that only load."""
+"""A symbol's candles and spreads, from a file, the stored history or a seed, as datasets that only load."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def load_candles(
     name: str | None,  # a provider in the history; None: what conf's runs read
     env: str | None = None,
 ) -> tuple[pd.DataFrame, str | None, str]:  # bars, timeframe where it is known, and where they are from
-    "A market's candles: of a provider as kept, or of the symbol's source in conf."
+    "A market's candles: of a provider in the history, or of the symbol's source in conf."
     if name is not None:
         where = f"{STORED}{name}/{timeframe}" if timeframe else f"{STORED}{name}"
         return stored_candles(symbol, where, history(env))[0], timeframe, f"from {name}"
@@ -33,7 +33,7 @@ def load_candles(
 
 
 class CandleSource(AbstractDataset):
-    "A symbol's candle history in a file of the user's; loads to `Candles`."
+    "A symbol's candle history in a file of the user's; loads to `RawCandles`."
 
     def __init__(self, symbol: str, sources: Mapping[str, Mapping[str, Any]], metadata: dict | None = None):
         self._symbol, self._sources, self.metadata = symbol, sources, metadata
@@ -65,7 +65,7 @@ class CandleSource(AbstractDataset):
 
 
 class SyntheticMarket(AbstractDataset):
-    "A fabricated candle history from a recipe and a seed; loads to `Candles`."
+    "A fabricated candle history from a recipe and a seed; loads to `RawCandles`."
 
     def __init__(self, symbol: str, n_bars: int, seed: int, metadata: dict | None = None, **recipe: Any):
         self._symbol, self._n_bars, self._seed, self._recipe, self.metadata = symbol, n_bars, seed, recipe, metadata
@@ -78,7 +78,7 @@ class SyntheticMarket(AbstractDataset):
         return RawCandles(self._symbol, bars, (f"A made-up market, seed {self._seed}.",))
 
     def save(self, data: Any) -> None:
-        "Never: a made-up market is made, not kept."
+        "Never: a synthetic market is computed, not stored."
         raise BadConfig(f"{self._symbol}.candles is a made-up market and read only")
 
     def _describe(self) -> dict[str, Any]:

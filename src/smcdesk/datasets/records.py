@@ -16,10 +16,10 @@ from smcdesk.project.files import atomic_folder
 
 
 class PersistentMemoryDataset(MemoryDataset):
-    "A value that outlives the run that made it."
+    "A value that outlives its run."
 
     def _release(self) -> None:
-        "Never: whoever asked for it reads it after the run."
+        "Never: it is read after the run."
 
 
 class RecordFolder(AbstractDataset):

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class DecisionStore(AbstractDataset):
-    "What the store keeps of a symbol: saves `Evaluated`, loads the labels that still wait for their outcome."
+    "What the store keeps of a symbol: saves an `EvaluatedTape`, loads the labels that still wait for their outcome."
 
     def __init__(self, symbol: str, env: str, metadata: dict | None = None):
         self._symbol, self._env, self.metadata = symbol, env, metadata
@@ -29,28 +29,28 @@ class DecisionStore(AbstractDataset):
                 store.upgrade()
             self._refuse_scanned(store, data)
             if load_config(self._env).store["rewrite"]:
-                self._anew(store, data)
+                self._replace(store, data)
             else:
-                self._newer(store, data)
+                self._add_later(store, data)
 
     def _refuse_scanned(self, store, data: Any) -> None:
         "What scans decided by the clock is not decided again from a tape, and not forgotten."
         from smcdesk.store.journal import ScanJournal
 
-        symbol, looked = data.instrument.symbol, ScanJournal(store).last_bars(data.policy_hash)
+        symbol, last_bars = data.instrument.symbol, ScanJournal(store).last_bars(data.policy_hash)
         timeframes = {d.timeframe for d in data.decisions}
-        if found := [name for name in looked if name.split("/")[1] == symbol and name.split("/")[2] in timeframes]:
+        if found := [name for name in last_bars if name.split("/")[1] == symbol and name.split("/")[2] in timeframes]:
             raise BadConfig(
                 f"{' '.join(found[0].split('/')[1:])} is decided by scans in environment {self._env}: run research in "
                 f"another one (--env base), or drop the scans' decisions with smcdesk store forget {data.policy_hash} "
                 f"{symbol} --env {self._env}"
             )
 
-    def _newer(self, store, data: Any) -> None:
+    def _add_later(self, store, data: Any) -> None:
         "Add the decisions about bars after those the store knows; what was decided before stays as it was."
         timeframes = {d.timeframe for d in data.decisions}
-        known = {tf: store.newest(data.policy_hash, data.instrument.symbol, tf) for tf in timeframes}
-        fresh = data.after({tf: ns for tf, ns in known.items() if ns is not None})
+        newest = {tf: store.newest(data.policy_hash, data.instrument.symbol, tf) for tf in timeframes}
+        fresh = data.after({tf: ns for tf, ns in newest.items() if ns is not None})
         with store.transaction() as one:
             one.record_instruments([fresh.instrument])
             one.record_decisions(fresh.decisions)
@@ -61,7 +61,7 @@ class DecisionStore(AbstractDataset):
                 "%s: %s decisions of before were left alone, %s are new", self._symbol, alone, len(fresh.decisions)
             )
 
-    def _anew(self, store, data: Any) -> None:
+    def _replace(self, store, data: Any) -> None:
         "Write all of it; where it contradicts what is there, in place of that."
         from smcdesk.store import Contradiction
 

@@ -29,7 +29,7 @@ class NestedRuns(AbstractDataset):
             for chosen in data:
                 runs.log_nested_run(run.info.run_id, chosen, self._kind)
         else:
-            log.warning("no MLflow run is active: %s %s are not kept", len(data), self._kind)
+            log.warning("no MLflow run is active: %s %s are not stored", len(data), self._kind)
 
     def load(self) -> Any:
         "Never: `mlflow.search_runs` finds them."

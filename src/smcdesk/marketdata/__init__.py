@@ -1,4 +1,4 @@
-"""Candles of every market: kept history, feeds that stand in for each other, trading hours, quality.
+"""Candles of every market: stored history, feeds that stand in for each other, trading hours, quality.
 
 May import providers, `project` and the Lab. Never decisions, the store or Kedro.
 """

@@ -41,7 +41,7 @@ def _grid(start: pd.Timestamp, end: pd.Timestamp, step: int) -> pd.DatetimeIndex
 
 
 def expected_open_times(instrument: Instrument) -> ExpectedTimes:
-    "For a market, the function that tells the open times from a bar's to another's, both included."
+    "For a market, the function that gives the open times from one bar's to another's, both included."
 
     def times(start: pd.Timestamp, end: pd.Timestamp, timeframe: str) -> pd.DatetimeIndex:
         step = timeframe_ns(timeframe)
@@ -71,13 +71,13 @@ def _holiday(local: pd.DatetimeIndex, metals: bool) -> np.ndarray:
     "Hours in which brokers close as they please: holidays."
     day = local.normalize().tz_localize(None)
     trading = (local + pd.Timedelta(hours=7)).normalize().tz_localize(None)  # the day an evening belongs to
-    known = day.union(trading).unique()
-    eves = (known.month == 12) & ((known.day >= 24) & (known.day <= 26) | (known.day == 31))
-    eves |= (known.month == 1) & (known.day <= 2)
-    off, half = set(known[eves]), []
-    if metals and len(known):
-        exchange = _exchange(EXCHANGE, known[0].year - 1)
-        off |= set(known[known.day_of_week < 5].difference(exchange.sessions.tz_localize(None)))
+    days = day.union(trading).unique()
+    eves = (days.month == 12) & ((days.day >= 24) & (days.day <= 26) | (days.day == 31))
+    eves |= (days.month == 1) & (days.day <= 2)
+    off, half = set(days[eves]), []
+    if metals and len(days):
+        exchange = _exchange(EXCHANGE, days[0].year - 1)
+        off |= set(days[days.day_of_week < 5].difference(exchange.sessions.tz_localize(None)))
         half = list(exchange.early_closes.tz_localize(None))
     afternoon = day.isin(half) & (np.asarray(local.hour) >= 13)
     return np.asarray(day.isin(list(off)) | trading.isin(list(off)) | afternoon)
@@ -96,15 +96,15 @@ def _fx_long(start: pd.Timestamp, end: pd.Timestamp, step: int) -> pd.DatetimeIn
 
 def _sessions(start: pd.Timestamp, end: pd.Timestamp, step: int, code: str) -> pd.DatetimeIndex:
     "The open times of an exchange's regular hours, on the grid the first candle stands on."
-    known = _exchange(code, min(start.year, end.year) - 1)
-    days = known.schedule.loc[start.tz_localize(None).normalize() : end.tz_localize(None).normalize()]
+    exchange = _exchange(code, min(start.year, end.year) - 1)
+    schedule = exchange.schedule.loc[start.tz_localize(None).normalize() : end.tz_localize(None).normalize()]
     if step >= DAY_NS:
         offset = start - start.normalize()
-        stamps = days.index.tz_localize("UTC") + offset
+        stamps = schedule.index.tz_localize("UTC") + offset
         if step > DAY_NS:
             raise BadConfig("holes are not looked for in candles longer than a day of a market with sessions")
         return stamps[(stamps >= start) & (stamps <= end)].as_unit("ns")
-    opens, closes = (pd.DatetimeIndex(days[side]).as_unit("ns").asi8 for side in ("open", "close"))
+    opens, closes = (pd.DatetimeIndex(schedule[side]).as_unit("ns").asi8 for side in ("open", "close"))
     phase = start.value % step
     first = (opens - phase) // step * step + phase
     runs = [np.arange(a, c, step) for a, c in zip(first, closes, strict=True)]
@@ -119,12 +119,12 @@ def session_offsets(
 ) -> tuple[int, int]:  # ns, to the nearest half hour: first bar after the open, end of the last after the close
     "How far the days of a tape stand from an exchange's own, in the median."
     days = pd.Series(times.asi8, index=times.normalize()).groupby(level=0).agg(["min", "max"])
-    known = _exchange(exchange, times[0].year - 1).schedule
-    known = known.set_axis(known.index.tz_localize("UTC")).reindex(days.index).dropna(subset=["open"])
-    days = days.loc[known.index]
+    schedule = _exchange(exchange, times[0].year - 1).schedule
+    schedule = schedule.set_axis(schedule.index.tz_localize("UTC")).reindex(days.index).dropna(subset=["open"])
+    days = days.loc[schedule.index]
     if not len(days):
         return 0, 0
-    opens, closes = (pd.DatetimeIndex(known[side]).as_unit("ns").asi8 for side in ("open", "close"))
+    opens, closes = (pd.DatetimeIndex(schedule[side]).as_unit("ns").asi8 for side in ("open", "close"))
     half = HOUR_NS // 2
     early, late = np.median(days["min"] - opens), np.median(days["max"] + step - closes)
     return tuple(round(x / half) * half for x in (early, late))

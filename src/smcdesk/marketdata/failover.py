@@ -1,9 +1,9 @@
 """Two sources for one market: the second stands in while the first is down, and gives way when it is well again.
 
-One stumble of the first is answered by the second without further ado. After `down_after` in a row the second takes
-over, and the first is only tried every `probe_s`; it comes back after `up_after` good answers. Without that distance a
-source that answers every other time would change the venue with every bar. A source whose candles are old stumbles too,
-where the second has newer ones. Every change is a line in the journal; the candles of both stand under the name of the
+One failure of the first is answered by the second at once. After `down_after` in a row the second takes over, and the
+first is only tried every `probe_s`; it comes back after `up_after` good answers. Without that distance a source that
+answers every other time would change the venue with every bar. A source whose candles are old fails too, where the
+second has newer ones. Every change is a line in the journal; the candles of both stand under the name of the
 pair, because together they are another series than either alone.
 """
 
@@ -23,7 +23,7 @@ from smcdesk.providers.protocol import BadAnswer, Clock, Provider, ProviderDown,
 from smclab.candles import timeframe_ns
 
 Answer = TypeVar("Answer")
-STUMBLES = (ProviderDown, BadAnswer)
+FAILURES = (ProviderDown, BadAnswer)
 
 
 class Hysteresis(ProviderSettings):
@@ -76,7 +76,7 @@ class FailoverProvider:
         "The same question, where an old answer of the first counts as none if the second has a newer one."
         times = self._expected(symbol) if self._expected else None
 
-        def asked(p: Provider) -> pd.DataFrame:
+        def current(p: Provider) -> pd.DataFrame:
             bars = ask(p)
             if p is not self.first or times is None:
                 return bars
@@ -89,13 +89,13 @@ class FailoverProvider:
                 raise ProviderDown(f"{p.name} is {late} candles of {symbol} behind")
             return bars
 
-        return asked
+        return current
 
     def _newer(self, ask: Callable, last: pd.Timestamp) -> bool:
         "Whether the second knows candles after `last`."
         try:
             bars = ask(self.second)
-        except STUMBLES:
+        except FAILURES:
             return False
         return len(bars) > 0 and bars.index[-1] > last
 
@@ -107,34 +107,34 @@ class FailoverProvider:
             self._tried = self._monotonic()
             try:
                 answer = ask(self.first)
-            except STUMBLES as error:
+            except FAILURES as error:
                 why = error
-                self._stumbled(symbol, error)
+                self._record_failure(symbol, error)
             else:
-                self._answered(symbol)
+                self._record_answer(symbol)
                 self.served_by = self.first.name
                 return answer
         try:
             answer = ask(self.second)
-        except STUMBLES as error:
+        except FAILURES as error:
             raise ProviderDown(
                 f"neither {self.first.name} ({why or 'left alone'}) nor {self.second.name}: {error}"
             ) from error
         self.served_by = self.second.name
         return answer
 
-    def _stumbled(self, symbol: str, error: Exception) -> None:
+    def _record_failure(self, symbol: str, error: Exception) -> None:
         self._failed, self._good = self._failed + 1, 0
         if self.active is self.first and self._failed >= self._rule.down_after:
             self._change(self.second, symbol, f"{self._failed} failures in a row: {error}")
 
-    def _answered(self, symbol: str) -> None:
+    def _record_answer(self, symbol: str) -> None:
         self._failed, self._good = 0, self._good + 1
         if self.active is self.second and self._good >= self._rule.up_after:
             self._change(self.first, symbol, f"{self._good} good answers in a row")
 
     def _change(self, to: Provider, symbol: str, reason: str) -> None:
-        "Turn to the other one, and say so."
+        "Change sides, and append a line to the journal."
         line = {
             "time": moment(self._clock()).isoformat(), "pair": self.name, "from": self.active.name, "to": to.name,
             "symbol": symbol, "reason": reason[:300],
@@ -147,7 +147,7 @@ class FailoverProvider:
 
 
 def changes(journal: Path) -> pd.DataFrame:  # time, pair, from, to, symbol, reason
-    "What a journal tells, oldest first."
+    "The changes of sides in a journal, oldest first."
     names = ["time", "pair", "from", "to", "symbol", "reason"]
     lines = journal.read_text(encoding="utf-8").splitlines() if journal.exists() else []
     table = pd.DataFrame([json.loads(line) for line in lines], columns=names)

@@ -1,4 +1,4 @@
-"""Who gives which market's candles, as conf says it, and where they are kept."""
+"""Which source gives which market's candles by conf, and where they are stored."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from smcdesk.providers.factory import provider
 from smcdesk.providers.protocol import Clock, moment
 from smclab.candles import BadConfig, fingerprint, nearest
 
-STORED = "history:"  # a symbol's source in conf: history:PROVIDER/TIMEFRAME, or …@MOMENT for what was kept by then
+STORED = "history:"  # a symbol's source in conf: history:PROVIDER/TIMEFRAME, or …@MOMENT for what was stored by then
 JOURNAL = "failover.jsonl"  # in the store: when one source stood in for another
 
 
 class Feed(BaseModel):
-    "Who is asked for a market, and who stands in."
+    "A market's source, and the one that stands in for it."
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -49,20 +49,20 @@ class ProvidersConfig(BaseModel):
 def conf(env: str | None = None) -> ProvidersConfig:
     "providers.yml, checked; `BadConfig` names what is wrong and the nearest right word."
     try:
-        said = ProvidersConfig(**load_config(env).providers)
+        config = ProvidersConfig(**load_config(env).providers)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         raise BadConfig(
             f"providers: {key}: {first['msg'].lower()}{nearest(key, list(ProvidersConfig.model_fields))}"
         ) from None
-    for symbol, feed in {**said.feeds, "default": said.default}.items():
+    for symbol, feed in {**config.feeds, "default": config.default}.items():
         for name in filter(None, (feed.first, feed.second)):
-            if name not in said.sources:
+            if name not in config.sources:
                 raise BadConfig(
-                    f"providers: feeds.{symbol} names {name!r}, no source{nearest(name, list(said.sources))}"
+                    f"providers: feeds.{symbol} names {name!r}, no source{nearest(name, list(config.sources))}"
                 )
-    return said
+    return config
 
 
 def provider_by_name(
@@ -79,37 +79,37 @@ def provider_by_name(
         raise BadConfig(f"no provider {name!r}{nearest(name, list(sources))} Known: {', '.join(sources)}.")
     symbols = load_config(env).parameters["symbols"]
     files = {s: entry for s, entry in symbols.items() if not str(entry.get("source")).startswith(STORED)}
-    told = {"clock": clock, "sleep": sleep, "monotonic": monotonic}
-    return provider(name, sources[name], root=paths.root(), files=files, **told)
+    deps = {"clock": clock, "sleep": sleep, "monotonic": monotonic}
+    return provider(name, sources[name], root=paths.root(), files=files, **deps)
 
 
 class FeedRouter:
-    """One provider for every market of conf, each asked where its feed says.
+    """One provider for every market of conf, which calls each market's own source.
 
-    Markets share their sources, and so the pace at which these are asked. Conf is read once.
+    Markets share their sources, and so the pace of requests. Conf is read once.
     """
 
-    def __init__(self, env: str | None = None, *, name: str = "feeds", **told: Any):  # clock, sleep, monotonic
-        self.name, self._env, self._told, self._said = name, env, told, conf(env)
+    def __init__(self, env: str | None = None, *, name: str = "feeds", **deps: Any):  # clock, sleep, monotonic
+        self.name, self._env, self._deps, self._config = name, env, deps, conf(env)
         self._sources: dict[str, Provider] = {}
         self._pairs: dict[tuple[str, str], FailoverProvider] = {}
 
     def _source(self, name: str) -> Provider:
         if name not in self._sources:
-            self._sources[name] = provider_by_name(name, self._env, **self._told)
+            self._sources[name] = provider_by_name(name, self._env, **self._deps)
         return self._sources[name]
 
     def of(self, symbol: str) -> Provider:
         "Who gives a market's candles: one source, or two that stand in for each other."
-        feed = self._said.feeds.get(symbol, self._said.default)
+        feed = self._config.feeds.get(symbol, self._config.default)
         if feed.second is None:
             return self._source(feed.first)
         pair = (feed.first, feed.second)
         if pair not in self._pairs:
-            times = {key: self._told[key] for key in ("clock", "monotonic") if self._told.get(key)}
+            times = {key: self._deps[key] for key in ("clock", "monotonic") if self._deps.get(key)}
             self._pairs[pair] = FailoverProvider(
-                *map(self._source, pair), hysteresis=self._said.failover, expected=hours(self._env),
-                journal=Path(self._said.store) / JOURNAL, **times,
+                *map(self._source, pair), hysteresis=self._config.failover, expected=hours(self._env),
+                journal=Path(self._config.store) / JOURNAL, **times,
             )  # fmt: skip
         return self._pairs[pair]
 
@@ -132,12 +132,12 @@ def history(env: str | None = None) -> CandleHistory:
 
 
 def hours(env: str | None = None) -> Callable[[str], ExpectedTimes | None]:
-    "When a symbol's market trades, each looked up once; None where nobody knows: always."
+    "When a symbol's market trades, each looked up once; None where no profile is known: always."
 
     @cache
     def of(symbol: str) -> ExpectedTimes | None:
-        known = instrument_of(symbol, env)
-        return expected_open_times(known) if known else None
+        market = instrument_of(symbol, env)
+        return expected_open_times(market) if market else None
 
     return of
 
@@ -145,29 +145,29 @@ def hours(env: str | None = None) -> Callable[[str], ExpectedTimes | None]:
 def stored_candles(
     symbol: str,
     source: str,  # history:PROVIDER, history:PROVIDER/TIMEFRAME or history:PROVIDER/TIMEFRAME@MOMENT
-    kept: CandleHistory,
+    stored: CandleHistory,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:  # bars, and where they are from
     "The candles a symbol's entry in conf names in the history."
     where, _, by = source.removeprefix(STORED).partition("@")
     name, _, timeframe = where.partition("/")
-    here = [tf for p, s, tf in kept.series() if (p, s) == (name, symbol)]
-    if not here:
-        have = [f"{p}/{s}/{tf}" for p, s, tf in kept.series()]
+    timeframes = [tf for p, s, tf in stored.series() if (p, s) == (name, symbol)]
+    if not timeframes:
+        have = [f"{p}/{s}/{tf}" for p, s, tf in stored.series()]
         near = nearest(f"{name}/{symbol}/{timeframe}", have)
         get = f"smcdesk fetch {symbol} --provider {name}"
-        raise BadConfig(f"no candles of {symbol} from {name!r} are kept{near or ';'} {get} gets them")
-    if not timeframe and len(here) > 1:
-        raise BadConfig(f"{symbol} from {name} is kept in {', '.join(here)}: say which, as in {STORED}{name}/{here[0]}")
-    timeframe = timeframe or here[0]
-    if timeframe not in here:
-        raise BadConfig(f"{symbol} from {name} is not kept in {timeframe}, only in {', '.join(here)}")
-    bars = kept.bars(name, symbol, timeframe, as_of=by or None)
+        raise BadConfig(f"no candles of {symbol} from {name!r} are stored{near or ';'} {get} gets them")
+    if not timeframe and len(timeframes) > 1:
+        like = f"{STORED}{name}/{timeframes[0]}"
+        raise BadConfig(f"{symbol} from {name} is stored in {', '.join(timeframes)}: say which, as in {like}")
+    timeframe = timeframe or timeframes[0]
+    if timeframe not in timeframes:
+        raise BadConfig(f"{symbol} from {name} is not stored in {timeframe}, only in {', '.join(timeframes)}")
+    bars = stored.bars(name, symbol, timeframe, as_of=by or None)
     if not len(bars):
         raise BadConfig(f"nothing of {symbol} {timeframe} had been fetched from {name} by {by}")
-    told = kept.manifest(name, symbol, timeframe)
-    until = f"by {moment(by):%Y-%m-%d %H:%M}Z" if by else f"last on {told['fetched_at'][:16]}Z"
+    manifest = stored.manifest(name, symbol, timeframe)
+    until = f"by {moment(by):%Y-%m-%d %H:%M}Z" if by else f"last on {manifest['fetched_at'][:16]}Z"
     note = f"Candles fetched from {name}, {timeframe}, {until}: {fingerprint(bars)}."
-    more = (
-        (f"{told['revisions']} bars were told otherwise later: the first values count.",) if told["revisions"] else ()
-    )
-    return bars, (note, *more)
+    if not manifest["revisions"]:
+        return bars, (note,)
+    return bars, (note, f"{manifest['revisions']} bars came later with other values: the first ones count.")

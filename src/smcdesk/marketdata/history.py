@@ -1,8 +1,8 @@
 """Candles as they came in: partitioned parquet by provider, symbol and timeframe, first seen and never changed.
 
 A closed bar keeps the values it had when it was first fetched, because a decision may have been taken on them. When
-the provider sends other values later, both stand in `revisions.jsonl`, with the moment they were seen; `bars` tells
-the first values, or the last with `revised=True`. Each bar knows when it was fetched, so that `as_of` shows the
+the provider sends other values later, both stand in `revisions.jsonl`, with the moment they were seen; `bars` gives
+the first values, or the last with `revised=True`. Each bar carries when it was fetched, so that `as_of` gives the
 history as a decision of that moment could have read it, before later holes were filled.
 """
 
@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -24,14 +23,15 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from smcdesk.marketdata.calendars import ExpectedTimes
+from smcdesk.marketdata.gaps import holes
+from smcdesk.marketdata.revisions import append_revisions, last_values_of, no_revisions, read_revisions, revision_rows
 from smcdesk.project.files import atomic_file, write_text
 from smcdesk.providers.protocol import MANY, ProviderDown, moment, no_bars
 from smclab.candles import COLUMNS, BadBars, check, fingerprint, timeframe_ns
 
 FETCHED = "fetched_at"
-UNSURE = ".unsure"  # stands beside the months while they may say more than the manifest
+UNSURE = ".unsure"  # stands beside the months while they may hold more than the manifest
 LOCK_WAIT_S = 60
-REVISION_COLUMNS = ("time", "seen_at", *(f"{name}_{age}" for name in COLUMNS for age in ("old", "new")))
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,13 +40,13 @@ class MergeResult:
 
     added_n: int  # bars that were new
     same_n: int  # bars that were known, with these values
-    revised: pd.DataFrame  # bars the provider tells otherwise than before: time, seen_at, open_old, open_new, …
-    look: Callable[[], pd.DataFrame]  # finds the gaps
+    revised: pd.DataFrame  # bars the provider sent with other values than before: time, seen_at, open_old, open_new, …
+    find_gaps: Callable[[], pd.DataFrame]
 
     @cached_property
     def gaps(self) -> pd.DataFrame:  # start, end, missing_bars
         "The holes from the bar before the merged ones to the bar after them."
-        return self.look()
+        return self.find_gaps()
 
 
 class CandleHistory:
@@ -64,12 +64,12 @@ class CandleHistory:
     # --- reading
 
     def folder(self, provider: str, symbol: str, timeframe: str) -> Path:
-        "Where a series is kept; a slash or a colon in a name is escaped."
+        "The folder of a series; a slash or a colon in a name is escaped."
         timeframe_ns(timeframe)
         return self.root / _escaped(provider) / _escaped(symbol) / timeframe
 
     def series(self) -> list[tuple[str, str, str]]:
-        "Provider, symbol and timeframe of everything kept."
+        "Provider, symbol and timeframe of every stored series."
         found = sorted(self.root.glob("*/*/*/manifest.json"))
         return [tuple(unquote(part) for part in path.parts[-4:-1]) for path in found]
 
@@ -83,10 +83,10 @@ class CandleHistory:
         *,
         as_of: Any = None,  # only what had been fetched by then; None: all
         revised: bool = False,  # True: the provider's last word instead of its first
-    ) -> pd.DataFrame:  # (n, OHLCV) checked; empty where nothing is kept
-        "The candles kept of a series."
+    ) -> pd.DataFrame:  # (n, OHLCV) checked; empty where nothing is stored
+        "The stored candles of a series."
         folder = self.folder(provider, symbol, timeframe)
-        start, end = (None if said is None else moment(said) for said in (start, end))
+        start, end = (None if t is None else moment(t) for t in (start, end))
         months = [m for m in _months(folder) if _touches(m, start, end)]
         return self._table(folder, months, start, end, as_of, revised)
 
@@ -110,7 +110,7 @@ class CandleHistory:
         return self._table(folder, taken, None, None, as_of, revised).iloc[-n:]
 
     def _table(self, folder, months, start, end, as_of, revised) -> pd.DataFrame:
-        "The bars of some months, as bars() tells them."
+        "The bars of some months, by the rules of bars()."
         if not months:
             return no_bars()
         bars = pd.concat([_read(folder, month) for month in months])
@@ -119,26 +119,26 @@ class CandleHistory:
         keep &= True if end is None else bars.index < end
         bars = bars.loc[keep, list(COLUMNS)]
         if revised:
-            log = _revisions(folder)
+            log = read_revisions(folder)
             log = log[_seen(log["seen_at"], as_of) & log["time"].isin(bars.index)].drop_duplicates("time", keep="last")
             bars.loc[log["time"]] = log[[f"{name}_new" for name in COLUMNS]].to_numpy(float)
         return bars
 
     def fetched(self, provider: str, symbol: str, timeframe: str) -> pd.Series:  # ns UTC by open time
-        "When each kept candle was fetched."
+        "When each stored candle was fetched."
         folder = self.folder(provider, symbol, timeframe)
         return pd.concat([_read(folder, month)[FETCHED] for month in _months(folder)] or [no_bars()["open"]]).astype(
             "int64"
         )
 
     def manifest(self, provider: str, symbol: str, timeframe: str) -> dict[str, Any]:
-        "n, first, last, fingerprint, fetched_at, revisions, and the same by month; n is 0 where nothing is kept."
+        "n, first, last, fingerprint, fetched_at, revisions, and the same by month; n is 0 where nothing is stored."
         folder = self.folder(provider, symbol, timeframe)
         return _manifest(folder) or {"provider": provider, "symbol": symbol, "timeframe": timeframe, "n": 0}
 
     def revisions(self, provider: str, symbol: str, timeframe: str) -> pd.DataFrame:
-        "Every time the provider told a closed bar otherwise: time, seen_at, open_old, open_new, …; oldest first."
-        return _revisions(self.folder(provider, symbol, timeframe))
+        "Closed bars the provider sent again with other values: time, seen_at, open_old, open_new, …; oldest first."
+        return read_revisions(self.folder(provider, symbol, timeframe))
 
     def gaps(
         self,
@@ -148,9 +148,9 @@ class CandleHistory:
         start: Any = None,
         end: Any = None,
         *,
-        expected: ExpectedTimes | None = None,  # None: as the store was told, else every step
+        expected: ExpectedTimes | None = None,  # None: the history's own, else every step
     ) -> pd.DataFrame:  # start, end (open times of the first and last missing bar), missing_bars
-        "The holes inside what is kept."
+        "The holes inside the stored span."
         bars = self.bars(provider, symbol, timeframe, start, end)
         return holes(bars.index, timeframe, expected or (self._expected and self._expected(symbol)))
 
@@ -162,12 +162,12 @@ class CandleHistory:
         symbol: str,
         timeframe: str,
         bars: pd.DataFrame,  # closed bars
-        fetched_at: Any,  # when they were asked for
+        fetched_at: Any,  # when they were requested
     ) -> MergeResult:
-        "Keep what is new, log what is told otherwise; the same bars again change nothing."
+        "Store what is new, log what has other values; the same bars again change nothing."
         folder, seen = self.folder(provider, symbol, timeframe), moment(fetched_at)
         if not len(bars):
-            return MergeResult(0, 0, _no_revisions(), lambda: holes(bars.index, timeframe, None))
+            return MergeResult(0, 0, no_revisions(), lambda: holes(bars.index, timeframe, None))
         bars = check(bars[list(COLUMNS)], symbol=symbol, timeframe=timeframe if len(bars) >= MANY else None)
         late = bars.index[-1] + pd.Timedelta(timeframe_ns(timeframe), "ns")
         if late > seen:
@@ -176,35 +176,35 @@ class CandleHistory:
         with _locked(folder):
             named = [month for month, _ in _by_month(bars)]
             named += [m for m in _months(folder) if named[0] < m < named[-1] and m not in named]
-            kept = {month: _read(folder, month) for month in sorted(named)}
-            added, same, revised = self._write(folder, kept, bars, seen, (provider, symbol, timeframe))
+            stored = {month: _read(folder, month) for month in sorted(named)}
+            added, same, revised = self._write(folder, stored, bars, seen, (provider, symbol, timeframe))
             done = _manifest(folder)
         hours = self._expected and self._expected(symbol)
-        return MergeResult(added, same, revised, lambda: holes(_around(done, kept, bars.index), timeframe, hours))
+        return MergeResult(added, same, revised, lambda: holes(_around(done, stored, bars.index), timeframe, hours))
 
-    def asked_from(self, provider: str, symbol: str, timeframe: str, start: Any) -> None:
-        "Remember how far back the provider was asked, so that what it does not have is not asked for every time."
+    def record_request(self, provider: str, symbol: str, timeframe: str, start: Any) -> None:
+        "Record how far back the provider was asked, so that what it does not have is requested once."
         folder, start = self.folder(provider, symbol, timeframe), moment(start)
         with _locked(folder):
             done = _manifest(folder)
             if done and (("asked_from" not in done) or start < pd.Timestamp(done["asked_from"])):
                 _save(folder, {**done, "asked_from": start.isoformat()})
 
-    def _write(self, folder, kept, bars, seen, key) -> tuple[int, int, pd.DataFrame]:
+    def _write(self, folder, stored, bars, seen, key) -> tuple[int, int, pd.DataFrame]:
         "Revisions first, then the months, then the manifest: a crash between loses no value and no trace."
-        whole = pd.concat(kept.values())
-        known = bars.index.isin(whole.index)
-        again, new = bars[known], bars[~known].assign(**{FETCHED: seen.value})
-        told = _last_word(whole.loc[again.index, list(COLUMNS)], _revisions(folder))
-        differs = (told.to_numpy() != again.to_numpy()).any(axis=1)
-        revised = _revision_rows(told[differs], again[differs], seen)
+        whole = pd.concat(stored.values())
+        have = bars.index.isin(whole.index)
+        again, new = bars[have], bars[~have].assign(**{FETCHED: seen.value})
+        last_values = last_values_of(whole.loc[again.index, list(COLUMNS)], read_revisions(folder))
+        differs = (last_values.to_numpy() != again.to_numpy()).any(axis=1)
+        revised = revision_rows(last_values[differs], again[differs], seen)
         if len(revised):
-            _append(folder / "revisions.jsonl", revised)
+            append_revisions(folder / "revisions.jsonl", revised)
         done = _manifest(folder) or _blank(key)
         if len(new):
             (folder / UNSURE).touch()  # a crash from here on is seen by the next reader
         for month, part in _by_month(new):
-            full = pd.concat([kept[month], part]).sort_index() if len(kept[month]) else part
+            full = pd.concat([stored[month], part]).sort_index() if len(stored[month]) else part
             with atomic_file(folder / f"{month}.parquet") as path:
                 full.to_parquet(path, compression="zstd")
             done["months"][month] = _entry(full)
@@ -214,10 +214,10 @@ class CandleHistory:
         return len(new), int((~differs).sum()), revised
 
 
-def _around(done: dict[str, Any], kept: dict[str, pd.DataFrame], times: pd.DatetimeIndex) -> pd.DatetimeIndex:
-    "The kept open times from the bar before `times` to the bar after them."
+def _around(done: dict[str, Any], stored: dict[str, pd.DataFrame], times: pd.DatetimeIndex) -> pd.DatetimeIndex:
+    "The stored open times from the bar before `times` to the bar after them."
     ends = [pd.Timestamp(entry[side]) for entry in done["months"].values() for side in ("first", "last")]
-    index = pd.concat([*kept.values(), pd.DataFrame(index=times)]).index.union(pd.DatetimeIndex(ends)).unique()
+    index = pd.concat([*stored.values(), pd.DataFrame(index=times)]).index.union(pd.DatetimeIndex(ends)).unique()
     return index[max(0, index.searchsorted(times[0]) - 1) : index.searchsorted(times[-1]) + 2]
 
 
@@ -242,7 +242,7 @@ def _escaped(name: str) -> str:
 
 
 def _months(folder: Path) -> list[str]:
-    "The months kept, in order."
+    "The stored months, in order."
     return sorted(path.stem for path in folder.glob("[0-9]*-[0-9]*.parquet"))
 
 
@@ -259,7 +259,7 @@ def _touches(month: str, start, end) -> bool:
 
 
 def _read(folder: Path, month: str) -> pd.DataFrame:
-    "A month as kept, fetched_at among its columns; empty where there is none."
+    "A month as stored, fetched_at among its columns; empty where there is none."
     path = folder / f"{month}.parquet"
     if not path.exists():
         return no_bars().assign(**{FETCHED: np.zeros(0, np.int64)})
@@ -273,68 +273,6 @@ def _seen(fetched, as_of) -> np.ndarray:
     "Which rows had been fetched by then."
     values = fetched.to_numpy() if fetched.dtype == np.int64 else pd.DatetimeIndex(fetched).as_unit("ns").asi8
     return np.ones(len(values), bool) if as_of is None else values <= moment(as_of).value
-
-
-# --- revisions
-
-
-def _no_revisions() -> pd.DataFrame:
-    "An empty log, the caller's own."
-    return _empty_log().copy()
-
-
-@cache
-def _empty_log() -> pd.DataFrame:
-    empty = pd.DataFrame({name: np.zeros(0) for name in REVISION_COLUMNS})
-    times = pd.DatetimeIndex([], tz="UTC").as_unit("ns")
-    return empty.assign(time=times, seen_at=times)
-
-
-def _revisions(folder: Path) -> pd.DataFrame:
-    "The log as a table; a line cut short by a crash is the last one and does not count."
-    path = folder / "revisions.jsonl"
-    if not path.exists():
-        return _no_revisions()
-    text = path.read_text(encoding="utf-8")
-    rows = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines() if line]
-    if not rows:
-        return _no_revisions()
-    table = pd.DataFrame(rows, columns=list(REVISION_COLUMNS))
-    for name in ("time", "seen_at"):
-        table[name] = pd.to_datetime(table[name], utc=True).dt.as_unit("ns")
-    return table
-
-
-def _last_word(kept: pd.DataFrame, log: pd.DataFrame) -> pd.DataFrame:
-    "The kept bars with the values the provider told last."
-    log = log[log["time"].isin(kept.index)].drop_duplicates("time", keep="last")
-    told = kept.copy()
-    told.loc[log["time"]] = log[[f"{name}_new" for name in COLUMNS]].to_numpy(float)
-    return told
-
-
-def _revision_rows(old: pd.DataFrame, new: pd.DataFrame, seen: pd.Timestamp) -> pd.DataFrame:
-    "Old and new values side by side."
-    if not len(new):
-        return _no_revisions()
-    pairs = {f"{name}_{age}": bars[name].to_numpy() for name in COLUMNS for age, bars in (("old", old), ("new", new))}
-    return pd.DataFrame({"time": new.index, "seen_at": seen, **pairs})
-
-
-def _append(path: Path, rows: pd.DataFrame) -> None:
-    "Add lines to the log and see them on the disk; half a line that a crash left behind is ended first."
-    lines = [
-        json.dumps({**row, "time": row["time"].isoformat(), "seen_at": row["seen_at"].isoformat()})
-        for row in rows.to_dict("records")
-    ]
-    with path.open("ab+") as log:
-        if log.tell():
-            log.seek(0)
-            whole = log.read().rfind(b"\n") + 1
-            log.truncate(whole)
-        log.write(("\n".join(lines) + "\n").encode())
-        log.flush()
-        os.fsync(log.fileno())
 
 
 # --- the manifest
@@ -380,36 +318,6 @@ def _manifest(folder: Path) -> dict[str, Any] | None:
     months = {month: _read(folder, month) for month in _months(folder)}
     key = tuple(unquote(part) for part in folder.parts[-3:])
     done = (done or _blank(key)) | {"months": {m: _entry(bars) for m, bars in months.items()}}
-    done["revisions"] = len(_revisions(folder))
+    done["revisions"] = len(read_revisions(folder))
     seen = max((bars[FETCHED].max() for bars in months.values()), default=0)
     return _summed(done, pd.Timestamp(seen, tz="UTC"), 0) if months else done
-
-
-# --- holes
-
-
-_NEVER = pd.DatetimeIndex([], tz="UTC").as_unit("ns")
-NO_HOLES = pd.DataFrame({"start": _NEVER, "end": _NEVER, "missing_bars": np.zeros(0, np.int64)})
-
-
-def holes(
-    times: pd.DatetimeIndex,  # open times, rising
-    timeframe: str,
-    expected: ExpectedTimes | None,  # None: every step
-) -> pd.DataFrame:  # start, end (open times of the first and last missing bar), missing_bars
-    "The open times that should be there between the first and the last, and are not; one row per run of them."
-    step = timeframe_ns(timeframe)
-    if len(times) < 2:
-        missing = times[:0]
-    elif expected is not None:
-        should = expected(times[0], times[-1], timeframe)
-        missing = should[~should.isin(times)]
-        run = np.cumsum(np.r_[True, np.diff(should.get_indexer(missing)) > 1][: len(missing)])
-    else:
-        missing = pd.date_range(times[0], times[-1], freq=pd.Timedelta(step, "ns"), inclusive="left").difference(times)
-        run = np.cumsum(np.r_[True, np.diff(missing.as_unit("ns").asi8) > step][: len(missing)])
-    if not len(missing):
-        return NO_HOLES.copy()
-    grouped = pd.Series(missing.as_unit("ns")).groupby(run)
-    rows = {"start": grouped.min(), "end": grouped.max(), "missing_bars": grouped.size().astype("int64")}
-    return pd.DataFrame(rows).reset_index(drop=True)

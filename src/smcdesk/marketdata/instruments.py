@@ -20,8 +20,6 @@ def configured_instrument(
 
 def instrument_of(symbol: str, env: str | None = None) -> Instrument | None:
     "What a symbol is: conf's, else the shipped profile of that name; None where neither knows it."
-    pass
-
     p = load_config(env).parameters
     if symbol in p["symbols"]:
         return configured_instrument(p["symbols"][symbol]["instrument"], p["profiles"], symbol)

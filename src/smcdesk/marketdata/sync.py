@@ -13,8 +13,8 @@ from smcdesk.marketdata.history import CandleHistory
 from smcdesk.providers.protocol import Clock, Provider, ProviderRefused, moment, now
 from smclab.candles import BadConfig, timeframe_ns
 
-CHUNK_BARS = 2000  # asked for and kept together: what an interruption can cost
-AGAIN_BARS = 3  # of the kept end, asked again: a provider may have corrected them
+CHUNK_BARS = 2000  # requested and stored together: what an interruption can cost
+AGAIN_BARS = 3  # of the stored end, requested again: a provider may have corrected them
 UNITS = {"h": "hours", "d": "days", "w": "weeks", "mo": "months", "y": "years"}
 
 
@@ -23,23 +23,23 @@ class SyncResult:
     "What a fetch brought."
 
     added_n: int  # bars
-    revised_n: int  # bars told otherwise than before
+    revised_n: int  # bars with other values than before
     gaps: pd.DataFrame  # the holes that are left: start, end, missing_bars
     manifest: dict[str, Any]
     notes: tuple[str, ...]  # sentences
 
 
 def since(
-    said: str,  # 6mo, 90d, 2w, 1y, 12h, or a date such as 2024-03-08
+    text: str,  # 6mo, 90d, 2w, 1y, 12h, or a date such as 2024-03-08
     present: pd.Timestamp,
 ) -> pd.Timestamp:
     "The moment a span began."
-    if found := re.fullmatch(r"\s*(\d+)\s*(h|d|w|mo|y)\s*", said.lower()):
+    if found := re.fullmatch(r"\s*(\d+)\s*(h|d|w|mo|y)\s*", text.lower()):
         return present - pd.DateOffset(**{UNITS[found[2]]: int(found[1])})
     try:
-        return moment(said)
+        return moment(text)
     except BadConfig:
-        raise BadConfig(f"--since {said!r}: expected a span such as 6mo, 90d, 2w, 1y, 12h, or a date") from None
+        raise BadConfig(f"--since {text!r}: expected a span such as 6mo, 90d, 2w, 1y, 12h, or a date") from None
 
 
 def sync_history(
@@ -51,9 +51,9 @@ def sync_history(
     history: CandleHistory,
     backfill: bool = False,  # True: ask for the holes inside too
     clock: Clock | None = None,
-    step_done: Callable[[float], None] | None = None,  # told the share done, 0..1
+    step_done: Callable[[float], None] | None = None,  # called with the share done, 0..1
 ) -> SyncResult:
-    "Ask for what is not kept yet, in portions that are kept at once."
+    "Request what is not stored yet, in portions that are stored at once."
     clock = clock or now
     key, present = (provider.name, symbol, timeframe), moment(clock())
     before = history.manifest(*key)
@@ -65,30 +65,30 @@ def sync_history(
         added, revised = added + done.added_n, revised + len(done.revised)
         if step_done:
             step_done(n / len(chunks))
-    told = history.manifest(*key)
-    if not told["n"]:
+    manifest = history.manifest(*key)
+    if not manifest["n"]:
         raise ProviderRefused(
             f"{provider.name} gave no {timeframe} candles of {symbol!r} since {start:%Y-%m-%d}: it does not know the "
             "symbol, or nothing was traded"
         )
-    history.asked_from(*key, start)
+    history.record_request(*key, start)
     notes = []
-    first = pd.Timestamp(told["first"])
+    first = pd.Timestamp(manifest["first"])
     if first > start + pd.Timedelta(days=4) and start < pd.Timestamp(before.get("asked_from", present)):
         notes.append(f"{provider.name} has nothing before {first:%Y-%m-%d %H:%M}Z.")
-    return SyncResult(added, revised, history.gaps(*key, max(start, first)), told, tuple(notes))
+    return SyncResult(added, revised, history.gaps(*key, max(start, first)), manifest, tuple(notes))
 
 
 def _spans(history: CandleHistory, key: tuple[str, str, str], start, present, backfill) -> list[list[tuple]]:
     "What to ask for, in chunks: the end, the beginning, and the holes."
     step = pd.Timedelta(timeframe_ns(key[2]), "ns")
-    kept = history.manifest(*key)
-    if not kept["n"]:
+    manifest = history.manifest(*key)
+    if not manifest["n"]:
         return [_chunks(start, present, step)]
-    first, last = pd.Timestamp(kept["first"]), pd.Timestamp(kept["last"])
+    first, last = pd.Timestamp(manifest["first"]), pd.Timestamp(manifest["last"])
     spans = [_chunks(max(start, last - (AGAIN_BARS - 1) * step), present, step)]
-    if start < first and (backfill or start < pd.Timestamp(kept.get("asked_from", first))):
-        spans.append(_chunks(start, first, step)[::-1])  # backwards: what is kept stays in one piece
+    if start < first and (backfill or start < pd.Timestamp(manifest.get("asked_from", first))):
+        spans.append(_chunks(start, first, step)[::-1])  # backwards: what is stored stays in one piece
     if backfill:
         holes = history.gaps(*key, start)
         near = (holes["start"] - holes["end"].shift()) > CHUNK_BARS * step / 4

@@ -1,4 +1,4 @@
-"""What the project's conf says: one object an environment, every file parsed once."""
+"""The project's conf: one object an environment, every file parsed once."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def loader_args() -> dict[str, Any]:
 
 
 class ProjectConfig:
-    "The conf of one environment. Each part is parsed when it is first asked for, and handed out as a copy."
+    "The conf of one environment. Each part is parsed when it is first read, and handed out as a copy."
 
     def __init__(self, env: str | None, loader: Any):
         self.env = env  # as Kedro names it; None: base + local

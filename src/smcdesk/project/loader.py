@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 
 class ProjectConfigLoader(OmegaConfigLoader):
-    "Conf as Kedro reads it; `${env:}` is the environment, `base` where none was asked for."
+    "Conf as Kedro reads it; `${env:}` is the environment, `base` where none is named."
 
     def __getitem__(self, key: str) -> Any:
         "One of conf's types, resolved for this loader's environment: several may be in use at once."

@@ -37,7 +37,7 @@ def envs() -> tuple[str, ...]:
 
 def check_env(
     env: str | None,  # an environment's name; None, "" and "local" mean base + local
-) -> str | None:  # what Kedro should be told; None for base + local
+) -> str | None:  # Kedro's name of it; None for base + local
     "The environment as Kedro wants it, or `BadConfig` with the nearest name."
     if env in (None, "", *ENVS_NOT_TO_RUN):
         return None

@@ -1,6 +1,6 @@
 """Where candles, quotes, calendars and headlines come from: one file per source, one protocol for all of them.
 
-May import `project` and the Lab. Never the store, the history or anything above: a provider answers questions and keeps
+May import `project` and the Lab. Never the store, the history or anything above: a provider answers requests and stores
 nothing.
 """
 

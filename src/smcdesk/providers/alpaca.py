@@ -47,9 +47,9 @@ class Settings(RetrySettings):
     per_minute: float | None = 180.0  # the free plan allows 200
     base_url: str | None = None  # another host
 
-    def make(self, name: str, with_: ProviderDeps) -> Alpaca:
+    def make(self, name: str, deps: ProviderDeps) -> Alpaca:
         "The provider."
-        return Alpaca(name, self, with_)
+        return Alpaca(name, self, deps)
 
 
 def _keys(name: str) -> tuple[str, str]:
@@ -66,11 +66,11 @@ class Alpaca(BaseProvider):
 
     timeframes = SPANS
 
-    def __init__(self, name: str, settings: Settings, with_: ProviderDeps):
-        super().__init__(name, symbols=settings.symbols, settle_s=settings.settle_s, clock=with_.clock)
-        self._settings, self._ask = settings, RetryingCaller(name, settings, with_)
+    def __init__(self, name: str, settings: Settings, deps: ProviderDeps):
+        super().__init__(name, symbols=settings.symbols, settle_s=settings.settle_s, clock=deps.clock)
+        self._settings, self._ask = settings, RetryingCaller(name, settings, deps)
 
-    def _made(self, kind: str) -> Any:
+    def _client(self, kind: str) -> Any:
         "A client that gives up after a while and leaves trying again to us."
         try:
             from alpaca.data import historical
@@ -81,16 +81,16 @@ class Alpaca(BaseProvider):
         client = cls(key, secret, raw_data=True, url_override=self._settings.base_url)
         client._retry_codes = [NEVER]  # the data clients do not pass retry_exception_codes on
         _give_up(client._session, self._settings.timeout_s)
-        client._session.hooks["response"].append(lambda answer, **_: self._heard(answer.headers))
+        client._session.hooks["response"].append(lambda answer, **_: self._note_server_time(answer.headers))
         return client
 
     @cached_property
     def _stocks(self) -> Any:
-        return self._made("Stock")
+        return self._client("Stock")
 
     @cached_property
     def _crypto(self) -> Any:
-        return self._made("Crypto")
+        return self._client("Crypto")
 
     def _once(self, symbol: str, ask) -> Any:
         "One call of alpaca-py, its errors as ours."
@@ -100,7 +100,7 @@ class Alpaca(BaseProvider):
         try:
             return ask()
         except APIError as error:
-            raise self._told(symbol, error) from error
+            raise self._error_of(symbol, error) from error
         except Timeout as error:
             raise ProviderDown(f"{self.name}: no answer within {self._settings.timeout_s:g} s") from error
         except JSONDecodeError as error:
@@ -110,13 +110,11 @@ class Alpaca(BaseProvider):
         except (ValueError, TypeError, AttributeError, KeyError) as error:  # what its models make of a strange body
             raise BadAnswer(f"{self.name} {symbol}: an answer that cannot be read ({error})") from error
 
-    def _told(self, symbol: str, error: Any) -> Exception:
+    def _error_of(self, symbol: str, error: Any) -> Exception:
         "What an HTTP error means."
         status, text = error.status_code, " ".join(str(error).split())[:120]
         if status == 429:
-            return ProviderDown(
-                f"{self.name}: too many requests (429)", _asked_s(error.response.headers, self._clock())
-            )
+            return ProviderDown(f"{self.name}: too many requests (429)", _wait_s(error.response.headers, self._clock()))
         if status is None or status >= 500:
             return ProviderDown(f"{self.name}: answered {status}")
         if status in (401, 403):
@@ -130,17 +128,17 @@ class Alpaca(BaseProvider):
         from alpaca.data.timeframe import TimeFrame, TimeFrameUnit
 
         amount, unit = self.timeframes[timeframe]
-        said = {
+        span = {
             "symbol_or_symbols": wire, "timeframe": TimeFrame(amount, TimeFrameUnit(unit)),
             "start": start.floor("s").to_pydatetime(), "end": end.floor("s").to_pydatetime(),
         }  # fmt: skip
         if crypto:
-            asked = requests.CryptoBarsRequest(**said)
-            got = self._ask(lambda: self._once(wire, lambda: client.get_crypto_bars(asked)))
+            request = requests.CryptoBarsRequest(**span)
+            got = self._ask(lambda: self._once(wire, lambda: client.get_crypto_bars(request)))
         else:
             more = {"feed": self._settings.feed, "adjustment": self._settings.adjustment}
-            asked = requests.StockBarsRequest(**said, **more)
-            got = self._ask(lambda: self._once(wire, lambda: client.get_stock_bars(asked)))
+            request = requests.StockBarsRequest(**span, **more)
+            got = self._ask(lambda: self._once(wire, lambda: client.get_stock_bars(request)))
         return self._rows((got or {}).get(wire) or [], f"{self.name} {wire} {timeframe}")
 
     def _rows(self, rows: list, where: str) -> pd.DataFrame:
@@ -161,11 +159,11 @@ class Alpaca(BaseProvider):
         from alpaca.data import requests
 
         if "/" in wire:
-            asked = requests.CryptoLatestQuoteRequest(symbol_or_symbols=wire)
-            got = self._ask(lambda: self._once(wire, lambda: client.get_crypto_latest_quote(asked)))
+            request = requests.CryptoLatestQuoteRequest(symbol_or_symbols=wire)
+            got = self._ask(lambda: self._once(wire, lambda: client.get_crypto_latest_quote(request)))
         else:
-            asked = requests.StockLatestQuoteRequest(symbol_or_symbols=wire, feed=self._settings.feed)
-            got = self._ask(lambda: self._once(wire, lambda: client.get_stock_latest_quote(asked)))
+            request = requests.StockLatestQuoteRequest(symbol_or_symbols=wire, feed=self._settings.feed)
+            got = self._ask(lambda: self._once(wire, lambda: client.get_stock_latest_quote(request)))
         if wire not in (got or {}):
             raise ProviderRefused(f"{self.name} has no quote of {symbol!r}")
         try:
@@ -182,15 +180,15 @@ def _give_up(session: Any, timeout_s: float) -> None:
     class Timed(HTTPAdapter):
         "An adapter that does not wait for ever."
 
-        def send(self, request, **told):
+        def send(self, request, **options):
             "Send with a time-out."
-            return super().send(request, **{**told, "timeout": told.get("timeout") or timeout_s})
+            return super().send(request, **{**options, "timeout": options.get("timeout") or timeout_s})
 
     for scheme in ("https://", "http://"):
         session.mount(scheme, Timed())
 
 
-def _asked_s(headers: Any, present: Any) -> float | None:
+def _wait_s(headers: Any, present: Any) -> float | None:
     "How long to wait: Retry-After in seconds, or X-RateLimit-Reset as a unix time."
     wait_s = retry_after_s(headers.get("Retry-After"))
     reset = retry_after_s(headers.get("X-RateLimit-Reset"))

@@ -1,43 +1,45 @@
-"""How a source on the network is asked: not too fast, not for ever, again when it stumbles, and not at all for a while
-when it is down. Only reads go through here: nothing that changes an account may ever be tried twice."""
+"""Requests to a source on the network: at its pace, with a time-out, tried again after a failure, and stopped for a
+while when it is down. Only reads go through here: nothing that changes an account may ever be tried twice."""
 
 from __future__ import annotations
 
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
-import stamina
+import tenacity
 from pydantic import Field
 
 from smcdesk.providers.protocol import BadAnswer, ProviderDeps, ProviderDown, ProviderSettings
 
 Answer = TypeVar("Answer")
 
-logging.getLogger("stamina").addHandler(logging.NullHandler())  # who logs shall see retries; nobody else's terminal
+log = logging.getLogger(__name__)
+log.addHandler(logging.NullHandler())  # retries are for whoever logs, not for the terminal
 
 
 class RetrySettings(ProviderSettings):
-    "What the settings of every networked kind have: its names of symbols, and how long it is waited for."
+    "Settings of every source on the network: its names of symbols, its pace, and when to give up."
 
     symbols: dict[str, str] = Field(default_factory=dict)  # the desk's names -> the source's: BTCUSDT: BTC/USDT
     settle_s: float = Field(2.0, ge=0)  # after its close, before a bar counts as final
     timeout_s: float = Field(10.0, gt=0)  # of one request
     attempts: int = Field(4, ge=1)
     wait_s: float = Field(0.5, gt=0)  # before the second attempt, then doubled, plus up to as much again by chance
-    wait_max_s: float = Field(30.0, gt=0)  # between two attempts; a source that asks for more is left alone so long
+    wait_max_s: float = Field(30.0, gt=0)  # between two attempts; a source that wants more is left alone so long
     per_minute: float | None = Field(None, gt=0)  # requests; None: as the client library has it
     breaker_fails: int = Field(3, ge=1)  # calls in a row that came to nothing, before the source is left alone
     breaker_rest_s: float = Field(60.0, gt=0)  # for so long, doubled each time up to 16 times
 
 
 class CircuitBreaker:
-    """Leaves a source alone after it failed several times in a row.
+    """Stops requests to a source after several failures in a row.
 
     Closed it lets every call through. After `fails` failures it opens: calls are refused at once for `rest_s`, or as
-    long as the source asked for. Then one call is let through; its success closes the breaker, its failure opens it
+    long as the source wants. Then one call is let through; its success closes the breaker, its failure opens it
     for twice as long, sixteen times at most. The clock is a monotonic one: a wall clock that is set back or forward
     would hold the breaker open for hours, or never.
     """
@@ -63,12 +65,12 @@ class CircuitBreaker:
         "A call came through."
         self._failed, self._opened, self._until = 0, 0, 0.0
 
-    def failed(self, asked_s: float | None = None) -> None:
-        "A call came to nothing; the source may have asked to be left alone for `asked_s`."
+    def failed(self, wait_s: float | None = None) -> None:
+        "A call came to nothing; the source may have named a wait of its own."
         trial = self.state == "half-open"
         self._failed += 1
-        if trial or self._failed >= self._fails or asked_s is not None:
-            rest_s = max(self._rest_s * 2 ** min(self._opened, 4), asked_s or 0.0)
+        if trial or self._failed >= self._fails or wait_s is not None:
+            rest_s = max(self._rest_s * 2 ** min(self._opened, 4), wait_s or 0.0)
             self._opened += 1
             self._until = self._monotonic() + rest_s
 
@@ -100,26 +102,25 @@ class TokenBucket:
 
 
 class RetryingCaller:
-    "Asks one source, one question at a time: pace, breaker, attempts."
+    "Sends requests to one source, one at a time: at its pace, with attempts, behind its breaker."
 
-    def __init__(self, name: str, patience: RetrySettings, with_: ProviderDeps):
-        self.name, self._patience, self._sleep = name, patience, with_.sleep
-        monotonic = with_.monotonic or time.monotonic
-        self.breaker = CircuitBreaker(patience.breaker_fails, patience.breaker_rest_s, monotonic)
-        rate = patience.per_minute
-        self._pace = TokenBucket(rate, monotonic, with_.sleep or time.sleep) if rate else None
+    def __init__(self, name: str, settings: RetrySettings, deps: ProviderDeps):
+        self.name, self._settings, self._sleep = name, settings, deps.sleep or time.sleep
+        monotonic = deps.monotonic or time.monotonic
+        self.breaker = CircuitBreaker(settings.breaker_fails, settings.breaker_rest_s, monotonic)
+        rate = settings.per_minute
+        self._bucket = TokenBucket(rate, monotonic, self._sleep) if rate else None
         self._one = threading.Lock()
 
-    def __call__(self, ask: Callable[[], Answer]) -> Answer:
-        "The answer, or `ProviderDown` when all attempts came to nothing; anything else `ask` raises comes through."
+    def __call__(self, request: Callable[[], Answer]) -> Answer:
+        "The answer, or `ProviderDown` after the last attempt; anything else `request` raises comes through."
         with self._one:
             self.breaker.check(self.name)
             try:
-                answer = self._attempts(ask)
+                answer = self._attempts(request)
             except ProviderDown as error:
-                patience = self._patience.wait_max_s
-                asked = error.retry_after_s
-                self.breaker.failed(asked if asked is not None and asked > patience else None)
+                wait_s = error.retry_after_s
+                self.breaker.failed(wait_s if wait_s is not None and wait_s > self._settings.wait_max_s else None)
                 raise
             except Exception:
                 self.breaker.worked()  # it answered, though not as hoped
@@ -127,35 +128,39 @@ class RetryingCaller:
             self.breaker.worked()
             return answer
 
-    def _attempts(self, ask: Callable[[], Answer]) -> Answer:
-        p = self._patience
-        again = stamina.retry_context(
-            on=self._worth_another, attempts=p.attempts, timeout=None,
-            wait_initial=p.wait_s, wait_max=p.wait_max_s, wait_jitter=p.wait_s,
+    def _attempts(self, request: Callable[[], Answer]) -> Answer:
+        "The first answer of as many attempts as the settings allow; the last attempt's error."
+
+        def attempt() -> Answer:
+            if self._bucket:
+                self._bucket.take()
+            return request()
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(self._worth_another), wait=self._wait_s, sleep=self._sleep,
+            stop=tenacity.stop_after_attempt(self._settings.attempts), reraise=True,
+            before_sleep=tenacity.before_sleep_log(log, logging.WARNING),
         )  # fmt: skip
-        if self._sleep is not None:
-            again._t_kw["sleep"] = self._sleep  # stamina has no door for a made-up clock
-        for attempt in again:
-            with attempt:
-                if self._pace:
-                    self._pace.take()
-                return ask()
-        raise AssertionError("stamina ends with an answer or an exception")
+        return retrying(attempt)
 
-    def _worth_another(self, error: Exception) -> bool | float:
-        "Whether to ask again, or after how many seconds the source wants to be asked."
-        if isinstance(error, BadAnswer):
-            return True  # a page cut short on the way comes whole the next time
-        if not isinstance(error, ProviderDown):
-            return False
-        if error.retry_after_s is None:
-            return True
-        return error.retry_after_s if error.retry_after_s <= self._patience.wait_max_s else False
+    def _worth_another(self, error: BaseException) -> bool:
+        "Whether to try again: a page cut short comes whole the next time, a source may be back after a while."
+        if isinstance(error, ProviderDown):
+            return error.retry_after_s is None or error.retry_after_s <= self._settings.wait_max_s
+        return isinstance(error, BadAnswer)
+
+    def _wait_s(self, state: tenacity.RetryCallState) -> float:
+        "Seconds before the next attempt: what the source wants, else doubled each time, plus up to as much by chance."
+        wanted_s = getattr(state.outcome.exception(), "retry_after_s", None)
+        if wanted_s is not None:
+            return wanted_s
+        s = self._settings
+        return min(s.wait_max_s, s.wait_s * 2 ** (state.attempt_number - 1) + random.uniform(0, s.wait_s))
 
 
-def retry_after_s(said: str | None, unit_s: float = 1.0) -> float | None:
-    "Seconds of a Retry-After header; None where it says none or a date."
+def retry_after_s(header: str | None, unit_s: float = 1.0) -> float | None:
+    "Seconds of a Retry-After header; None where there is none, or a date."
     try:
-        return max(0.0, float(said) * unit_s) if said is not None else None
+        return max(0.0, float(header) * unit_s) if header is not None else None
     except ValueError:
         return None

@@ -2,7 +2,7 @@
 
 ccxt leaves three things to its user. Its rate limiter must be on. The last candle is the open one and comes unmarked.
 And a body that is no JSON is handed on as text, which its parsers turn into an empty list: a broken answer would look
-like a quiet market, so every answer is looked at before it counts.
+like a quiet market, so every answer is checked before it counts.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ class Settings(RetrySettings):
     base_url: str | None = None  # another host for every endpoint
     options: dict[str, Any] = Field(default_factory=dict)  # ccxt's own, e.g. fetchMarkets: {types: [spot]}
 
-    def make(self, name: str, with_: ProviderDeps) -> Ccxt:
+    def make(self, name: str, deps: ProviderDeps) -> Ccxt:
         "The provider."
-        return Ccxt(name, self, with_)
+        return Ccxt(name, self, deps)
 
 
 def _moved(urls: Any, host: str) -> Any:
-    "The endpoints on another host, their paths kept."
+    "The endpoints on another host, with the same paths."
     if isinstance(urls, dict):
         return {key: _moved(url, host) for key, url in urls.items()}
     base = urlsplit(host)
@@ -57,9 +57,9 @@ def _moved(urls: Any, host: str) -> Any:
 class Ccxt(BaseProvider):
     "Candles of one exchange, by ccxt."
 
-    def __init__(self, name: str, settings: Settings, with_: ProviderDeps):
-        super().__init__(name, symbols=settings.symbols, settle_s=settings.settle_s, clock=with_.clock)
-        self._settings, self._ask = settings, RetryingCaller(name, settings, with_)
+    def __init__(self, name: str, settings: Settings, deps: ProviderDeps):
+        super().__init__(name, symbols=settings.symbols, settle_s=settings.settle_s, clock=deps.clock)
+        self._settings, self._ask = settings, RetryingCaller(name, settings, deps)
 
     @cached_property
     def _exchange(self):
@@ -70,9 +70,9 @@ class Ccxt(BaseProvider):
         s = self._settings
         if s.exchange not in ccxt.exchanges:
             raise BadConfig(f"providers.{self.name}.exchange: no {s.exchange!r}{nearest(s.exchange, ccxt.exchanges)}")
-        told = {"enableRateLimit": True, "enableLastJsonResponse": True}
-        told |= {"timeout": int(s.timeout_s * 1000), "options": dict(s.options)}
-        exchange = getattr(ccxt, s.exchange)(told)
+        options = {"enableRateLimit": True, "enableLastJsonResponse": True}
+        options |= {"timeout": int(s.timeout_s * 1000), "options": dict(s.options)}
+        exchange = getattr(ccxt, s.exchange)(options)
         if s.rate_limit_ms is not None:
             exchange.rateLimit = s.rate_limit_ms
         if s.base_url:
@@ -96,7 +96,7 @@ class Ccxt(BaseProvider):
                 self._whole()
             answer = getattr(exchange, method)(*args, **params)
             self._whole()
-            self._heard(exchange.last_response_headers)
+            self._note_server_time(exchange.last_response_headers)
             return answer
         except ccxt.BadSymbol as error:
             near = nearest(args[0], exchange.symbols or ())
@@ -112,7 +112,7 @@ class Ccxt(BaseProvider):
             raise ProviderRefused(f"{self.name} refused: {_short(error)}") from error
         except (BadAnswer, ProviderDown, ProviderRefused):
             raise
-        except Exception as error:  # ccxt's parsers stumble over what they do not expect
+        except Exception as error:  # ccxt's parsers raise many kinds
             raise BadAnswer(f"{self.name}: an answer that cannot be read ({_short(error)})") from error
 
     def _whole(self) -> None:
@@ -137,15 +137,15 @@ class Ccxt(BaseProvider):
 
     def snapshot(self, symbol: str) -> Quote:
         "Bid and ask of the ticker, or the top of the book."
-        said = self._ask(lambda: self._once("fetch_ticker", self.wire(symbol)))
-        if said.get("bid") is None or said.get("ask") is None:
+        ticker = self._ask(lambda: self._once("fetch_ticker", self.wire(symbol)))
+        if ticker.get("bid") is None or ticker.get("ask") is None:
             raise BadAnswer(f"{self.name} {symbol}: a ticker without bid and ask")
-        time = said.get("timestamp")
+        time = ticker.get("timestamp")
         time = moment(self._clock()) if time is None else pd.Timestamp(time, unit="ms", tz="UTC")
-        return Quote(symbol, float(said["bid"]), float(said["ask"]), moment(time), self.name)
+        return Quote(symbol, float(ticker["bid"]), float(ticker["ask"]), moment(time), self.name)
 
 
 def _short(error: BaseException) -> str:
-    "The beginning of what an error says, on one line."
+    "The beginning of an error's text, on one line."
     text = " ".join(str(error).split())
     return f"{type(error).__name__} {text[:120]}".strip()

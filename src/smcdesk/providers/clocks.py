@@ -1,4 +1,4 @@
-"""The clocks candle files are on, and what a market's weekly open and close say about them."""
+"""The clocks candle files are on, and how a market's weekly open and close tell them apart."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def weekly_clock(
     """In how many weeks the market opens and closes when FX and metals do, by each clock the labels might be on.
 
     They open on Sunday at 17:00 (metals at 18:00) and close on Friday at 17:00 New York. Weeks without a weekend of
-    about two days, or with a holiday beside it, say nothing or do not fit. The weeks between the American and the
+    about two days, or with a holiday beside it, do not count or do not fit. The weeks between the American and the
     European change of clocks tell New York's clock from Europe's. Labels by close on one clock are labels by open on
     a clock an hour ahead; where both are in the list, the more usual clock stands first.
     """
@@ -41,7 +41,7 @@ def weekly_clock(
     friday, sunday = labels[ends] + pd.Timedelta(step_ns), labels[ends + 1]
     rows = []
     step, edges = pd.Timedelta(step_ns), 2 * len(ends)
-    walls = friday.append([sunday, friday - step, sunday - step])  # the clock is asked once for all
+    walls = friday.append([sunday, friday - step, sunday - step])  # converted once for all
     for clock in dict.fromkeys((*also, *CLOCKS)):
         hours = _new_york_hours(walls, clock)
         for label, own in (("open", hours[:edges]), ("close", hours[edges:])):

@@ -42,9 +42,9 @@ class Settings(RetrySettings):
     base_url: str = URL
     per_minute: float | None = 600.0
 
-    def make(self, name: str, with_: ProviderDeps) -> Delta:
+    def make(self, name: str, deps: ProviderDeps) -> Delta:
         "The provider."
-        return Delta(name, self, with_)
+        return Delta(name, self, deps)
 
 
 class Delta(BaseProvider):
@@ -52,9 +52,9 @@ class Delta(BaseProvider):
 
     timeframes = RESOLUTIONS
 
-    def __init__(self, name: str, settings: Settings, with_: ProviderDeps):
-        super().__init__(name, symbols=settings.symbols, settle_s=settings.settle_s, clock=with_.clock)
-        self._settings, self._ask = settings, RetryingCaller(name, settings, with_)
+    def __init__(self, name: str, settings: Settings, deps: ProviderDeps):
+        super().__init__(name, symbols=settings.symbols, settle_s=settings.settle_s, clock=deps.clock)
+        self._settings, self._ask = settings, RetryingCaller(name, settings, deps)
 
     @cached_property
     def _client(self):
@@ -72,7 +72,7 @@ class Delta(BaseProvider):
             raise ProviderDown(f"{self.name}: no answer within {self._settings.timeout_s:g} s") from error
         except httpx2.TransportError as error:
             raise ProviderDown(f"{self.name} cannot be reached: {error}") from error
-        self._heard(answer.headers)
+        self._note_server_time(answer.headers)
         if answer.status_code == 429:
             wait_s = retry_after_s(answer.headers.get("X-RATE-LIMIT-RESET"), 1e-3)
             wait_s = retry_after_s(answer.headers.get("Retry-After")) if wait_s is None else wait_s
@@ -80,17 +80,17 @@ class Delta(BaseProvider):
         if answer.status_code >= 500:
             raise ProviderDown(f"{self.name}: answered {answer.status_code}")
         try:
-            said = answer.json()
+            body = answer.json()
         except ValueError as error:
             raise BadAnswer(f"{self.name}: expected JSON, found {answer.text[:60]!r}") from error
-        if not isinstance(said, dict) or "success" not in said:
-            raise BadAnswer(f"{self.name}: expected an object with success and result, found {str(said)[:60]!r}")
-        if not said["success"]:
-            error = said.get("error") or {}
+        if not isinstance(body, dict) or "success" not in body:
+            raise BadAnswer(f"{self.name}: expected an object with success and result, found {str(body)[:60]!r}")
+        if not body["success"]:
+            error = body.get("error") or {}
             code = error.get("code", error) if isinstance(error, dict) else error
             down = ProviderDown if code in WAITS else ProviderRefused
             raise down(f"{self.name} refused {params.get('symbol', path)}: {code}")
-        return said.get("result")
+        return body.get("result")
 
     def _fetch(self, wire: str, timeframe: str, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
         step_s = timeframe_ns(timeframe) // 10**9
@@ -98,13 +98,13 @@ class Delta(BaseProvider):
         pages = [no_bars()]
         for at in range(first, last + 1, step_s * PAGE):
             span = {"start": at, "end": min(at + step_s * (PAGE - 1), last)}
-            asked = {"symbol": wire, "resolution": self.timeframes[timeframe], **span}
-            pages.append(self._ask(lambda asked=asked: self._page(asked)))
+            request = {"symbol": wire, "resolution": self.timeframes[timeframe], **span}
+            pages.append(self._ask(lambda request=request: self._page(request)))
         return pd.concat(pages)
 
-    def _page(self, asked: dict[str, Any]) -> pd.DataFrame:
-        where = f"{self.name} {asked['symbol']} {asked['resolution']}"
-        rows = self._get("/v2/history/candles", asked)
+    def _page(self, request: dict[str, Any]) -> pd.DataFrame:
+        where = f"{self.name} {request['symbol']} {request['resolution']}"
+        rows = self._get("/v2/history/candles", request)
         if isinstance(rows, list):
             if not all(isinstance(row, dict) and set(FIELDS) <= set(row) for row in rows):
                 raise BadAnswer(f"{where}: expected candles with {', '.join(FIELDS)}; found {str(rows[0])[:80]}")
@@ -113,10 +113,10 @@ class Delta(BaseProvider):
 
     def snapshot(self, symbol: str) -> Quote:
         "The best bid and ask of the ticker."
-        said = self._ask(lambda: self._get(f"/v2/tickers/{self.wire(symbol)}", {}))
+        ticker = self._ask(lambda: self._get(f"/v2/tickers/{self.wire(symbol)}", {}))
         try:
-            bid, ask = (float(said["quotes"][side]) for side in ("best_bid", "best_ask"))
-            time = pd.Timestamp(int(said["timestamp"]), unit="us", tz="UTC")
+            bid, ask = (float(ticker["quotes"][side]) for side in ("best_bid", "best_ask"))
+            time = pd.Timestamp(int(ticker["timestamp"]), unit="us", tz="UTC")
         except (KeyError, TypeError, ValueError) as error:
             raise BadAnswer(f"{self.name} {symbol}: a ticker without bid, ask or time") from error
         return Quote(symbol, bid, ask, moment(time), self.name)

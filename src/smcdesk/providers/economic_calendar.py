@@ -1,7 +1,7 @@
 """Economic events from a file: a dump of a calendar (CSV or parquet), or ForexFactory's week as JSON.
 
 A calendar is only as good as what it covers. A dump covers the days from its first row to its last, a week its own
-seven days in New York. A file does not say when it was fetched, and its time stamp on disk is that of the last copy:
+seven days in New York. A file does not carry when it was fetched, and its time stamp on disk is that of the last copy:
 unless `refresh` wrote it down or the caller knows, it is taken to be as old as its first day, which live trading calls
 stale.
 """
@@ -64,37 +64,37 @@ def read_calendar(
     covered = None
     if path.suffix.lower() == ".json":
         covered = _week(path, events["ts"])
-    known = NewsCalendar.from_frame(events, fetched_at=0, covered_until=covered and covered[1])
-    begin = known.covered_from_ns if covered is None else covered[0].value
-    return replace(known, covered_from_ns=begin, fetched_at_ns=begin if fetched_at is None else _fetched(fetched_at))
+    calendar = NewsCalendar.from_frame(events, fetched_at=0, covered_until=covered and covered[1])
+    begin = calendar.covered_from_ns if covered is None else covered[0].value
+    return replace(calendar, covered_from_ns=begin, fetched_at_ns=begin if fetched_at is None else _fetched(fetched_at))
 
 
 def calendar(
-    said: Mapping[str, Any],  # conf's news: path, fetched_at, url
+    settings: Mapping[str, Any],  # conf's news: path, fetched_at, url
     root: Path,  # what a relative path starts from
 ) -> NewsCalendar | None:  # None when conf names no file, or the file is not there
     "The calendar conf names."
-    known = ("path", "fetched_at", "url")
-    for key in said:
-        if key not in known:
-            raise BadConfig(f"news.{key}: no such key{nearest(key, known)} (known: {', '.join(known)})")
-    path = said.get("path")
+    keys = ("path", "fetched_at", "url")
+    for key in settings:
+        if key not in keys:
+            raise BadConfig(f"news.{key}: no such key{nearest(key, keys)} (known: {', '.join(keys)})")
+    path = settings.get("path")
     if not path or not (root / path).exists():
         return None
-    return read_calendar(root / path, fetched_at=said.get("fetched_at") or _noted(root / path))
+    return read_calendar(root / path, fetched_at=settings.get("fetched_at") or _noted(root / path))
 
 
 # --- fetched
 
 
 def refresh(
-    said: Mapping[str, Any],  # conf's news: path, url
+    settings: Mapping[str, Any],  # conf's news: path, url
     root: Path,  # what a relative path starts from
     *,
     clock: Clock | None = None,
 ) -> str:  # what was done, in a sentence
     "Get the week's calendar, once an hour at most; what is there stays when the answer is no calendar."
-    path, url = said.get("path"), said.get("url")
+    path, url = settings.get("path"), settings.get("url")
     if not path or not url or Path(path).suffix != ".json":
         raise BadConfig(
             "news: to fetch a calendar, say url and a path ending in .json in globals.yml, e.g. "
@@ -250,13 +250,12 @@ def _week(path: Path, times: pd.Series) -> tuple[pd.Timestamp, pd.Timestamp]:  #
     return sunday.tz_convert("UTC").as_unit("ns"), (end.tz_convert("UTC") - pd.Timedelta(1, "ns")).as_unit("ns")
 
 
-def _fetched(said: str | pd.Timestamp) -> int:
+def _fetched(value: str | pd.Timestamp) -> int:
     "When the file was fetched, ns UTC."
     try:
-        moment = pd.Timestamp(said)
-        told = moment.tzinfo is not None
+        moment = pd.Timestamp(value)
     except (ValueError, TypeError):
-        told = False
-    if not told:
-        raise BadConfig(f"news.fetched_at must be a moment with its zone such as 2024-03-08T06:00:00Z; found {said!r}")
+        moment = pd.NaT
+    if moment is pd.NaT or moment.tzinfo is None:
+        raise BadConfig(f"news.fetched_at must be a moment with its zone such as 2024-03-08T06:00:00Z; found {value!r}")
     return moment.as_unit("ns").value

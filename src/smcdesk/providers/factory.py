@@ -23,18 +23,18 @@ def provider(
     monotonic: Callable[[], float] | None = None,  # seconds, for pace and breaker; None: this machine's
     files: Mapping[str, Mapping[str, Any]] | None = None,  # conf's symbols, for kind `files`
 ) -> Provider:
-    "A provider by name; its client library is loaded when it is first asked."
+    "A provider by name; its client library is loaded with the first request."
     from pydantic import ValidationError
 
-    said = {"kind": name, **(settings or {})}
-    kind = said["kind"]
+    values = {"kind": name, **(settings or {})}
+    kind = values["kind"]
     if kind not in KINDS:
         raise BadConfig(
             f"providers.{name}: no kind of provider {kind!r}{nearest(kind, KINDS)} Known: {', '.join(KINDS)}."
         )
     model = import_module(f"smcdesk.providers.{kind}").Settings
     try:
-        checked = model(**said)
+        checked = model(**values)
     except ValidationError as error:
         first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")  # a typo explains what is missing
         key = ".".join(map(str, first["loc"]))

@@ -1,8 +1,8 @@
 """Headlines from a file, CSV or JSON, and what any other source of headlines has to offer.
 
-A headline is known from the moment it was published, or delivered where the file says so (`known_at`). A source of your
-own (a news service, an archive) is a class with a `name` and the method of `HeadlineSource`: its table goes to
-`smclab.sentiment.Sentiment.from_frame` as it is.
+A headline is known from the moment it was published, or delivered where the file has that moment (`known_at`). A
+source of your own (a news service, an archive) is a class with a `name` and the method of `HeadlineSource`: its table
+goes to `smclab.sentiment.Sentiment.from_frame` as it is.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ def read_headlines(
     return frame.loc[~frame.astype("str").duplicated()].reset_index(drop=True)
 
 
-def heard(
+def scored_headlines(
     source: HeadlineSource,
     config: SentimentConfig | None = None,
 ) -> Sentiment:
-    "What a source says, scored and in order of time."
+    "The headlines of a source, scored and in order of time."
     try:
         return Sentiment.from_frame(source.headlines(), config)
     except BadConfig as error:
@@ -70,18 +70,18 @@ def heard(
 
 
 def sentiment(
-    said: Mapping[str, Any],  # conf's headlines: path, half_life_hours, window_hours
+    settings: Mapping[str, Any],  # conf's headlines: path, half_life_hours, window_hours
     root: Path,  # what a relative path starts from
 ) -> Sentiment | None:  # None when conf names no file, or the file is not there
     "The headlines conf names."
-    for key in said:
+    for key in settings:
         if key not in KEYS:
             raise BadConfig(f"headlines.{key}: no such key{nearest(key, KEYS)} (known: {', '.join(KEYS)})")
-    config = SentimentConfig.from_dict({k: v for k, v in said.items() if k != "path"})
-    path = said.get("path")
+    config = SentimentConfig.from_dict({k: v for k, v in settings.items() if k != "path"})
+    path = settings.get("path")
     if not path or not (root / path).exists():
         return None
-    return heard(HeadlineFile(root / path), config)
+    return scored_headlines(HeadlineFile(root / path), config)
 
 
 def _existing(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""What every source of candles can be asked, how it says no, and the work all of them share."""
+"""The protocol of every source of candles, its errors, and the work all of them share."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from smclab.candles import COLUMNS, BadBars, BadConfig, check, nearest, timefram
 
 Clock = Callable[[], datetime]  # the present, with its zone
 
-LOOKS = 5  # how often `latest` looks, each time four times as far back
-MANY = 20  # bars from which the usual step of a table says what timeframe it has
+REACHES = 5  # how many spans `latest` tries, each four times as far back
+MANY = 20  # bars from which the usual step of a table gives its timeframe away
 
 
 class ProviderDown(ConnectionError):
-    "The source does not answer, or asks for patience: wait and try again."
+    "The source does not answer, or wants fewer requests: wait and try again."
 
     def __init__(self, message: str, retry_after_s: float | None = None):
         super().__init__(message)
-        self.retry_after_s = retry_after_s  # what the source asked for, or None
+        self.retry_after_s = retry_after_s  # the wait the source named, or None
 
 
 class ProviderRefused(BadConfig):
-    "The source answers and says no: an unknown symbol, a missing or bad key. Waiting does not help."
+    "The source answers and refuses: an unknown symbol, a missing or bad key. Waiting does not help."
 
 
 class BadAnswer(BadBars):
@@ -45,7 +45,7 @@ class Quote:
     symbol: str
     bid: float  # price
     ask: float  # price
-    time: pd.Timestamp  # UTC, of the quote by the source's clock, where it says so
+    time: pd.Timestamp  # UTC, of the quote by the source's clock, where it carries one
     source: str  # a provider's name
 
 
@@ -71,15 +71,15 @@ def now() -> datetime:
 
 
 def moment(
-    said: Any,  # a Timestamp, datetime or text with its zone; a date alone is taken as UTC midnight
+    value: Any,  # a Timestamp, datetime or text with its zone; a date alone is taken as UTC midnight
 ) -> pd.Timestamp:  # UTC
     "A moment as UTC."
     try:
-        time = pd.Timestamp(said)
+        time = pd.Timestamp(value)
     except (ValueError, TypeError):
         time = pd.NaT
     if time is pd.NaT:
-        raise BadConfig(f"expected a moment such as 2024-03-08 or 2024-03-08T13:30:00Z, found {said!r}")
+        raise BadConfig(f"expected a moment such as 2024-03-08 or 2024-03-08T13:30:00Z, found {value!r}")
     return (time.tz_localize("UTC") if time.tzinfo is None else time.tz_convert("UTC")).as_unit("ns")
 
 
@@ -111,7 +111,7 @@ def table(
     return pd.DataFrame(values[:, 1:], columns=list(COLUMNS), index=pd.DatetimeIndex(times, name="time"))
 
 
-def tidy(
+def clean_bars(
     bars: pd.DataFrame,  # as they came, in any order, pages overlapping
     *,
     symbol: str,
@@ -133,14 +133,14 @@ def tidy(
 
 
 class ProviderSettings(BaseModel):
-    "Settings of one kind of provider, as conf says them."
+    "Settings of one kind of provider, from conf."
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True)
 class ProviderDeps:
-    "What a provider is given besides its settings: times and waits can be made up, and files lie somewhere."
+    "What a provider needs besides its settings: clock and waits, which tests replace, and where files lie."
 
     root: Path = field(default_factory=Path.cwd)  # what relative paths start from
     clock: Clock | None = None  # None: this machine's
@@ -152,9 +152,9 @@ class ProviderDeps:
 class BaseProvider(ABC):
     """What the providers share: names, spans, closed bars only.
 
-    A provider gives `name`, `timeframes` and `_fetch(wire, timeframe, start, end)`, which may return more than it was
-    asked for, and the bar that is still open too. What tells the open bar is the clock: this machine's, or the server's
-    where that one is behind, because a bar that is taken for closed too early would be kept for good.
+    A provider gives `name`, `timeframes` and `_fetch(wire, timeframe, start, end)`, which may return more than was
+    requested, and the bar that is still open too. The open bar is found by the clock: this machine's, or the server's
+    where that one is behind, because a bar that is taken for closed too early would be stored for good.
     """
 
     timeframes: Mapping[str, Any] = {}  # smclab's names -> the source's own; empty: any
@@ -186,16 +186,16 @@ class BaseProvider(ABC):
         got = self._fetch(self.wire(symbol), timeframe, start, end)
         present = min(present, self._server_time or present)
         closed_by = present - pd.Timedelta(seconds=self.settle_s)
-        return tidy(got, symbol=symbol, timeframe=timeframe, start=start, end=end, closed_by=closed_by)
+        return clean_bars(got, symbol=symbol, timeframe=timeframe, start=start, end=end, closed_by=closed_by)
 
-    def _heard(self, headers: Mapping[str, str] | None) -> None:
-        "Note the server's time, where an answer says it; one from a cache says how old it is."
+    def _note_server_time(self, headers: Mapping[str, str] | None) -> None:
+        "Note the server's time from an answer's Date header; an answer from a cache carries its Age."
         headers = headers or {}
         try:
-            said, age_s = parsedate_to_datetime(headers.get("Date", "")), float(headers.get("Age", 0))
+            sent, age_s = parsedate_to_datetime(headers.get("Date", "")), float(headers.get("Age", 0))
         except (ValueError, TypeError):
             return
-        time = moment(said) + pd.Timedelta(seconds=age_s + 1)  # the header leaves out the fraction of a second
+        time = moment(sent) + pd.Timedelta(seconds=age_s + 1)  # the header leaves out the fraction of a second
         self._server_time = time if self._server_time is None else min(time, self._server_time)
 
     def latest(self, symbol: str, timeframe: str, n: int) -> pd.DataFrame:
@@ -205,7 +205,7 @@ class BaseProvider(ABC):
         step, present = pd.Timedelta(timeframe_ns(timeframe), "ns"), moment(self._clock())
         span = (n + 1) * step + pd.Timedelta(seconds=self.settle_s)
         start, bars = present - span, self.history(symbol, timeframe, present - span)
-        for k in range(LOOKS - 1):
+        for k in range(REACHES - 1):
             if len(bars) >= n:
                 break
             before, start = start, present - (3 * span + pd.Timedelta(days=3)) * 4**k
@@ -223,9 +223,9 @@ class BaseProvider(ABC):
         "Refuse a timeframe the source does not have."
         timeframe_ns(timeframe)
         if self.timeframes and timeframe not in self.timeframes:
-            known = ", ".join(self.timeframes)
+            names = ", ".join(self.timeframes)
             near = nearest(timeframe, tuple(self.timeframes))
-            raise ProviderRefused(f"{self.name} has no {timeframe} candles: expected one of {known}{near}")
+            raise ProviderRefused(f"{self.name} has no {timeframe} candles: expected one of {names}{near}")
 
     @abstractmethod
     def _fetch(self, wire: str, timeframe: str, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:

@@ -24,7 +24,7 @@ from smclab.instruments import instrument
 
 
 class RecordedProvider(BaseProvider):
-    "Tapes by symbol; a higher timeframe than a tape's own is made of it, closed bars only."
+    "Tapes by symbol; a higher timeframe than a tape's own is resampled from it, closed bars only."
 
     def __init__(
         self,
@@ -39,15 +39,15 @@ class RecordedProvider(BaseProvider):
     ):
         super().__init__(name, clock=clock, settle_s=settle_s)
         self._tapes, self._root, self._spread = dict(tapes), root or Path.cwd(), spread
-        self._rolls, self._made = dict(rolls or {}), {}
+        self._rolls, self._resampled = dict(rolls or {}), {}
 
     def _tape(self, symbol: str, timeframe: str | None = None) -> pd.DataFrame:
-        "A symbol's whole tape in a timeframe, made once."
+        "A symbol's whole tape in a timeframe, resampled once."
         if symbol not in self._tapes:
-            known = ", ".join(self._tapes) or "none"
+            names = ", ".join(self._tapes) or "none"
             near = nearest(symbol, tuple(self._tapes))
-            raise ProviderRefused(f"{self.name} has no tape of {symbol!r}: expected one of {known}{near}")
-        if (symbol, timeframe) not in self._made:
+            raise ProviderRefused(f"{self.name} has no tape of {symbol!r}: expected one of {names}{near}")
+        if (symbol, timeframe) not in self._resampled:
             bars = self._tapes[symbol]
             if not isinstance(bars, pd.DataFrame):
                 from smcdesk.providers.files import read_file
@@ -57,8 +57,8 @@ class RecordedProvider(BaseProvider):
             if timeframe is not None and timeframe != infer_timeframe(bars):
                 zone, hour = self._rolls.get(symbol, ("UTC", 0))
                 bars = resample(bars, timeframe, zone=zone, roll_hour=hour)
-            self._made[symbol, timeframe] = bars
-        return self._made[symbol, timeframe]
+            self._resampled[symbol, timeframe] = bars
+        return self._resampled[symbol, timeframe]
 
     def _fetch(self, wire: str, timeframe: str, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
         bars = self._tape(wire, timeframe)
@@ -76,7 +76,7 @@ class RecordedProvider(BaseProvider):
         return self.history(symbol, timeframe, times[max(0, at - n - 1)]).iloc[-n:] if at else no_bars()
 
     def snapshot(self, symbol: str) -> Quote:
-        "The last close, with the spread it was told."
+        "The last close, with the spread of the settings."
         own = infer_timeframe(self._tape(symbol))
         last = self.latest(symbol, own, 1)
         if not len(last):
@@ -93,10 +93,10 @@ class Settings(ProviderSettings):
     tapes: dict[str, str]  # files by symbol, from the project's top folder
     spread: float = Field(0.0, ge=0)  # of snapshots, price
 
-    def make(self, name: str, with_: ProviderDeps) -> RecordedProvider:
+    def make(self, name: str, deps: ProviderDeps) -> RecordedProvider:
         "The provider."
-        known = {s: instrument(with_.files[s]["instrument"]) for s in self.tapes if s in with_.files}
-        rolls = {s: (market.zone, market.roll_hour) for s, market in known.items()}
+        markets = {s: instrument(deps.files[s]["instrument"]) for s in self.tapes if s in deps.files}
+        rolls = {s: (market.zone, market.roll_hour) for s, market in markets.items()}
         return RecordedProvider(
-            self.tapes, name=name, root=with_.root, spread=self.spread, rolls=rolls, clock=with_.clock
+            self.tapes, name=name, root=deps.root, spread=self.spread, rolls=rolls, clock=deps.clock
         )

@@ -58,15 +58,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m smcdesk.providers.sample", description=main.__doc__)
     parser.add_argument("csv", nargs="?", help="FOREX_EURUSD_1H_ASK.csv of gym-anytrading 2.0.0")
     parser.add_argument("--to", default=SAMPLE, type=Path, help="the parquet file (default: %(default)s)")
-    said = parser.parse_args()
+    options = parser.parse_args()
     try:
-        if said.csv:
-            write_sample(said.csv, said.to)
-        bars, notes = read_file(said.to, symbol="EURUSD", timeframe="1h")
+        if options.csv:
+            write_sample(options.csv, options.to)
+        bars, notes = read_file(options.to, symbol="EURUSD", timeframe="1h")
     except (BadBars, BadConfig) as error:
         parser.exit(2, f"{error}\n")
     q = quality(bars, timeframe="1h", week="fx", symbol="EURUSD")
-    print(f"{said.to}: {len(bars)} bars, {bars.index[0]} … {bars.index[-1]}, fingerprint {fingerprint(bars)}")
+    print(f"{options.to}: {len(bars)} bars, {bars.index[0]} … {bars.index[-1]}, fingerprint {fingerprint(bars)}")
     print(
         f"quality {q.verdict}: {len(q.gaps)} gaps, {int(q.gaps['missing_bars'].sum())} bars missing, {len(q.flat)} flat"
     )

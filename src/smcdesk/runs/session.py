@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from smcdesk.orders.guard import check_send
 from smcdesk.project import paths
 from smcdesk.project.config import load_config
 from smcdesk.project.logs import quiet_libraries
@@ -45,6 +46,7 @@ def run_pipelines(
     stages = tuple(stages)
     spaces = [symbol] if isinstance(symbol, str) else list(symbol or ()) or None
     params = dict(runtime_params or {})
+    check_send(load_config(env, params).parameters)
     if load_config(env, params).parameters["clock"] == "wall":
         params.setdefault("now", clock().isoformat())
     tracked, progress = hooks.Tracking(), hooks.Progress(bar)

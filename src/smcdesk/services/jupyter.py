@@ -1,4 +1,4 @@
-"""JupyterLab's own scheduler runs a notebook as `smcdesk report` does: with papermill, from the project's top folder.
+"""JupyterLab's own scheduler runs a notebook as `smcdesk report run` does: by papermill, from the top folder.
 
 `make lab` names it (`--Scheduler.execution_manager_class`). It knows nothing of slots: what must run once per candle
 belongs in conf/base/schedule.yml.
@@ -20,11 +20,11 @@ class PapermillExecutor(DefaultExecutionManager):
     "Executes a job's notebook; a parameter it does not have is refused, a failure keeps the notebook with the error."
 
     def execute(self) -> None:
-        "Run the notebook with the job's parameters and write the formats that were asked for."
+        "Run the notebook with the job's parameters and write the requested formats."
         source, job = Path(self.staging_paths["input"]), self.model
         done = source.with_name(f".{source.stem}.done.ipynb")
-        known = runner.defaults(source)
-        values = runner.resolve_parameters(source.stem, known, job.parameters or {})
+        defaults = runner.defaults(source)
+        values = runner.resolve_parameters(source.stem, defaults, job.parameters or {})
         try:
             papermill.execute_notebook(
                 str(source), str(done), parameters=values, cwd=str(paths.root()), kernel_name="python3",

@@ -1,17 +1,18 @@
-"""The timetable at work: its lines run as reports, its book on disk, its results pruned, the machine's own clock."""
+"""The timetable at work: its lines run as reports, the slot log in the store, old results pruned."""
 
 from __future__ import annotations
 
 import re
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from smcdesk.orders.guard import check_send
 from smcdesk.project import paths
+from smcdesk.project.config import load_config
 from smcdesk.reports import runner
 from smcdesk.schedule import timetable
 from smcdesk.schedule.runner import Done, run_due, run_one
@@ -21,7 +22,6 @@ from smcdesk.store import Store, legacy
 from smclab.candles import BadConfig, nearest
 
 _STAMP = re.compile(r"^(\d{8}T\d{4}Z)_(.+)\.(ipynb|html|json)$")
-_WEEK = timedelta(days=8)
 
 
 class ReportFailed(RuntimeError):
@@ -38,8 +38,9 @@ class Scheduler:
 
     def __init__(self, env: str | None = "paper", *, clock: Callable[[], datetime] = now):
         self.env, self.clock = env, clock
+        check_send(load_config(env).parameters)
         self.root, self.schedule = paths.root(), timetable.load(env)
-        self._known = runner.reports(self.root)
+        self._reports = runner.reports(self.root)
         for name, job in self.schedule.jobs.items():
             self._check(name, job)
         self.store = Store(env=env)
@@ -51,20 +52,21 @@ class Scheduler:
 
     def _check(self, name: str, job: Job) -> None:
         "Refuse a line that cannot run before anything else does."
-        if job.report not in self._known:
+        if job.report not in self._reports:
             raise BadConfig(
-                f"schedule.jobs.{name}.report: there is no report {job.report!r}{nearest(job.report, self._known)}"
+                f"schedule.jobs.{name}.report: there is no report {job.report!r}{nearest(job.report, self._reports)}"
             )
-        paths.check_env(job.env)
-        runner.resolve_parameters(job.report, runner.defaults(self._known[job.report]), job.params)
+        check_send(load_config(job.env or self.env).parameters)
+        runner.resolve_parameters(job.report, runner.defaults(self._reports[job.report]), job.params)
 
     # --- running
 
     def run(self, name: str, job: Job, slot: Slot) -> dict[str, Any]:  # the report's summary row
         "One slot as a report; raises when it failed."
-        known = runner.defaults(self._known[job.report])
+        check_send(load_config(job.env or self.env).parameters)
+        defaults = runner.defaults(self._reports[job.report])
         own = {"env": job.env or paths.check_env(self.env) or "base", "slot": slot.name}
-        params = {k: v for k, v in own.items() if k in known} | job.params
+        params = {k: v for k, v in own.items() if k in defaults} | job.params
         done = runner.run_report(job.report, params, root=self.root, now=slot.time, slot=slot.name)
         self.prune(name, job)
         if done.status != "ok":
@@ -82,8 +84,8 @@ class Scheduler:
                 store.upgrade()
             enqueue(store, **messages.failure_message(job.report, slot.name, error, when, params=job.params))
 
-    def wake(self) -> list[Done]:
-        "Run whatever is due."
+    def run_due(self) -> list[Done]:
+        "Run whatever is due, then deliver the outbox where conf sends messages."
         done = run_due(
             self.schedule, self.book, self.clock, self.run, failed=self.failed, stop=self._stop.is_set
         )  # fmt: skip
@@ -92,22 +94,22 @@ class Scheduler:
         return done
 
     def _deliver(self) -> None:
-        "Send what the reports left in the outbox, where conf says that anything is sent."
+        "Send what the reports left in the outbox, where conf sends anything."
         from smcdesk.notifications.config import notify_conf
         from smcdesk.notifications.outbox import deliver_by_conf
 
         if notify_conf(self.env).send:
             deliver_by_conf(self.env)
 
-    def once(self, name: str) -> Done:
+    def run_once(self, name: str) -> Done:
         "Run a line for its newest slot, unless that ran already."
         if name not in self.schedule.jobs:
-            known = ", ".join(self.schedule.jobs)
-            raise BadConfig(f"the timetable has no line {name!r}{nearest(name, self.schedule.jobs)} Known: {known}.")
+            names = ", ".join(self.schedule.jobs)
+            raise BadConfig(f"the timetable has no line {name!r}{nearest(name, self.schedule.jobs)} Known: {names}.")
         job, moment = self.schedule.jobs[name], self.clock()
         slot = timetable.newest_slot(name, job, moment)
         if slot is None:
-            raise BadConfig(f"{name} has had no turn yet: the first comes later")
+            raise BadConfig(f"{name} has had no slot yet: the first comes later")
         with self.book.alone() as mine:
             if not mine:
                 raise BadConfig("another process is running the timetable just now: wait for it and try again")
@@ -115,23 +117,25 @@ class Scheduler:
                 return Done(slot, "ok", "it ran already")
             return run_one(job, slot, self.book, self.clock, self.run, self.failed)
 
-    def stay(self, tell: Callable[[Done], Any]) -> None:
-        "Wake at every slot and every `retry_s`, until SIGTERM or Ctrl-C."
+    def run_forever(self, slot_done: Callable[[Done], Any]) -> None:
+        "Run what is due at every slot and every `retry_s`, until SIGTERM or Ctrl-C; a report that runs is finished."
         from apscheduler.schedulers.blocking import BlockingScheduler
         from apscheduler.triggers.base import BaseTrigger
 
-        keeper = self
+        scheduler = self
 
-        class NextTurn(BaseTrigger):
-            "The next slot of any line, or a look in between."
+        class NextSlot(BaseTrigger):
+            "The next slot of any line, or a retry in between."
 
             def get_next_fire_time(self, previous_fire_time, now):
-                turns = [s.due for *_, s, _ in keeper.listing(now.astimezone(UTC)) if s is not None]
-                return min([now + timedelta(seconds=keeper.schedule.retry_s), *turns])
+                due = [s.due for *_, s, _ in scheduler.listing(now.astimezone(UTC)) if s is not None]
+                return min([now + timedelta(seconds=scheduler.schedule.retry_s), *due])
 
         resident = BlockingScheduler(timezone=UTC)
         how = {"max_instances": 1, "coalesce": True, "misfire_grace_time": None}
-        resident.add_job(lambda: [tell(done) for done in self.wake()], NextTurn(), next_run_time=self.clock(), **how)
+        resident.add_job(
+            lambda: [slot_done(done) for done in self.run_due()], NextSlot(), next_run_time=self.clock(), **how
+        )
 
         ending = threading.Thread(target=resident.shutdown)  # waits for the report that runs
 
@@ -148,7 +152,7 @@ class Scheduler:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    # --- telling
+    # --- the timetable's state
 
     def listing(self, moment: datetime | None = None) -> Iterator[tuple[str, Job, Slot | None, dict[str, Any] | None]]:
         "Every line with its next slot and what became of its newest one."
@@ -168,51 +172,6 @@ class Scheduler:
                 path.unlink()
                 gone.append(path)
         return gone
-
-    # --- the machine's own clock
-
-    def _turns(self) -> list[datetime]:
-        "Every slot of the coming week."
-        moment = self.clock()
-        jobs = [(n, j) for n, j in self.schedule.jobs.items() if j.enabled]
-        return sorted({s.due for n, j in jobs for s in timetable.slots_between(n, j, moment, moment + _WEEK)})
-
-    def _command(self, verb: str) -> str:
-        "How the machine calls us."
-        return f"{Path(sys.executable).parent}/smcdesk schedule {verb} --env {self.env or 'base'}"
-
-    def crontab(self) -> str:
-        "Lines that wake the timetable in the minutes after its slots, by the machine's own clock."
-        minutes = sorted({(t.astimezone() + timedelta(seconds=59)).minute for t in self._turns()})
-        log = self.root / "data" / "08_reporting" / "schedule.log"
-        return (
-            f"# smcdesk's timetable ({self.env}): woken in the minutes in which something may be due; what is due is\n"
-            "# decided by conf/base/schedule.yml, so this line changes only when minutes do.\n"
-            f"{','.join(map(str, minutes)) or '0'} * * * * cd {self.root} && {self._command('wake')} >> {log} 2>&1\n"
-        )
-
-    def units(self) -> dict[str, str]:  # file name -> content
-        "A service that stays; and, instead of it, a timer that wakes."
-        env, work = self.env or "base", f"WorkingDirectory={self.root}\n"
-        moments = sorted({f"*-*-* *:{t.minute:02d}:{t.second:02d} UTC" for t in self._turns()})
-        name = f"smcdesk-{env}"
-        stay = (
-            f"# stays and keeps its readers warm: systemctl --user enable --now {name}.service\n[Unit]\n"
-            f"Description=smcdesk timetable ({env}), resident\nAfter=network-online.target\n\n[Service]\n{work}"
-            f"ExecStart={self._command('run')}\nRestart=on-failure\nRestartSec=30\nTimeoutStopSec=300\n"
-            "KillMode=mixed\n\n[Install]\nWantedBy=default.target\n"
-        )
-        once = (
-            f"[Unit]\nDescription=smcdesk timetable ({env}), one look\n\n[Service]\nType=oneshot\n{work}"
-            f"ExecStart={self._command('wake')}\n"
-        )
-        timer = (
-            f"# instead of {name}.service: systemctl --user enable --now {name}-wake.timer\n[Unit]\n"
-            f"Description=smcdesk timetable ({env}), wakes\n\n[Timer]\n"
-            + "".join(f"OnCalendar={m}\n" for m in moments)
-            + "AccuracySec=1s\nPersistent=true\n\n[Install]\nWantedBy=timers.target\n"
-        )
-        return {f"{name}.service": stay, f"{name}-wake.service": once, f"{name}-wake.timer": timer}
 
 
 def when(job: Job) -> str:

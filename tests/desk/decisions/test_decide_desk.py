@@ -7,7 +7,6 @@ from contextlib import contextmanager
 import numpy as np
 import pandas as pd
 import pytest
-from smclab.policy import Policy
 from typer.testing import CliRunner
 
 from smcdesk import figures
@@ -33,6 +32,7 @@ from smcdesk.store.store import LABELS
 from smclab.candles import BadBars, BadConfig
 from smclab.execution import Costs, Rules
 from smclab.instruments import instrument
+from smclab.policy import Policy
 from smclab.tapes import market
 from smclab.timeframes import Config
 
@@ -344,17 +344,17 @@ def test_rollout_says_which_setups_have_no_plan():
 
 
 def test_rollout_report_runs_on_hand_made_labels_and_on_none(house, store, monkeypatch):
-    code, out, err = smcdesk("report", "rollout_report")
+    code, out, err = smcdesk("report", "run", "rollout_report")
     assert code == 0 and "n = 0" in out, err
     kept(store, SOME, CONF)
     smcdesk("store", "baseline", "before")
     kept(store, [label(n, ["killzone"] if n % 3 else [], r=2.5 if n % 2 else -1.0) for n in range(6, 90)], CONF)
-    code, out, err = smcdesk("report", "rollout_report", "-p", "baseline=before")
+    code, out, err = smcdesk("report", "run", "rollout_report", "-p", "baseline=before")
     assert code == 0 and "90 setups" in out.replace("\n", " "), err
     page = next((house / "notebooks_out/rollout_report").rglob("baseline-before.html")).read_text()
     for said in ("Stay", "killzone says", "EURUSD", "Baseline <strong>before</strong>", "<img", "NO_TRADE"):
         assert said in page, said
-    assert "did you mean" in smcdesk("report", "rollout_report", "-p", "baslien=x")[2]
+    assert "did you mean" in smcdesk("report", "run", "rollout_report", "-p", "baslien=x")[2]
 
 
 # The decide pipeline

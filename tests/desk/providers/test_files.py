@@ -124,14 +124,14 @@ SPELLINGS = {  # name: (text, options, words in the notes)
 
 @pytest.mark.parametrize("name", SPELLINGS)
 def test_file_in_a_common_spelling_reads_to_the_same_bars(tmp_path, name):
-    text, options, said = SPELLINGS[name]
+    text, options, words = SPELLINGS[name]
     path = tmp_path / "EURUSD.csv"
     path.write_text(text)
     bars, notes = read_file(path, timeframe="1h", **options)
     pd.testing.assert_frame_equal(bars[OHLCV], EXPECTED, check_freq=False)
-    for words in said:
-        assert words in " ".join(notes)
-    assert (NO_ZONE in " ".join(notes)) == (NO_ZONE in said)
+    for phrase in words:
+        assert phrase in " ".join(notes)
+    assert (NO_ZONE in " ".join(notes)) == (NO_ZONE in words)
 
 
 def test_file_in_other_wrappings_reads_to_the_same_bars(tmp_path):

@@ -61,8 +61,8 @@ def case(request, tape, monkeypatch):
     time = Time(tape.index[-1] + pd.Timedelta("7min"))
 
     def make(**more):
-        told = {"base_url": venue.url, "timeout_s": 5, "attempts": 3, **settings, **more}
-        return provider(request.param, told, clock=time.clock, sleep=time.sleep, monotonic=time.monotonic)
+        options = {"base_url": venue.url, "timeout_s": 5, "attempts": 3, **settings, **more}
+        return provider(request.param, options, clock=time.clock, sleep=time.sleep, monotonic=time.monotonic)
 
     with running(Venue(tape, module.answer)) as venue:
         yield SimpleNamespace(
@@ -79,7 +79,7 @@ def warmed(case, **more):
     "A provider that has made its first call, so that only candles are asked from here on."
     p = case.make(**more)
     p.latest("BTC", "15m", 1)
-    case.venue.asked.clear()
+    case.venue.requests.clear()
     return p
 
 
@@ -96,7 +96,7 @@ def test_history_is_paged_and_complete(case):
     p = warmed(case, **({"page": 300} if "page" in type(case.make()._settings).model_fields else {}))
     got = p.history("BTC", "15m", start)
     pd.testing.assert_frame_equal(got, case.closed[case.closed.index >= start], check_freq=False)
-    assert len(case.venue.asked) > 1
+    assert len(case.venue.requests) > 1
 
 
 def test_history_ends_before_its_end(case):
@@ -124,7 +124,7 @@ def test_a_clock_ahead_of_the_servers_does_not_close_the_bar(case):
 def test_more_than_there_is_is_asked_for_once(case):
     case.venue.bars = case.bars.iloc[-100:]
     got = case.make().latest("BTC", "15m", 300)
-    assert list(got.index) == list(case.closed.index[-99:]) and len(case.venue.asked) < 12
+    assert list(got.index) == list(case.closed.index[-99:]) and len(case.venue.requests) < 12
 
 
 def test_an_empty_span_is_an_empty_table(case):
@@ -158,7 +158,7 @@ def test_too_many_requests_waits_as_long_as_asked(case):
     p = warmed(case)
     case.venue.faults = [case.module.limited]
     got = p.history("BTC", "15m", case.bars.index[-50])
-    assert len(got) == 49 and len(case.venue.asked) == 2
+    assert len(got) == 49 and len(case.venue.requests) == 2
     if case.name == "kraken":  # says no number: 200 with an error
         assert len(case.time.slept) == 1 and 0.5 <= case.time.slept[0] <= 1.0
     else:
@@ -176,7 +176,7 @@ def test_a_wait_beyond_the_cap_is_not_waited_but_kept(case):
     case.time.now += pd.Timedelta("6s")
     with pytest.raises(ProviderDown, match="asked again in 1 s"):
         p.history("BTC", "15m", case.bars.index[-50])
-    assert len(case.venue.asked) == 1  # the breaker did not ask
+    assert len(case.venue.requests) == 1  # the breaker did not ask
     case.time.now += pd.Timedelta("2s")
     assert len(p.history("BTC", "15m", case.bars.index[-50])) >= 49
 
@@ -195,10 +195,10 @@ def test_server_errors_without_end_open_the_breaker(case):
     for _ in range(2):
         with pytest.raises(ProviderDown):
             p.history("BTC", "15m", case.bars.index[-50])
-    assert len(case.venue.asked) == 6
+    assert len(case.venue.requests) == 6
     with pytest.raises(ProviderDown, match="failed 2 times in a row"):
         p.history("BTC", "15m", case.bars.index[-50])
-    assert len(case.venue.asked) == 6
+    assert len(case.venue.requests) == 6
     case.time.now += pd.Timedelta("61s")
     assert len(p.history("BTC", "15m", case.bars.index[-50])) >= 49  # the last 503 is tried again
 

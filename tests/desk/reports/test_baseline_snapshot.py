@@ -12,7 +12,7 @@ def test_baseline_is_frozen_once_and_held_against_the_present(house):
     smcdesk("replay", "--env", "test")
     assert "Nothing is frozen as **v1** yet" in baseline_snapshot.verdict(baseline_snapshot.load("test"))
     assert "**v1** is frozen now" in baseline_snapshot.verdict(baseline_snapshot.load("test", freeze=True))
-    code, out, err = smcdesk("report", "baseline_snapshot", "-p", "env=test", "-p", "freeze=true")
+    code, out, err = smcdesk("report", "run", "baseline_snapshot", "-p", "env=test", "-p", "freeze=true")
     assert code == 0 and "1 of 1 symbols are identical to v1" in out.replace("\n", " "), err
     page = next((house / "notebooks_out/baseline_snapshot").rglob("env-test_freeze-True.html")).read_text()
     assert all(words in page for words in ("identical", "expectancy_r", "nothing differs", "<img"))

@@ -213,7 +213,7 @@ def test_report_makes_the_page_anew_and_the_command_lists_it(house, monkeypatch)
     text = (house / "notebooks_out/index.html").read_text()
     assert "small_report" in text and "n-2" in text and "<code>n = 2</code>" in text
     monkeypatch.setenv("COLUMNS", "200")
-    listed = CliRunner().invoke(app, ["reports", "--runs"]).output
+    listed = CliRunner().invoke(app, ["report", "list", "--runs"]).output
     assert "small_report" in listed and "2024-03-08 09:00" in listed and "index.html" in listed
-    templates = CliRunner().invoke(app, ["reports"]).output
+    templates = CliRunner().invoke(app, ["report", "list"]).output
     assert "replay_report" in templates and "never" in templates

@@ -69,7 +69,7 @@ def test_portfolio_run_keeps_its_artifacts_and_is_made_again_from_its_id(twins):
 
 
 def test_portfolio_report_shows_the_purse(twins, house):
-    code, _, err = smcdesk("report", "portfolio_report", "-p", "env=test")
+    code, _, err = smcdesk("report", "run", "portfolio_report", "-p", "env=test")
     assert code == 0, err
     page = next((house / "notebooks_out/portfolio_report").rglob("*.html")).read_text()
     assert all(word in page for word in ("TWIN", "max_positions", "<img", "refused"))

@@ -79,7 +79,7 @@ def test_comparison_with_wrong_words_names_the_nearest(swept):
 
 def test_compare_report_runs_and_is_stored_with_the_study(swept, house):
     code, out, err = smcdesk(
-        "report", "compare_report", "-p", f"symbol={SYMBOL}", "-p", "env=test", "-p", f"study={swept}"
+        "report", "run", "compare_report", "-p", f"symbol={SYMBOL}", "-p", "env=test", "-p", f"study={swept}"
     )
     assert code == 0, err
     page = next((house / "notebooks_out/compare_report").rglob("*.html")).read_text()

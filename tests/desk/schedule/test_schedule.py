@@ -261,7 +261,7 @@ def test_schedule_list_shows_both_zones_and_once_refuses_an_unknown_line(house):
 def test_keeper_once_runs_the_newest_slot_once(keep, monkeypatch):
     ran = []
     monkeypatch.setattr(scheduler.Scheduler, "run", lambda self, name, job, slot: ran.append(slot.name))
-    assert keep().once("live_scan").status == "ok" and keep().once("live_scan").reason == "it ran already"
+    assert keep().run_once("live_scan").status == "ok" and keep().run_once("live_scan").reason == "it ran already"
     assert ran == ["20240308T1000Z_live_scan"]
 
 
@@ -292,7 +292,7 @@ def test_keeper_stays_until_it_is_told_to_end_and_finishes_what_it_began(house, 
 
     monkeypatch.setattr(keeper, "run", run)
     before, told = signal.getsignal(signal.SIGTERM), []
-    keeper.stay(told.append)
+    keeper.run_forever(told.append)
     (house / "conf" / "test" / "schedule.yml").unlink()
     assert done == ["20240308T1000Z_live_scan"] and [d.status for d in told] == ["ok"]
     assert signal.getsignal(signal.SIGTERM) is before and keeper.book.entries()[-1]["status"] == "ok"

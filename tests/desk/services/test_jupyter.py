@@ -40,8 +40,8 @@ def run(notebook: Path, **parameters: str):
     out = {kind: str(notebook.with_suffix(f".out.{kind}")) for kind in ("ipynb", "html")}
     PapermillExecutor(key, str(notebook.parent), url, {"input": str(notebook), **out}).process()
     with create_session(url)() as session:
-        told = session.query(Job).filter(Job.job_id == key).one()
-        return told.status, told.status_message, {k: Path(p) for k, p in out.items() if Path(p).exists()}
+        stored = session.query(Job).filter(Job.job_id == key).one()
+        return stored.status, stored.status_message, {k: Path(p) for k, p in out.items() if Path(p).exists()}
 
 
 def test_jupyterlabs_scheduler_takes_papermill_as_its_executor(tmp_path):
@@ -54,8 +54,10 @@ def test_jupyterlabs_scheduler_takes_papermill_as_its_executor(tmp_path):
         }
     )
     url = f"sqlite:///{tmp_path / 'jobs.sqlite'}"
-    made = Scheduler(root_dir=str(tmp_path), environments_manager=StaticEnvironmentManager(), db_url=url, config=config)
-    assert made.execution_manager_class is PapermillExecutor
+    jupyter = Scheduler(
+        root_dir=str(tmp_path), environments_manager=StaticEnvironmentManager(), db_url=url, config=config
+    )
+    assert jupyter.execution_manager_class is PapermillExecutor
 
 
 def test_job_runs_from_the_projects_folder_with_its_parameters_in_their_types(notebook, house):

@@ -32,7 +32,7 @@ class Venue:
     bars: pd.DataFrame  # by open time; the last is the one still open
     answer: Callable[[Venue, str, dict[str, str], dict[str, str]], Answer]
     faults: list[Any] = field(default_factory=list)  # an Answer, "hang", "drop", or None for none
-    asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)  # paths and queries so far
+    requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)  # paths and queries so far
     only: str = ""  # faults hit the requests whose path holds this
     url: str = ""
     date: pd.Timestamp | None = None  # the server's clock, as its Date header tells it; None: this machine's
@@ -49,7 +49,7 @@ def running(venue: Venue) -> Iterator[Venue]:
         def do_GET(self):
             parts = urlsplit(self.path)
             query = dict(parse_qsl(parts.query))
-            venue.asked.append((parts.path, query))
+            venue.requests.append((parts.path, query))
             fault = venue.faults.pop(0) if venue.faults and venue.only in parts.path else None
             if fault == "hang":
                 venue.free.wait(10)

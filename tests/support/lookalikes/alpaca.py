@@ -22,14 +22,14 @@ def answer(venue: Venue, path: str, query: dict, headers: dict) -> Answer:
     stocks = path.startswith("/v2/stocks/")
     if stocks and not (headers.get("APCA-API-KEY-ID") == "key" and headers.get("APCA-API-SECRET-KEY") == "secret"):
         return forbidden
-    symbol, known = query.get("symbols", ""), "SPY" if stocks else "BTC/USD"
+    symbol, listed = query.get("symbols", ""), "SPY" if stocks else "BTC/USD"
     if " " in symbol:
         return refusal
     if path.endswith("/quotes/latest") or path.endswith("/latest/quotes"):
         last = venue.bars["close"].iloc[-1]
         quote = {"t": venue.bars.index[-1].isoformat(), "ap": last + 0.5, "as": 1, "bp": last - 0.5, "bs": 2}
-        return as_json({"quotes": {symbol: quote} if symbol == known else {}})
-    if symbol != known:
+        return as_json({"quotes": {symbol: quote} if symbol == listed else {}})
+    if symbol != listed:
         return as_json({"bars": {}, "next_page_token": None})
     start, end = pd.Timestamp(query["start"]), pd.Timestamp(query["end"])
     rows = [

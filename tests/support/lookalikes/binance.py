@@ -23,14 +23,14 @@ unavailable = (503, {"Content-Type": "text/html"}, b"<html>Service Unavailable</
 def answer(venue: Venue, path: str, query: dict, headers: dict) -> Answer:
     "What Binance would say."
     if path == "/api/v3/exchangeInfo":
-        told = {"timezone": "UTC", "serverTime": 1565246363776, "rateLimits": [], "exchangeFilters": []}
-        return as_json({**told, "symbols": [SYMBOL]})
+        body = {"timezone": "UTC", "serverTime": 1565246363776, "rateLimits": [], "exchangeFilters": []}
+        return as_json({**body, "symbols": [SYMBOL]})
     if query.get("symbol") != "BTCUSDT":
         return refusal
     if path == "/api/v3/ticker/24hr":
         last = venue.bars["close"].iloc[-1]
-        told = {"symbol": "BTCUSDT", "bidPrice": f"{last - 0.5:.8f}", "askPrice": f"{last + 0.5:.8f}"}
-        return as_json({**told, "lastPrice": f"{last:.8f}", "closeTime": int(venue.bars.index[-1].timestamp() * 1000)})
+        body = {"symbol": "BTCUSDT", "bidPrice": f"{last - 0.5:.8f}", "askPrice": f"{last + 0.5:.8f}"}
+        return as_json({**body, "lastPrice": f"{last:.8f}", "closeTime": int(venue.bars.index[-1].timestamp() * 1000)})
     step_ms = int((venue.bars.index[1] - venue.bars.index[0]).total_seconds() * 1000)
     start, end = int(query.get("startTime", 0)), int(query.get("endTime", 2**60))
     rows = [

@@ -45,5 +45,5 @@ def answer(venue: Venue, path: str, query: dict, headers: dict) -> Answer:
         [t, *(f"{x:.5f}" for x in (o, h, l, c, (h + l) / 2)), f"{v:.8f}", 5]
         for t, o, h, l, c, v in list(numbers(venue.bars))[-KEEPS:]
     ]
-    kept = [row for row in rows[:-1] if row[0] > since] + rows[-1:]
-    return as_json({"error": [], "result": {"XXBTZUSD": kept, "last": rows[-2][0]}})
+    page = [row for row in rows[:-1] if row[0] > since] + rows[-1:]
+    return as_json({"error": [], "result": {"XXBTZUSD": page, "last": rows[-2][0]}})

@@ -1,0 +1,81 @@
+"""How commands are found and how their errors are shown: the classes behind Typer's groups."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from typer.core import TyperGroup
+
+
+class FriendlyErrors(TyperGroup):
+    "Commands whose fixable errors are one sentence on stderr and exit code 2, 1 where waiting may help."
+
+    def parse_args(self, ctx, args):
+        "`-p key value` is read as `-p key=value`."
+        return super().parse_args(ctx, joined_params(args))
+
+    def resolve_command(self, ctx, args):
+        "The command of that name; an unknown one is refused with the nearest."
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            from smclab.candles import BadConfig, nearest
+
+            names = self.list_commands(ctx)
+            raise BadConfig(f"there is no command {args[0]!r}{nearest(args[0], names)} Known: {', '.join(names)}.")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx):
+        "Run the command; `--debug` keeps the traceback."
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            found = None if ctx.params.get("debug") or isinstance(error, typer.Exit) else _fixable(error)
+            if found is None:
+                raise
+            typer.echo(f"smcdesk: {' '.join(str(found).split())}", err=True)
+            raise typer.Exit(1 if isinstance(found, ConnectionError) else 2) from None
+
+
+class ReportCommands(TyperGroup):
+    "`run` and `list`; a report's name in their place is answered with the command that runs it."
+
+    def resolve_command(self, ctx, args):
+        "The command of that name; anything else is taken for a report's name and refused."
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            from smclab.candles import BadConfig
+
+            right = " ".join(["smcdesk report run", *args])
+            raise BadConfig(f"a report is run with {right}; smcdesk report list names the reports")
+        return super().resolve_command(ctx, args)
+
+
+def _fixable(error: BaseException | None):
+    "The error the user can fix, if this one is or was caused by one."
+    from smclab.candles import BadBars, BadConfig
+
+    fixable = (BadBars, BadConfig)
+    if "smcdesk.store" in sys.modules:
+        from smcdesk.store import Contradiction, StoreDown
+
+        fixable += (Contradiction, StoreDown)
+    if "smcdesk.providers" in sys.modules:
+        from smcdesk.providers import ProviderDown
+
+        fixable += (ProviderDown,)
+    while error is not None and not isinstance(error, fixable):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def joined_params(words: list[str]) -> list[str]:
+    "The words of a command line with every `-p key value` as `-p key=value`."
+    joined, rest = [], iter(words)
+    for word in rest:
+        joined.append(word)
+        if word in ("-p", "--param"):
+            key = next(rest, None)
+            if key is not None and "=" not in key:
+                value = next(rest, None)
+                key = key if value is None else f"{key}={value}"
+            joined += [] if key is None else [key]
+    return joined

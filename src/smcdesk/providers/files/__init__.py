@@ -1,0 +1,14 @@
+"""Candles from files: CSV in the common spellings, or parquet, with a note for every assumption.
+
+`read_file` gives checked bars and notes; `text` finds the cells, `columns` names them, `times` dates them, `reader`
+puts them together; `spread` reads recorded spreads; `provider` serves the files conf names. May import clocks and the
+protocol of providers, and the Lab. Never the network, conf or the history.
+"""
+
+from smcdesk.providers.files.errors import BadFile
+from smcdesk.providers.files.provider import Files, Settings
+from smcdesk.providers.files.reader import read_file
+from smcdesk.providers.files.spread import read_spread
+from smcdesk.providers.files.symbols import symbol_from
+
+__all__ = ["BadFile", "Files", "Settings", "read_file", "read_spread", "symbol_from"]

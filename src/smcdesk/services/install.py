@@ -1,0 +1,60 @@
+"""Lines for cron and units for systemd that make the machine run the timetable; nothing is switched on by them."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from smcdesk.schedule import timetable
+from smcdesk.services.scheduler import Scheduler
+
+_WEEK = timedelta(days=8)
+
+
+def crontab(scheduler: Scheduler) -> str:
+    "Lines that run the timetable in the minutes after its slots, by the machine's own clock."
+    minutes = sorted({(t.astimezone() + timedelta(seconds=59)).minute for t in _due_times(scheduler)})
+    log = scheduler.root / "data" / "08_reporting" / "schedule.log"
+    return (
+        f"# smcdesk's timetable ({scheduler.env}): woken in the minutes in which something may be due; what is due is\n"
+        "# decided by conf/base/schedule.yml, so this line changes only when minutes do.\n"
+        f"{','.join(map(str, minutes)) or '0'} * * * * cd {scheduler.root} && "
+        f"{_command(scheduler, 'wake')} >> {log} 2>&1\n"
+    )
+
+
+def systemd_units(scheduler: Scheduler) -> dict[str, str]:  # file name -> content
+    "A service that stays; and, instead of it, a timer that wakes."
+    env, folder = scheduler.env or "base", f"WorkingDirectory={scheduler.root}\n"
+    times = sorted({f"*-*-* *:{t.minute:02d}:{t.second:02d} UTC" for t in _due_times(scheduler)})
+    name = f"smcdesk-{env}"
+    resident = (
+        f"# stays and keeps its readers warm: systemctl --user enable --now {name}.service\n[Unit]\n"
+        f"Description=smcdesk timetable ({env}), resident\nAfter=network-online.target\n\n[Service]\n{folder}"
+        f"ExecStart={_command(scheduler, 'run')}\nRestart=on-failure\nRestartSec=30\nTimeoutStopSec=300\n"
+        "KillMode=mixed\n\n[Install]\nWantedBy=default.target\n"
+    )
+    oneshot = (
+        f"[Unit]\nDescription=smcdesk timetable ({env}), one look\n\n[Service]\nType=oneshot\n{folder}"
+        f"ExecStart={_command(scheduler, 'wake')}\n"
+    )
+    timer = (
+        f"# instead of {name}.service: systemctl --user enable --now {name}-wake.timer\n[Unit]\n"
+        f"Description=smcdesk timetable ({env}), wakes\n\n[Timer]\n"
+        + "".join(f"OnCalendar={t}\n" for t in times)
+        + "AccuracySec=1s\nPersistent=true\n\n[Install]\nWantedBy=timers.target\n"
+    )
+    return {f"{name}.service": resident, f"{name}-wake.service": oneshot, f"{name}-wake.timer": timer}
+
+
+def _due_times(scheduler: Scheduler) -> list[datetime]:
+    "When the slots of the coming week are due."
+    now = scheduler.clock()
+    jobs = [(n, j) for n, j in scheduler.schedule.jobs.items() if j.enabled]
+    return sorted({s.due for n, j in jobs for s in timetable.slots_between(n, j, now, now + _WEEK)})
+
+
+def _command(scheduler: Scheduler, verb: str) -> str:
+    "The command line the machine calls."
+    return f"{Path(sys.executable).parent}/smcdesk schedule {verb} --env {scheduler.env or 'base'}"

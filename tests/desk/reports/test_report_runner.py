@@ -1,0 +1,111 @@
+"""Templates run by the command: their files, their errors, and the rules every template follows."""
+
+import ast
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+from command import smcdesk
+
+from smcdesk import tracking
+from smcdesk.commands.run import STAGES
+from smcdesk.reports import replay_report, runner
+from smcdesk.runs import session
+
+SYMBOL = "MADEUP"
+
+
+@pytest.fixture(scope="module")
+def run_id(house):
+    """The whole graph, once, on the made-up market."""
+    return session.run_pipelines(STAGES, symbol=SYMBOL, env="test").run_id
+
+
+@pytest.fixture(scope="module")
+def replayed(run_id):
+    return replay_report.load(SYMBOL, "test")
+
+
+def test_report_runs_and_running_it_twice_replaces_its_files(replayed, house):
+    words = ("report", "run", "replay_report", "-p", "symbol", SYMBOL, "-p", "env", "test")
+    code, out, err = smcdesk(*words)
+    assert code == 0, err
+    folder = next((house / "notebooks_out/replay_report").glob("*/*/*"))
+    first = sorted(p.name for p in folder.glob(f"{SYMBOL}*"))
+    assert first == [f"{SYMBOL}_env-test{end}" for end in (".html", ".ipynb", ".json")]
+    record = json.loads((folder / first[2]).read_text())
+    assert record["status"] == "ok" and record["error"] == "" and record["params"]["symbol"] == SYMBOL
+    assert record["result"]["ledger_hash"] == replayed.ledger.hash() and record["result"]["sentence"] in out
+    assert tracking.client().get_run(record["run_id"]).data.tags[f"ledger_hash.{SYMBOL}"] == replayed.ledger.hash()
+    assert smcdesk(*words)[0] == 0
+    assert sorted(p.name for p in folder.glob(f"{SYMBOL}*")) == first and not list(folder.glob(".*running*"))
+
+
+def template(path: Path, *cells: str, tags=("parameters",)):
+    nb = nbformat.v4.new_notebook(
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    )
+    nb.cells = [nbformat.v4.new_markdown_cell("# A report\n\n> For a test."), *map(nbformat.v4.new_code_cell, cells)]
+    nb.cells[1].metadata["tags"] = list(tags)
+    nbformat.write(nb, path)
+
+
+def test_failing_report_keeps_its_notebook_with_the_error_and_exits_1(house):
+    path = house / "nbs/reports/broken_report.ipynb"
+    template(path, "divisor = 0", "1 / divisor")
+    try:
+        code, _, err = smcdesk("report", "run", "broken_report")
+        fine = smcdesk("report", "run", "broken_report", "-p", "divisor=2")
+    finally:
+        path.unlink()
+    assert code == 1 and "ZeroDivisionError" in err and "Traceback" not in err
+    folder = next((house / "notebooks_out/broken_report").glob("*/*/*"))
+    record = json.loads((folder / "default.json").read_text())
+    assert record["status"] == "failed" and record["error"].startswith("ZeroDivisionError") and record["result"] == {}
+    stored = nbformat.read(folder / "default.ipynb", as_version=4)
+    assert any(o["output_type"] == "error" for c in stored.cells if c.cell_type == "code" for o in c.outputs)
+    assert "ZeroDivisionError" in (folder / "default.html").read_text()
+    assert fine[0] == 0 and (folder / "divisor-2.ipynb").exists()
+
+
+def broken_rules(path: Path) -> list[str]:
+    """What a report template does that it must not."""
+    nb = nbformat.read(path, as_version=4)
+    code = [c for c in nb.cells if c.cell_type == "code"]
+    for cell in code:
+        cell.source = "\n".join(line for line in cell.source.splitlines() if not line.startswith("%"))
+    tagged = [c for c in code if "parameters" in c.metadata.get("tags", [])]
+    faults = [] if len(tagged) == 1 else [f"{len(tagged)} cells tagged parameters"]
+    for cell in tagged:
+        for line in ast.parse(cell.source).body:
+            try:
+                ast.literal_eval(line.value)
+            except (AttributeError, ValueError):
+                faults.append(f"not a literal: {ast.unparse(line)}")
+    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+    faults += [type(n).__name__ for c in code for n in ast.walk(ast.parse(c.source)) if isinstance(n, definitions)]
+    if "parameters" in {t for c in nb.cells if c.cell_type != "code" for t in c.metadata.get("tags", [])}:
+        faults.append("a text cell tagged parameters")
+    return faults + [f"stored output: {c.source[:20]}" for c in code if c.outputs or c.execution_count]
+
+
+def test_report_templates_have_one_parameters_cell_and_define_nothing(root):
+    paths = runner.reports(root)
+    assert paths
+    assert {name: broken_rules(path) for name, path in paths.items()} == {name: [] for name in paths}
+    assert all(runner.purpose(path) for path in paths.values())
+
+
+def test_template_that_breaks_the_rules_is_noticed(tmp_path):
+    template(tmp_path / "a.ipynb", "x = 1\ny = x + 1", "def f(): return lambda: 1")
+    template(tmp_path / "b.ipynb", "x = 1", tags=())
+    assert broken_rules(tmp_path / "a.ipynb") == ["not a literal: y = x + 1", "FunctionDef", "Lambda"]
+    assert broken_rules(tmp_path / "b.ipynb") == ["0 cells tagged parameters"]
+
+
+def test_slot_is_the_symbol_and_what_differs_from_the_defaults():
+    defaults = {"symbol": "EURUSD", "env": "base", "n": 1}
+    assert runner.slot_name({"symbol": "EURUSD", "env": "base", "n": 1}, defaults) == "EURUSD"
+    assert runner.slot_name({"symbol": "XAUUSD", "env": "a/b", "n": 2}, defaults) == "XAUUSD_env-a-b_n-2"
+    assert len(runner.slot_name({"symbol": "X" * 200}, {"symbol": ""})) == 80

@@ -1,0 +1,116 @@
+"""The whole road on a made-up market: what it leaves, what it is tracked with, and that it can be had again."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from smcdesk import tracking
+from smcdesk.commands.run import STAGES
+from smcdesk.reports import replay_report
+from smcdesk.runs import session
+from smclab.candles import BadConfig
+from smclab.scorecard import positions
+from smclab.tapes import market
+
+SYMBOL = "MADEUP"
+
+
+@pytest.fixture(scope="module")
+def run_id(house):
+    """The whole graph, once, on the made-up market."""
+    return session.run_pipelines(STAGES, symbol=SYMBOL, env="test").run_id
+
+
+@pytest.fixture(scope="module")
+def replayed(run_id):
+    return replay_report.load(SYMBOL, "test")
+
+
+def test_whole_graph_on_a_made_up_market_leaves_a_ledger_and_pictures(replayed, house):
+    assert len(replayed.ledger.closed) > 20 and replayed.quality.verdict == "ok"
+    assert replayed.bars.equals(market(6000, seed=7, timeframe="15m", week="fx"))
+    assert set(replayed.ledger.trades["setup_id"]) <= set(replayed.decisions.query("outcome == 'live'")["setup_id"])
+    pictures = sorted(p.name for p in (house / "data/08_reporting" / SYMBOL).glob("*.png"))
+    assert pictures == ["equity.png", "structure.png"]
+
+
+def test_run_is_tracked_with_what_it_was_made_from(replayed, run_id, house):
+    run = tracking.client().get_run(run_id)
+    tags, metrics = run.data.tags, run.data.metrics
+    assert run.info.status == "FINISHED" and tags["symbol"] == SYMBOL and tags["seed"] == "7"
+    assert tags[f"ledger_hash.{SYMBOL}"] == replayed.ledger.hash()
+    assert len(tags["config_hash"]) == len(tags[f"data_fingerprint.{SYMBOL}"]) == 16
+    assert {"git_commit", "git_dirty"} <= tags.keys()
+    assert metrics[f"{SYMBOL}.trades_n"] == len(positions(replayed.ledger.closed))
+    assert f"{SYMBOL}.model.n_test" in metrics
+    assert run.data.params["policy.risk.risk_pct"] == "0.5"
+    stored = {a.path for a in tracking.client().list_artifacts(run_id, SYMBOL)}
+    assert {f"{SYMBOL}/{name}" for name in ("structure.png", "equity.png", "scorecard.csv")} <= stored
+    assert run.info.artifact_uri.startswith((house / "mlruns/artifacts").as_uri())
+    assert (house / "mlruns/mlflow.db").exists()
+
+
+def test_same_seed_gives_the_same_ledger_and_the_same_configuration_hash(replayed, run_id):
+    again = session.run_pipelines(STAGES, symbol=SYMBOL, env="test").run_id
+    first, second = (tracking.client().get_run(r).data.tags for r in (run_id, again))
+    assert again != run_id and replay_report.load(SYMBOL, "test").ledger.hash() == replayed.ledger.hash()
+    same = ("config_hash", "seed", f"data_fingerprint.{SYMBOL}", f"ledger_hash.{SYMBOL}")
+    assert [first[t] for t in same] == [second[t] for t in same]
+
+
+def test_other_configuration_gives_another_hash_and_another_symbol_its_own_namespace(replayed, run_id):
+    extra = {"symbols": {"SECOND": {"instrument": "EURUSD", "bars_side": "bid"}}, "policy": {"risk": {"stop_atr": 2.0}}}
+    other = session.run_pipelines(
+        ("data", "feature", "replay"), symbol="SECOND", env="test", runtime_params=extra
+    ).run_id
+    tags = tracking.client().get_run(other).data.tags
+    assert tags["config_hash"] != tracking.client().get_run(run_id).data.tags["config_hash"]
+    second = replay_report.replayed()
+    assert second == [SYMBOL, "SECOND"] and f"ledger_hash.{SYMBOL}" not in tags
+    assert tags["ledger_hash.SECOND"] != replayed.ledger.hash()
+
+
+def test_stages_run_apart_from_what_the_stage_before_has_stored(replayed):
+    session.run_pipelines(("replay",), symbol=SYMBOL, env="test")
+    assert replay_report.load(SYMBOL, "test").ledger.hash() == replayed.ledger.hash()
+
+
+def test_kedro_command_runs_named_pipelines(house):
+    done = subprocess.run(
+        [Path(sys.executable).parent / "kedro", "run", "--env", "test", "--pipelines", "data,feature"],
+        cwd=house, capture_output=True, text=True, env={**os.environ, "SMCLAB_ROOT": str(house)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Pipeline execution completed" in done.stdout + done.stderr
+    assert "register_new_resolver" not in done.stdout + done.stderr
+    names = ("data+feature", "feature+data")  # Kedro's command names the pipelines in any order
+    assert any(tracking.find_run("mlflow.runName", f"{SYMBOL} {name}") for name in names)
+
+
+def test_sending_is_refused_before_anything_runs(house):
+    with pytest.raises(BadConfig, match="no broker is connected"):
+        session.run_pipelines(("data",), symbol=SYMBOL, env="test", runtime_params={"send": True})
+
+
+def test_feature_stage_leaves_tables_by_timeframe(house):
+    session.run_pipelines(("data", "feature"), symbol=SYMBOL, env="test")
+    folder = house / "data/04_feature" / SYMBOL
+    assert sorted(p.name for p in folder.iterdir()) == ["candidates.parquet", "read"]
+    folder /= "read"
+    names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.parquet"))
+    assert names == ["15m/columns.parquet", *(f"{tf}/events.parquet" for tf in ("15m", "1D", "1h", "4h"))]
+    events, columns = (pd.read_parquet(folder / "15m" / f"{name}.parquet") for name in ("events", "columns"))
+    assert set(events["timeframe"]) == {"15m"} and {"bias", "pool_above", "1h_trend"} <= set(columns.columns)
+    higher = pd.read_parquet(folder / "4h/events.parquet")
+    assert len(higher) and higher["known_at"].isin(columns.index).all()
+
+
+def test_timeframe_no_longer_read_leaves_no_table_behind(house):
+    session.run_pipelines(("data", "feature"), symbol=SYMBOL, env="test", runtime_params={"timeframes": ["1h"]})
+    left = sorted(p.name for p in (house / "data/04_feature" / SYMBOL / "read").iterdir())
+    session.run_pipelines(("data", "feature"), symbol=SYMBOL, env="test")
+    assert left == ["15m", "1h"]
