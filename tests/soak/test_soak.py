@@ -17,7 +17,7 @@ import pytest
 from virtual import SYMBOL, Clock, House, moment, slot_log, tape
 
 from smcdesk.project import paths
-from smcdesk.reports import daily_digest
+from smcdesk.reports import daily_digest, data_quality, period
 from smcdesk.scanning import outcomes, scanner
 from smcdesk.scanning.parity_review import review
 from smcdesk.schedule import runner
@@ -69,8 +69,8 @@ class SoakedWorkspace:
             outcomes.fill_outcomes(self.workspace, [SYMBOL], ["15m"])
         else:
             since = pd.Timestamp(slot.time) - pd.Timedelta(days=1)
-            period = daily_digest.span(self.workspace, "test", ("15m",), since, pd.Timestamp(slot.time))
-            (daily_digest.data if name == "data_quality" else lambda t: daily_digest.send(t, True))(period)
+            day = period.period_of(self.workspace, "test", ("15m",), since, pd.Timestamp(slot.time))
+            (data_quality.data if name == "data_quality" else lambda t: daily_digest.send(t, True))(day)
         self.ran[name, slot.time] += 1
 
     def wake(self):

@@ -10,7 +10,8 @@ from scan_play import FOREVER, START, scan_close
 from virtual import SYMBOL, Clock, House
 
 from smcdesk.notifications import outbox
-from smcdesk.reports import daily_digest
+from smcdesk.reports import daily_digest, weekly_review
+from smcdesk.reports.period import period_of
 from smcdesk.scanning import alerts, outcomes, scanner
 from smcdesk.scanning.parity_review import review
 from smcdesk.store import engine
@@ -87,17 +88,14 @@ def test_alert_twice_puts_one_message_into_the_outbox(played):
 def test_digest_of_a_stretch_counts_what_was_told_in_it(played, house):
     _, workspace, found = played
     since, until = found[0].now.floor("h"), found[-1].now.ceil("h")
-    period = daily_digest.span(workspace, "test", ("15m", "1h"), since, until)
+    period = period_of(workspace, "test", ("15m", "1h"), since, until)
     new = pd.concat([s.new for s in found])
     assert len(period.signals) == len(new) and len(period.outcomes) == int(
         workspace.store.labels()["outcome"].notna().sum()
     )
     assert f"{int((new['status'] == 'new').sum())} signals" in daily_digest.verdict(period)
-    week = daily_digest.week_verdict(
-        daily_digest.WeeklyReview(
-            period, None, review(workspace, since.value, until.value), daily_digest.missed(period)
-        )
-    )
+    parity = review(workspace, since.value, until.value)
+    week = weekly_review.verdict(weekly_review.WeeklyReview(period, None, parity, weekly_review.missed_slots(period)))
     assert "live and replay are equal" in week
     assert set(daily_digest.data(period)["verdict"]) <= {"ok", "degraded"}
     assert "put into the outbox" in daily_digest.send(period, True) and "already" in daily_digest.send(period, True)
