@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from smclab.matching import FILL_REASONS
 
 from smcdesk.datasets.catalog import load_catalog
 from smcdesk.project import logs, paths
 from smcdesk.project.config import load_config
 from smclab.candles import BadConfig, Quality, fingerprint, nearest
 from smclab.execution import Costs
+from smclab.matching import FILL_REASONS
 from smclab.reading import Reading
 from smclab.replay import Ledger
 from smclab.score_test import Result
