@@ -8,7 +8,6 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
-from smclab.reader import read
 from test_causality import ANY, LOOSE, shuffled_future, turned_over
 
 import smclab.features as room
@@ -18,6 +17,7 @@ from smclab.candles import BadConfig
 from smclab.features import DICTIONARY, FeatureConfig, features
 from smclab.instruments import instrument
 from smclab.news import NewsCalendar
+from smclab.reader import read
 from smclab.sentiment import Sentiment
 from smclab.setups import candidates, candidates_at
 
