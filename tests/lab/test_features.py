@@ -11,7 +11,7 @@ import pytest
 from test_causality import ANY, LOOSE, shuffled_future, turned_over
 
 import smclab.features as room
-from smcdesk.providers.headlines import HeadlineFile, HeadlineSource, read_headlines, scored_headlines, sentiment
+from smcdesk.providers.headlines import FileHeadlines, HeadlineSource, read_headlines, scored_headlines, sentiment
 from smclab import tapes
 from smclab.candles import BadConfig
 from smclab.features import DICTIONARY, FeatureConfig, features
@@ -266,7 +266,7 @@ def written(folder, name, rows=HEADLINES):
 
 @pytest.mark.parametrize("name", ["a.csv", "a.json", "a.jsonl"])
 def test_headlines_are_read_once_each_and_scored(tmp_path, name):
-    source = HeadlineFile(written(tmp_path, name))
+    source = FileHeadlines(written(tmp_path, name))
     found = scored_headlines(source)
     assert isinstance(source, HeadlineSource) and len(read_headlines(source.path)) == 2
     assert found.scores.tolist() == [1.0, -1.0] and found.about[1] == {"EUR", "USD"}
@@ -290,7 +290,7 @@ def test_headlines_are_read_once_each_and_scored(tmp_path, name):
 )
 def test_headlines_that_cannot_be_trusted_are_refused_in_one_sentence(tmp_path, name, rows, message):
     with pytest.raises(BadConfig, match=message):
-        scored_headlines(HeadlineFile(written(tmp_path, name, rows)))
+        scored_headlines(FileHeadlines(written(tmp_path, name, rows)))
 
 
 def test_conf_names_headlines_or_there_are_none(tmp_path):
@@ -305,5 +305,5 @@ def test_conf_names_headlines_or_there_are_none(tmp_path):
     (tmp_path / "b.json").write_text("[")
     with pytest.raises(BadConfig, match=r"b\.json cannot be read as json"):
         read_headlines(tmp_path / "b.json")
-    nothing = scored_headlines(HeadlineFile(written(tmp_path, "c.json", [])))
+    nothing = scored_headlines(FileHeadlines(written(tmp_path, "c.json", [])))
     assert np.isnan(nothing.at(np.array([0]), ("EUR",))[0][0])
