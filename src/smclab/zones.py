@@ -99,6 +99,8 @@ _RULES = np.array([
     (BLOCK_KINDS.index("mid"),             _MIDDLE, _WICK,        0,      _FLIP, -1),
     (BLOCK_KINDS.index("broken"),          _FAR,    _WICK,        1,      _FLIP, -1),
 ])
+
+# %% ../../nbs/26_zones.ipynb #81235ae5
 # fmt: on
 
 # %% ../../nbs/26_zones.ipynb #5cdac1c0
