@@ -114,7 +114,7 @@ def _draw_gaps(ax, gaps: pd.DataFrame, edge: float, style: Style):
         x1 = np.where(rows.end == "open", edge, rows.x1)
         _rects(ax, rows, rows.x0, x1, f"gaps_{word}", facecolors=color, alpha=style.gap_alpha, lw=0, zorder=0.8)
 
-
+# %% ../../nbs/92_candle_chart.ipynb #ff078bd5
 def _draw_blocks(ax, blocks: pd.DataFrame, edge: float, style: Style):
     "An outlined box while a block holds; a dashed one in the other side's colour while it is a breaker."
     for side, rows, word, color in sides(blocks, style):
@@ -142,7 +142,7 @@ def _draw_swings(ax, window: pd.DataFrame, swings: pd.DataFrame, style: Style, m
         ax.scatter(rows.x, rows.price, marker="v" if side > 0 else "^", zorder=4, gid=name,
                    transform=ax.transData + off, **look)  # fmt: skip
 
-
+# %% ../../nbs/92_candle_chart.ipynb #b8acb44b
 def _draw_breaks(ax, names: _Names | None, breaks: pd.DataFrame, style: Style, major: bool = False):
     "A line from the broken swing to the breaking bar, and the break's name where it disturbs least."
     before = "major_" if major else ""
@@ -184,7 +184,7 @@ def _draw_range(ax, names: _Names, bands: pd.DataFrame, edge: float, style: Styl
         middle = (row.top.iloc[0] + row.bottom.iloc[0]) / 2
         names.write(name, (x0, edge, middle), 1, style.quiet, "range_label", shares=(1.0, 0.0, 0.8, 0.2, 0.5))
 
-
+# %% ../../nbs/92_candle_chart.ipynb #48477fcb
 def _draw_periods(ax, names: _Names | None, periods: pd.DataFrame, edge: float, style: Style):
     "Highs and lows of the previous day, week and month."
     if not len(periods):
@@ -209,7 +209,7 @@ def _draw_sessions(ax, sessions: pd.DataFrame, n: int, style: Style):
         ax.text((a + b) / 2, 0.988, text, transform=ax.get_xaxis_transform(), ha="center", va="top", fontsize=7.5,
                 fontfamily=font_face(), color=style.quiet, zorder=5, gid="session_name")  # fmt: skip
 
-
+# %% ../../nbs/92_candle_chart.ipynb #146eeb20
 def _draw_bias(ax, bias: pd.DataFrame, style: Style):
     "One row per timeframe, and the bias they make below them."
     rows = list(dict.fromkeys(bias.name))

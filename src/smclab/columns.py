@@ -24,7 +24,7 @@ _PLACES = [f"{side}_{edge}" for side in ("below", "above") for edge in ("top", "
 _ZONES = ("gap", "order_block", "breaker")
 _NEAREST = [f"{zone}_{place}" for zone in _ZONES for place in _PLACES]
 
-
+# %% ../../nbs/29_columns.ipynb #b534d508
 def _nearest_columns(
     state: TimeframeState,
     start: int = 0,  # its first bar wanted
@@ -102,7 +102,7 @@ def in_poi(
         inside |= (low <= pool) & (high >= pool)
     return inside
 
-
+# %% ../../nbs/29_columns.ipynb #a67d85f0
 def poi_columns(
     timeframes: Timeframes,
     columns: dict[str, np.ndarray],  # of the higher timeframes
@@ -193,7 +193,7 @@ def all_columns(
     out = base_columns(timeframes) | higher.columns()
     return out | poi_columns(timeframes, out)
 
-
+# %% ../../nbs/29_columns.ipynb #dd1a0e1e
 def latest_columns(
     timeframes: Timeframes,
     higher: HigherColumns,

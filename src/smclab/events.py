@@ -19,62 +19,21 @@ from .candles import BadConfig, timeframe_ns
 # %% ../../nbs/16_events.ipynb #cccbf1db
 FAMILIES = ("displacement", "gap", "order_block", "period", "pool", "range", "session", "structure", "swing")
 KINDS = (
-    "up",
-    "down",
-    "born",
-    "in_leg",
-    "touched",
-    "mid",
-    "filled",
-    "inverted",
-    "inverse_failed",
-    "expired",
-    "broken",
-    "breaker_touched",
-    "breaker_failed",
-    "evicted",
-    "opened",
-    "closed",
-    "joined",
-    "swept",
-    "run",
-    "reclaimed",
-    "displacement_after",
-    "updated",
-    "bos",
-    "choch",
-    "mss",
-    "minor_break",
-    "high",
-    "low",
-    "superseded",
-)
+    "up", "down",
+    "born", "in_leg", "touched", "mid", "filled", "inverted", "inverse_failed", "expired",
+    "broken", "breaker_touched", "breaker_failed", "evicted",
+    "opened", "closed", "joined", "swept", "run", "reclaimed", "displacement_after",
+    "updated", "bos", "choch", "mss", "minor_break", "high", "low", "superseded",
+)  # fmt: skip
 ATTRS = (
-    "scale_bars",
-    "swing_label",
-    "leg_start_bar",
-    "protected_price",
-    "leg_displacement_bars",
-    "body_atr",
-    "gap_atr_ratio",
-    "is_part_of_displacement",
-    "fill_frac",
-    "leg_break_id",
-    "aligns_with_htf_bias",
-    "in_htf_poi",
-    "displacement_atr",
-    "break_kind",
-    "volume_ratio",
-    "source",
-    "touches",
-    "depth_price",
-    "depth_atr",
-    "wick_share",
-    "close_back_inside",
-    "valid_rejection",
-    "sweep_bar",
-    "range_position",
-)
+    "scale_bars", "swing_label", "leg_start_bar", "protected_price", "leg_displacement_bars",
+    "body_atr", "gap_atr_ratio", "is_part_of_displacement", "fill_frac", "leg_break_id",
+    "aligns_with_htf_bias", "in_htf_poi", "displacement_atr", "break_kind", "volume_ratio",
+    "source", "touches", "depth_price", "depth_atr", "wick_share", "close_back_inside",
+    "valid_rejection", "sweep_bar", "range_position",
+)  # fmt: skip
+
+# %% ../../nbs/16_events.ipynb #0ff2c41e
 DTYPES = {
     "event_id": "int64",
     "family": pd.CategoricalDtype(FAMILIES),
@@ -100,9 +59,11 @@ inlined = njit(cache=True, error_model="numpy", _nrt=False, forceinline=True)
 
 # %% ../../nbs/16_events.ipynb #7cfa5814
 I_KIND, I_SIDE, I_ANCHOR, I_KNOWN, I_PARENT, I_SAME = range(6)
+
+# %% ../../nbs/16_events.ipynb #04ad485e
 F_LEVEL, F_TOP, F_BOTTOM, F_ATTR = range(4)
 
-
+# %% ../../nbs/16_events.ipynb #80a4fe96
 def buffers(
     capacity: int,  # rows to make room for
     n_attrs: int,  # attribute columns of this family
@@ -110,7 +71,7 @@ def buffers(
     "Two empty arrays a kernel writes one family's rows into."
     return np.zeros((capacity, 6), np.int32), np.full((capacity, 3 + n_attrs), np.nan)
 
-
+# %% ../../nbs/16_events.ipynb #677d9d79
 def grown(
     array: np.ndarray,  # any shape; grows along its last axis when `axis` says so
     capacity: int,  # wanted length, >= the present one
@@ -187,7 +148,7 @@ class FamilyLayout(NamedTuple):
     counter: str  # name of the array that counts the rows
     place: int = 0  # where in that array
 
-
+# %% ../../nbs/16_events.ipynb #bf3c90cb
 def counts_of(
     state: dict[str, np.ndarray],  # of a detector
     families: dict[str, FamilyLayout],  # family -> where its rows are
@@ -195,7 +156,7 @@ def counts_of(
     "How many events of each family a detector has written."
     return {name: int(state[family.counter][family.place]) for name, family in families.items()}
 
-
+# %% ../../nbs/16_events.ipynb #0fe15b6e
 def frames_of(
     state: dict[str, np.ndarray],  # of a detector
     families: dict[str, FamilyLayout],  # family -> where its rows are
@@ -253,7 +214,7 @@ def merge(
             columns[name] = pd.concat([f[name] for f in frames], ignore_index=True).array.take(order)
     return pd.DataFrame(columns, copy=False)
 
-
+# %% ../../nbs/16_events.ipynb #e90da3c4
 def empty(
     timeframe: str = "15m",  # the timeframe the empty log is of
 ) -> pd.DataFrame:  # no rows, every column with its dtype

@@ -74,12 +74,12 @@ class Instrument(Settings):
         "The largest stop distance allowed at this price."
         return max(self.max_stop, price * self.max_stop_pct / 100)
 
-
+# %% ../../nbs/12_instruments.ipynb #7a39cb10
 def _exact(number):
     "The decimal the reader wrote, as a fraction: 0.1 is one tenth."
     return Fraction(repr(float(number)))
 
-
+# %% ../../nbs/12_instruments.ipynb #f2301b1f
 _WINDOW = re.compile(r"([a-z][a-z0-9_]*) ([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d) (\S+)")
 
 
@@ -107,6 +107,8 @@ def _window(symbol: str, text: str) -> tuple[str, int, int, str]:
 _NEW_YORK = {"zone": "America/New_York", "roll_hour": 17, "week": "fx"}
 _OPENS = ("london_open 02:00-05:00 America/New_York", "ny_am 07:00-10:00 America/New_York")
 _LOTS = {"lot_step": 0.01, "min_size": 0.01, "max_size": 100.0}
+
+# %% ../../nbs/12_instruments.ipynb #34e6b649
 _FX = {
     "asset_class": "fx", "tick": 0.00001, "point": 0.00001, "pip": 0.0001, "contract_size": 100_000, "max_leverage": 30,
     "min_stop": 0.0004, "max_stop": 0.0018, "typical_spread": 0.0001, "quote_currency": "USD",
@@ -121,6 +123,8 @@ _METAL = {
     "min_stop": 1.2, "max_stop": 4.5, "max_stop_pct": 0.15, "typical_spread": 0.25, "quote_currency": "USD",
     "killzone_windows": _OPENS, **_LOTS, **_NEW_YORK,
 }  # fmt: skip
+
+# %% ../../nbs/12_instruments.ipynb #96342345
 _CRYPTO = {
     "asset_class": "crypto", "tick": 0.01, "point": 0.01, "pip": 0.01, "contract_size": 1, "max_leverage": 20,
     "lot_step": 0.001, "min_size": 0.001, "max_size": 100_000, "min_stop": 0.01, "max_stop": 0.01, "max_stop_pct": 3.0,
@@ -133,6 +137,8 @@ _EQUITY = {
     "typical_spread": 0.01, "quote_currency": "USD", "zone": "America/New_York", "roll_hour": 18, "week": "sessions",
     "killzone_windows": ("index 08:30-11:00 America/New_York", "ny_pm 13:30-16:00 America/New_York"),
 }  # fmt: skip
+
+# %% ../../nbs/12_instruments.ipynb #f979bc8b
 _USD = {"news_currencies": ("USD",)}
 _PROFILES = {
     "XAUUSD": {**_METAL, **_USD},
@@ -150,7 +156,7 @@ _PROFILES = {
 }
 SYMBOLS = tuple(name for name in _PROFILES if not name.startswith("default_"))
 
-
+# %% ../../nbs/12_instruments.ipynb #9f1aae47
 def instrument(
     symbol: str,  # one of SYMBOLS, or default_fx, default_metal, default_crypto, default_equity
 ) -> Instrument:  # its shipped profile
@@ -176,7 +182,7 @@ def _convert(value, unit, tick, into):
     result = np.where(on_grid, exact, value * float(unit / into))
     return float(result) if result.ndim == 0 else result
 
-
+# %% ../../nbs/12_instruments.ipynb #13860f20
 def price_distance_to_points(
     instrument: Instrument,
     distance,  # price units, a number or an array
@@ -192,7 +198,7 @@ def price_distance_to_pips(
     "A price distance in pips."
     return _convert(distance, 1, instrument.tick, instrument.pip)
 
-
+# %% ../../nbs/12_instruments.ipynb #6a5af171
 def points_to_price_distance(
     instrument: Instrument,
     points,  # a number or an array
@@ -234,14 +240,14 @@ def _clock(zone: str, first_year: int, last_year: int) -> np.ndarray:
     begins = np.flatnonzero(np.diff(offset, prepend=offset[0] - 1))
     return np.stack([grid.asi8[begins], offset[begins]])
 
-
+# %% ../../nbs/12_instruments.ipynb #cab2df68
 def _wall_minutes(now: np.ndarray, zone: str) -> np.ndarray:
     "Minutes since midnight on a zone's clock, of instants in ns UTC."
     years = now[[now.argmin(), now.argmax()]].view("datetime64[ns]").astype("datetime64[Y]").astype(np.int64) + 1970
     begins, offset = _clock(zone, *years.tolist())
     return (now + offset[np.searchsorted(begins, now, side="right") - 1]) // 60_000_000_000 % 1440
 
-
+# %% ../../nbs/12_instruments.ipynb #1ef252ce
 def in_killzone(
     instrument: Instrument,
     times: pd.DatetimeIndex,  # instants, with a time zone, in any order

@@ -439,13 +439,8 @@ def liquidity_advance(
 ):
     "Read on from where the state stopped."
     room_for_bars(state, ("cols_i", "cols_f"), stop)
-    bars, swings, i, periods, closed = (
-        (open_, high, low, close),
-        _swing_arrays(structure),
-        state["i"],
-        _NO_ROWS,
-        _NO_ROWS,
-    )
+    bars, swings, i = (open_, high, low, close), _swing_arrays(structure), state["i"]
+    periods = closed = _NO_ROWS
     if sessions is not None:
         counts = sessions_counts(sessions)
         periods = counts["period"], sessions["period_i"], sessions["period_f"]
@@ -506,7 +501,7 @@ def liquidity_of(
     liquidity_advance(pools, config or LiquidityConfig(), *prices, swings, rolls, n)
     return pools
 
-
+# %% ../../nbs/24_liquidity.ipynb #fc9eb3c7
 def liquidity_events(
     bars: pd.DataFrame,  # (n, OHLCV) closed bars, UTC open-time index, rising
     config: LiquidityConfig | None = None,

@@ -15,6 +15,8 @@ from .candles import BadConfig, nearest
 
 # %% ../../nbs/32_news.ipynb #93eb6bb8
 MINUTE_NS = 60_000_000_000
+
+# %% ../../nbs/32_news.ipynb #20952406
 _NAMES = {
     "time": ("ts", "time", "date"),
     "currency": ("currency", "country"),
@@ -22,7 +24,7 @@ _NAMES = {
     "title": ("event", "title"),
 }
 
-
+# %% ../../nbs/32_news.ipynb #786eff7c
 @dataclass(frozen=True)
 class NewsCalendar:
     "High-impact events in order of time, and the span in which there are no others."
@@ -57,14 +59,20 @@ def _column(frame: pd.DataFrame, what: str) -> pd.Series:
     hint = nearest(_NAMES[what][0], list(frame.columns))
     raise BadConfig(f"the calendar has no column {' or '.join(map(repr, _NAMES[what]))}{hint}")
 
-
+# %% ../../nbs/32_news.ipynb #c5d34344
 def _utc(values: pd.Series) -> pd.DatetimeIndex:
     "Times as ns UTC; a time without a zone is refused, for a wrong hour blocks the wrong bars."
     if pd.api.types.is_datetime64_dtype(values.dtype) or any(pd.Timestamp(v).tzinfo is None for v in values[:1]):
         raise BadConfig(f"the calendar's times must carry their zone (UTC or an offset); found {values.iloc[0]!r}")
     return pd.DatetimeIndex(pd.to_datetime(values, utc=True)).as_unit("ns")
 
+# %% ../../nbs/32_news.ipynb #f0d7cf55
+def _last_covered(times: pd.DatetimeIndex, given: pd.Timestamp | int | None) -> pd.Timestamp:
+    "The last moment a calendar knows about: as given, else the end of its last row's day."
+    end_of_day = times.max().floor("D") + pd.Timedelta(days=1) - pd.Timedelta(1, "ns")
+    return end_of_day if given is None else pd.Timestamp(given)
 
+# %% ../../nbs/32_news.ipynb #3b49df8c
 def _from_frame(
     cls,
     frame: pd.DataFrame,  # one row per event: ts|time|date (with zone), currency|country, impact, event|title
@@ -76,10 +84,7 @@ def _from_frame(
     if frame.empty:
         raise BadConfig("the calendar is empty: there is no telling a quiet week from a missing file")
     times = _utc(_column(frame, "time"))
-    day = pd.Timedelta(days=1)
-    until = (
-        times.max().floor("D") + day - pd.Timedelta(1, "ns") if covered_until is None else pd.Timestamp(covered_until)
-    )
+    until = _last_covered(times, covered_until)
     high = (_column(frame, "impact").astype("str").str.strip().str.lower() == "high").to_numpy()
     order = np.flatnonzero(high)[np.argsort(times.asi8[high], kind="stable")]
     currency = _column(frame, "currency").astype("str").str.strip().str.upper().to_numpy()
@@ -102,7 +107,7 @@ def _of(calendar: NewsCalendar, currencies: tuple) -> tuple[np.ndarray, np.ndarr
         calendar._found[currencies] = times, at, times[1:] + times[:-1]
     return calendar._found[currencies]
 
-
+# %% ../../nbs/32_news.ipynb #1c26edf1
 def _due(
     self,
     currencies: tuple,  # whose events count, such as ("EUR", "USD")
@@ -110,7 +115,7 @@ def _due(
     "When the events of some currencies are due."
     return _of(self, currencies)[0]
 
-
+# %% ../../nbs/32_news.ipynb #32088207
 def _nearest_event(
     self,
     times_ns,  # moments, ns UTC, an array or a number
@@ -124,7 +129,7 @@ def _nearest_event(
     best = halves.searchsorted(2 * times, side="right")
     return (events[best] - times) / MINUTE_NS, at[best]
 
-
+# %% ../../nbs/32_news.ipynb #b3a9bac9
 def _covers(
     self,
     times_ns,  # moments, ns UTC, an array or a number

@@ -64,12 +64,12 @@ class _Play:
         "Whether every entry order is filled."
         return bool(self.entries) and all(o.status == o.Completed for o in self.entries)
 
-
+# %% ../../nbs/53_parity.ipynb #301807fe
 def _on_tick(price: float, tick: float) -> float:
     "The nearest tick; NaN stays NaN."
     return price if math.isnan(price) else round(math.floor(price / tick + 0.5) * tick, 10)
 
-
+# %% ../../nbs/53_parity.ipynb #79f2107e
 def _plays(ledger: Ledger, intents: pd.DataFrame, tick: float) -> list[_Play]:
     "The ledger's positions as they were ordered, in order of entry."
     rows, plays = {i.intent_id: i for i in intents.itertuples()}, {}
@@ -157,7 +157,7 @@ def _try_limit(broker, order, open_, high, low, limit):
     elif sign * (reach - limit) >= through and not order.info.get("open_only"):
         broker._execute(order, ago=0, price=limit)
 
-
+# %% ../../nbs/53_parity.ipynb #14ce65ec
 def _stop_comes_first(tie: str, side: int, leg: _Leg, open_: float, close: float, dust: float) -> bool:
     "Whether a bar that holds both books the stop."
     if tie == "path":
@@ -166,7 +166,7 @@ def _stop_comes_first(tie: str, side: int, leg: _Leg, open_: float, close: float
         return abs(open_ - leg.stop) <= abs(leg.target - open_) + dust
     return tie == "stop"
 
-
+# %% ../../nbs/53_parity.ipynb #74572640
 def _try_stop(broker, order, open_, high, low, stop, close):
     "A stop order by our rules: an open beyond the target comes first, and so may the target of the same bar."
     buying, dust, rules = order.isbuy(), broker._dust, broker.rules
@@ -192,7 +192,7 @@ def _send(player, play: _Play, leg: _Leg | None, role: str, buying: bool, **orde
     trade = player.buy if buying else player.sell
     return trade(play=play, leg=leg, role=role, **order)
 
-
+# %% ../../nbs/53_parity.ipynb #7e078ce9
 def _send_exits(player, play: _Play, leg: _Leg, **extra):
     "A leg's stop and limit, joined by OCO, or as children of `parent`."
     bt, closing = _backtrader(), play.side < 0
@@ -205,7 +205,7 @@ def _send_exits(player, play: _Play, leg: _Leg, **extra):
         limit = {"size": leg.units, "price": leg.target, "exectype": bt.Order.Limit}
         leg.orders.append(_send(player, play, leg, "target", closing, **limit, **tied))
 
-
+# %% ../../nbs/53_parity.ipynb #0931e3c7
 def _send_entry(player, play: _Play):
     "The entry with its exits: together, or as one bracket per leg."
     bt, bracket = _backtrader(), not player.broker.rules.entry_bar_exits
@@ -222,13 +222,13 @@ def _send_entry(player, play: _Play):
         play.entries.append(entry)
         _send_exits(player, play, leg, parent=entry)
 
-
+# %% ../../nbs/53_parity.ipynb #afa51c4f
 def _cancel(player, orders: list):
     "Cancel what is still alive."
     for order in orders:
         player.broker.cancel(order)
 
-
+# %% ../../nbs/53_parity.ipynb #65eaa57c
 def _trailed(player, play: _Play, leg: _Leg, bar: int) -> float:
     "Where a leg's stop belongs after this close."
     kind, distance, activate = leg.trail
@@ -243,7 +243,7 @@ def _trailed(player, play: _Play, leg: _Leg, bar: int) -> float:
     behind = _on_tick(best + offset - play.side * distance, broker.tick)
     return max(leg.stop, behind) if play.side > 0 else min(leg.stop, behind)
 
-
+# %% ../../nbs/53_parity.ipynb #993f1e1a
 def _manage(player, play: _Play, bar: int):
     "At a close: the clock, the zone and the trail of what is open."
     beyond = play.side * (player.data.close[0] - play.edge) < -player.broker._dust
@@ -261,7 +261,7 @@ def _manage(player, play: _Play, bar: int):
             _cancel(player, leg.orders)
             _send_exits(player, play, leg)
 
-
+# %% ../../nbs/53_parity.ipynb #d8ded2e5
 def _send_market(player, play: _Play, leg: _Leg, role: str):
     "Leave at the next open; under `gap_target_first` a limit that the open has passed comes before."
     bt, closing, tied = _backtrader(), play.side < 0, {}
@@ -272,7 +272,7 @@ def _send_market(player, play: _Play, leg: _Leg, role: str):
         tied = {"oco": leg.orders[0]}
     leg.orders.append(_send(player, play, leg, role, closing, size=leg.units, exectype=bt.Order.Market, **tied))
 
-
+# %% ../../nbs/53_parity.ipynb #30fd7630
 def _next(player):
     "One closed bar."
     bar, play = len(player.data) - 1, player.play
@@ -301,7 +301,7 @@ def _reason(broker, order, open_: float) -> str:
         return "stop_gap" if past < -broker._dust and not broker._unborn(order) else "stop"
     return role if past > broker._dust else "stop_gap" if past < -broker._dust else "stop"
 
-
+# %% ../../nbs/53_parity.ipynb #315e458a
 def _notify(player, order):
     "Write down what was filled."
     if order.status != order.Completed or order.info["role"] == "entry":
@@ -315,7 +315,7 @@ def _notify(player, order):
         play.side, abs(order.executed.size), play.entry_bar, entry, bar, order.executed.price, reason,
     )  # fmt: skip
 
-
+# %% ../../nbs/53_parity.ipynb #71f3a0aa
 @cache
 def intent_player():  # a bt.Strategy
     "The strategy class, made when backtrader is first needed."
@@ -344,7 +344,7 @@ def _broker_class():
 
     return IntentBroker
 
-
+# %% ../../nbs/53_parity.ipynb #5adf43b4
 @cache
 def _feed_class():
     "A feed whose lines are the arrays themselves."
@@ -363,7 +363,7 @@ def _feed_class():
 
     return ArrayFeed
 
-
+# %% ../../nbs/53_parity.ipynb #36bc0015
 @cache
 def _commission_class():
     "Commission per unit plus a share of the value."
@@ -376,7 +376,7 @@ def _commission_class():
 
     return Commission
 
-
+# %% ../../nbs/53_parity.ipynb #7a4726e9
 def _play_through(plays: list, bars: pd.DataFrame, cash: float, rules: Rules, costs: Costs, tick: float, leverage):
     "Run backtrader over the bars; returns its strategy."
     bt = _backtrader()
@@ -416,7 +416,7 @@ class Verified:
             f"\n{self.difference}" if self.difference else ""
         )
 
-
+# %% ../../nbs/53_parity.ipynb #89c32784
 def _alike(a: tuple, b: tuple | None) -> bool:
     "Whether two trades are the same; prices and sizes to 1e-9."
     if b is None:
@@ -426,7 +426,7 @@ def _alike(a: tuple, b: tuple | None) -> bool:
     ]
     return all(close)
 
-
+# %% ../../nbs/53_parity.ipynb #90d3b3c3
 def _difference(key: tuple, ours: tuple | None, theirs: tuple | None, bars: pd.DataFrame) -> str:
     "One differing trade with its bars."
     trade = ours or theirs
@@ -439,7 +439,21 @@ def _difference(key: tuple, ours: tuple | None, theirs: tuple | None, bars: pd.D
     ]
     return "\n".join([*lines, shown.set_index("bar", append=True).to_string()])
 
+# %% ../../nbs/53_parity.ipynb #04f78c79
+def _closed_legs(trades: pd.DataFrame) -> dict[tuple, tuple]:
+    "The legs closed by the market, by intent and leg: what is compared of each."
+    done = trades[~trades["exit_reason"].isin(["open_at_end", "end_of_data"])]
+    keys = zip(done["intent_id"], done["leg"].astype(int), strict=True)
+    return dict(zip(keys, done[list(COMPARED)].itertuples(index=False, name=None), strict=True))
 
+
+def _equity_gap(ledger: Ledger, values: list) -> float:
+    "The largest relative difference of the ledger's equity and backtrader's; not on a bar that closes everything."
+    last = -1 if ledger.rules.end_of_data == "close" else None
+    equity, value = ledger.equity["equity"].to_numpy()[:last], np.array(values)[:last]
+    return float(np.max(np.abs(value / equity - 1))) if len(equity) else 0.0
+
+# %% ../../nbs/53_parity.ipynb #9cd6cbc1
 def verify(
     ledger: Ledger,  # from `replay`
     bars: pd.DataFrame,  # (n, OHLCV) the bars it was made on
@@ -454,15 +468,11 @@ def verify(
         raise BadConfig("backtrader sees no bar inside a bar: verify a replay under tie='stop', not 'sub_bar'")
     plays = _plays(ledger, intents, instrument.tick)
     theirs = _play_through(plays, bars, ledger.start_equity, ledger.rules, costs, instrument.tick, leverage)
-    done = ledger.trades[~ledger.trades["exit_reason"].isin(["open_at_end", "end_of_data"])]
-    keys = zip(done["intent_id"], done["leg"].astype(int), strict=True)
-    ours = dict(zip(keys, done[list(COMPARED)].itertuples(index=False, name=None), strict=True))
+    ours = _closed_legs(ledger.trades)
     differ = [key for key in ours if not _alike(ours[key], theirs.done.get(key))]
     extra = [key for key in theirs.done if key not in ours]
     first = (differ or extra)[:1]
-    last = -1 if ledger.rules.end_of_data == "close" else None
-    equity, value = ledger.equity["equity"].to_numpy()[:last], np.array(theirs.values)[:last]
-    gap = float(np.max(np.abs(value / equity - 1))) if len(equity) else 0.0
+    gap = _equity_gap(ledger, theirs.values)
     difference = _difference(first[0], ours.get(first[0]), theirs.done.get(first[0]), bars) if first else ""
     return Verified(len(ours), len(ours) - len(differ), gap, difference)
 
@@ -473,7 +483,7 @@ def _random_entry(rng, tick: float, side: int, close: float) -> dict:
     away = {"market": 0, "limit": -rng.integers(0, 3), "stop": rng.integers(0, 3)}[kind]
     return {"entry_type": kind, "entry_price": round(close + side * tick * away, 10)}
 
-
+# %% ../../nbs/53_parity.ipynb #d07a0572
 def _random_exits(rng, tick: float, side: int, entry: float) -> dict:
     "Two legs and a zone around an entry."
 
@@ -490,7 +500,7 @@ def _random_exits(rng, tick: float, side: int, entry: float) -> dict:
         row["zone_high"] = row["zone_low"]
     return row
 
-
+# %% ../../nbs/53_parity.ipynb #b380e847
 def random_orders(
     bars: pd.DataFrame,  # (n, OHLCV)
     seed: int,

@@ -43,7 +43,7 @@ class Market:
     costs: Costs
     timeframe: str | None = None  # of the bars, one of TIMEFRAMES; None: their most common step
 
-
+# %% ../../nbs/55_portfolio.ipynb #801e23f6
 _NEVER = np.iinfo(np.int64).max
 
 
@@ -114,7 +114,7 @@ class ReturnHistory:
             self._last = n, self.table.where(self.known_ns <= now)
         return self._last[1]
 
-
+# %% ../../nbs/55_portfolio.ipynb #e4da65e2
 def _daily_returns(
     own: SymbolAccount, clock: pd.DatetimeIndex
 ) -> tuple[pd.Series, pd.Series]:  # (return, known ns) by day
@@ -128,7 +128,7 @@ def _daily_returns(
     known_ns = np.maximum(over, own.closes[last])
     return pd.Series(close[1:] / close[:-1] - 1, days[1:]), pd.Series(known_ns[1:], days[1:])
 
-
+# %% ../../nbs/55_portfolio.ipynb #b91ecdc4
 def _return_history(
     accounts: list[SymbolAccount], clock: pd.DatetimeIndex, returns: pd.DataFrame | None
 ) -> ReturnHistory:
@@ -154,7 +154,7 @@ class Refusal(NamedTuple):
     reason: str  # a key of risk.ADMISSION_REASONS
     text: str  # a sentence a trader reads
 
-
+# %% ../../nbs/55_portfolio.ipynb #ffd04ade
 def _ticket(row: np.ndarray, tick: float) -> Ticket:
     "An intent as `admit` reads it; one that only trails is taken to reach for double its price, or half."
     side, entry, stop = int(row[_I_SIDE]), float(row[_I_ENTRY]), float(_to_tick_nb(row[_I_STOP], tick))
@@ -163,7 +163,7 @@ def _ticket(row: np.ndarray, tick: float) -> Ticket:
     sizing = "capital_fraction" if row[_I_CAPITAL] > 0 else "fixed_risk"
     return Ticket(side, entry, stop, target, abs(entry - stop), np.nan, float(row[_I_RISK]), sizing=sizing)
 
-
+# %% ../../nbs/55_portfolio.ipynb #643998b6
 def _with_capital(row: np.ndarray, policy: Policy) -> Policy:
     "The policy, with the share of the capital that an intent carries."
     if not row[_I_CAPITAL] > 0:
@@ -263,7 +263,7 @@ def _account_ledger(shared: SharedAccount, own: SymbolAccount, curve: np.ndarray
         start_equity=shared.account.equity,
     )
 
-
+# %% ../../nbs/55_portfolio.ipynb #55e254a2
 @dataclass(frozen=True, eq=False)
 class Portfolio:
     "What a shared replay did: every symbol's ledger, and one equity curve, in account currency."
@@ -318,7 +318,19 @@ def _check(markets: Mapping[str, Market], account: Account, rules: Rules):
             f"found {rules.end_of_data!r}"
         )
 
+# %% ../../nbs/55_portfolio.ipynb #c212bb5f
+def _equity_curve(shared: SharedAccount) -> np.ndarray:
+    "Play every instant of the clock; the equity as it stood when the next one came."
+    for k, now in enumerate(shared.clock):
+        shared.settle(now)
+        shared.equity[k] = shared.marked_equity()
+        for own in shared.accounts:
+            if own.opened < len(own.opens) and own.opens[own.opened] == now:
+                shared.open_bar(own, k)
+    shared.settle(_NEVER)
+    return np.append(shared.equity, shared.marked_equity())[1:]
 
+# %% ../../nbs/55_portfolio.ipynb #6c60532d
 def replay_portfolio(
     markets: Mapping[str, Market],  # by symbol
     account: Account,  # equity and currency to start with, and rates for every other quote currency
@@ -331,14 +343,7 @@ def replay_portfolio(
     _check(markets, account, rules)
     accounts = [SymbolAccount(symbol, markets[symbol], account, policy, rules) for symbol in sorted(markets)]
     shared = SharedAccount(accounts, account, policy, returns)
-    for k, now in enumerate(shared.clock):
-        shared.settle(now)
-        shared.equity[k] = shared.marked_equity()
-        for own in accounts:
-            if own.opened < len(own.opens) and own.opens[own.opened] == now:
-                shared.open_bar(own, k)
-    shared.settle(_NEVER)
-    curve = np.append(shared.equity, shared.marked_equity())[1:]
+    curve = _equity_curve(shared)
     index = pd.DatetimeIndex(shared.clock, tz="UTC", name="time").as_unit("ns")
     refused = pd.DataFrame(shared.refusals, columns=list(Refusal._fields))
     refused["time"] = pd.to_datetime(refused["time"].astype("int64"), utc=True).dt.as_unit("ns")

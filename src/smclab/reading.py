@@ -27,7 +27,7 @@ class Rows(NamedTuple):
     floats: np.ndarray  # (>= n, 3 + attributes): level, top, bottom, the family's attributes
     n: int
 
-
+# %% ../../nbs/30_reading.ipynb #00cb0b37
 def rows_of(
     events: pd.DataFrame,  # an event log
     timeframe: str,

@@ -261,7 +261,7 @@ def _day_numbers(index: pd.DatetimeIndex, instrument: Instrument) -> tuple[np.nd
 # %% ../../nbs/52_replay.ipynb #c4ac33b3
 _NO_INTENTS = intent_table([])
 
-
+# %% ../../nbs/52_replay.ipynb #1321be1a
 @dataclass
 class RowBlocks:
     "What the kernels have written so far, as blocks of rows in order."
@@ -272,7 +272,7 @@ class RowBlocks:
     events: list[np.ndarray]  # order events
     trades: list[np.ndarray]  # legs that ended
 
-
+# %% ../../nbs/52_replay.ipynb #f1744a32
 class OpenLeg(NamedTuple):
     "One leg of the open position."
 
@@ -283,7 +283,45 @@ class OpenLeg(NamedTuple):
     stop_price: float  # where it stands now
     commission: float  # paid at the entry
 
+# %% ../../nbs/52_replay.ipynb #d5d3024a
+def _legs_of(state: np.ndarray) -> list[OpenLeg]:
+    "The legs of the position in a kernel's state, the first one first; none when flat."
+    if state[_SIDE] == 0:
+        return []
+    legs = [(k, state[_LEG0 + k * _N_LEG :][:_N_LEG]) for k in range(_LEGS)]
+    side, entry = int(state[_SIDE]), float(state[_ENTRY])
+    return [
+        OpenLeg(k, side, float(leg[_UNITS]), entry, float(leg[_STOP]), float(leg[_COMMISSION]))
+        for k, leg in legs
+        if leg[_UNITS] > 0
+    ]
 
+# %% ../../nbs/52_replay.ipynb #a10a7c6c
+def _open_rows(state: np.ndarray, params: np.ndarray, closes: np.ndarray, bar: int, ends: bool) -> np.ndarray:
+    "Trade rows of the legs still open at the last of some closes: marked there, or closed where the tape ends."
+    state, free, legs = state.copy(), params.copy(), _legs_of(state)
+    rows = np.zeros((len(legs), _N_TRADE))
+    if not ends:
+        free[[_PER_UNIT, _PCT]] = 0.0
+    offset = params[_BID if state[_SIDE] > 0 else _ASK]
+    for n, leg in enumerate(legs):
+        price = closes[-1] + offset
+        _close_nb(state, leg.number, bar, _X_LAST if ends else _X_END, price, abs(offset), False, free, rows, n)
+    return rows
+
+# %% ../../nbs/52_replay.ipynb #df7433c5
+def _pending_rows(entries: np.ndarray, queue: np.ndarray, first: int, bar: int) -> np.ndarray:
+    "Order events of entries that wait and, from intent `first` on, of intents whose next open has not come."
+    rows = np.zeros((len(entries) + len(queue), _N_EVENT))
+    rows[:, _E_BAR], rows[:, _E_FILL] = max(bar, 0), np.nan
+    rows[:, _E_ROW] = np.r_[entries[:, _W_ROW], first + np.arange(len(queue))]
+    rows[:, _E_STATUS], rows[:, _E_REASON] = _REFUSED, _NO_BAR
+    rows[: len(entries), _E_STATUS], rows[: len(entries), _E_REASON] = _WAITING, _WAITS
+    rows[: len(entries), _E_SIZE] = entries[:, _W_UNITS]
+    rows[:, _E_PRICE] = np.r_[entries[:, _I_ENTRY], queue[:, _I_ENTRY]]
+    return rows
+
+# %% ../../nbs/52_replay.ipynb #12b48c91
 class Simulator:
     "Plays intents over bars as they come; the ledger so far is the same as a replay of the bars so far."
 
@@ -373,15 +411,7 @@ class Simulator:
 
     def open_legs(self) -> list[OpenLeg]:
         "The legs of the open position, the first one first; none when flat."
-        if self.state[_SIDE] == 0:
-            return []
-        legs = [(k, self.state[_LEG0 + k * _N_LEG :][:_N_LEG]) for k in range(_LEGS)]
-        side, entry = int(self.state[_SIDE]), float(self.state[_ENTRY])
-        return [
-            OpenLeg(k, side, float(leg[_UNITS]), entry, float(leg[_STOP]), float(leg[_COMMISSION]))
-            for k, leg in legs
-            if leg[_UNITS] > 0
-        ]
+        return _legs_of(self.state)
 
     def waiting_entries(self) -> np.ndarray:
         "The limit and stop entries that wait, as rows of an intent with its size."
@@ -389,27 +419,12 @@ class Simulator:
 
     def trade_rows(self) -> np.ndarray:
         "Every trade row: the legs that ended, then those still open, as the rules mark or close them."
-        state, free, ends = self.state.copy(), self.params.copy(), self.rules.end_of_data == "close"
-        legs = self.open_legs()
-        rows = np.zeros((len(legs), _N_TRADE))
-        if not ends:
-            free[[_PER_UNIT, _PCT]] = 0.0
-        offset, t = self.params[_BID if state[_SIDE] > 0 else _ASK], self.n_bars - 1
-        for n, leg in enumerate(legs):
-            price = self.blocks.closes[-1][-1] + offset
-            _close_nb(state, leg.number, t, _X_LAST if ends else _X_END, price, abs(offset), False, free, rows, n)
-        return np.vstack([*self.blocks.trades, rows])
+        ends, closes = self.rules.end_of_data == "close", self.blocks.closes[-1]
+        return np.vstack([*self.blocks.trades, _open_rows(self.state, self.params, closes, self.n_bars - 1, ends)])
 
     def event_rows(self) -> np.ndarray:
         "Every order event; entries that wait, and intents whose next open has not come, are its last rows."
-        queue, entries = self.queue, self.waiting_entries()
-        rows = np.zeros((len(entries) + len(queue), _N_EVENT))
-        rows[:, _E_BAR], rows[:, _E_FILL] = max(self.n_bars - 1, 0), np.nan
-        rows[:, _E_ROW] = np.r_[entries[:, _W_ROW], int(self.state[_NEXT]) + np.arange(len(queue))]
-        rows[:, _E_STATUS], rows[:, _E_REASON] = _REFUSED, _NO_BAR
-        rows[: len(entries), _E_STATUS], rows[: len(entries), _E_REASON] = _WAITING, _WAITS
-        rows[: len(entries), _E_SIZE] = entries[:, _W_UNITS]
-        rows[:, _E_PRICE] = np.r_[entries[:, _I_ENTRY], queue[:, _I_ENTRY]]
+        rows = _pending_rows(self.waiting_entries(), self.queue, int(self.state[_NEXT]), self.n_bars - 1)
         return np.vstack([*self.blocks.events, rows if self.n_bars else rows[:0]])
 
     def equity_frame(self, times: pd.DatetimeIndex) -> pd.DataFrame:

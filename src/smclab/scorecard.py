@@ -31,7 +31,7 @@ def _day_numbers(index: pd.DatetimeIndex, zone: str, roll_hour: int) -> np.ndarr
     local = index.as_unit("ns").tz_convert(zone).tz_localize(None).asi8
     return (local - shift_h * 3600 * 10**9) // _DAY_NS
 
-
+# %% ../../nbs/54_scorecard.ipynb #e928a9ef
 def trading_days(
     index: pd.DatetimeIndex,  # (n,) UTC open times
     *,
@@ -42,12 +42,12 @@ def trading_days(
     numbers = _day_numbers(index, zone, roll_hour)
     return pd.DatetimeIndex(numbers.astype("datetime64[D]"), name="day").as_unit("ns")
 
-
+# %% ../../nbs/54_scorecard.ipynb #64d66ebe
 def _ends(numbers: np.ndarray) -> np.ndarray:
     "Positions of the last bar of each day."
     return np.flatnonzero(np.diff(numbers, append=np.iinfo(np.int64).max)) if len(numbers) else np.zeros(0, np.int64)
 
-
+# %% ../../nbs/54_scorecard.ipynb #05498d28
 def _equity(equity) -> pd.Series:
     "The equity column as a float series, whatever of the two shapes came in."
     x = equity["equity"] if isinstance(equity, pd.DataFrame) else equity
@@ -114,7 +114,7 @@ _TRADE_COLUMNS = (
 _FEW = 30  # trades; below this a note says so
 _NONE = (np.nan, np.nan)
 
-
+# %% ../../nbs/54_scorecard.ipynb #420be7ae
 def figure(
     value: float,
     n: int,  # size of the sample behind it
@@ -139,7 +139,7 @@ def _resamples(n: int, n_boot: int, seed: int, block: float) -> Iterator[np.ndar
             at = (np.take_along_axis(at, first, axis=1) + along - first) % n
         yield at
 
-
+# %% ../../nbs/54_scorecard.ipynb #c307aaad
 def intervals(
     figures: Callable[[np.ndarray], dict[str, np.ndarray]],  # positions (k, n) -> name -> (k,) values
     n: int,  # size of the sample
@@ -166,7 +166,7 @@ def _trades(ledger) -> pd.DataFrame:
             raise BadConfig(f"the ledger's trades have no column {name!r}; needed are {', '.join(_TRADE_COLUMNS)}")
     return ledger.trades
 
-
+# %% ../../nbs/54_scorecard.ipynb #a0a60a84
 _LEGS = {
     "size": "sum", "pnl": "sum", "cost": "sum", "r_multiple": "sum", "mae_r": "max", "mfe_r": "max", "bars_held": "max",
     "ambiguous": "max", "exit_price": "sum", "exit_bar": "max", "exit_time": "last", "exit_reason": "last",
@@ -187,7 +187,7 @@ def positions(
     whole["exit_reason"] = whole["exit_reason"].astype(str).mask(whole["intent_id"].isin(waiting), "open_at_end")
     return whole[list(trades.columns)].sort_values("entry_bar", kind="stable", ignore_index=True)
 
-
+# %% ../../nbs/54_scorecard.ipynb #0e18fd63
 def _mean(x, unit: str, bounds=_NONE) -> dict:
     "A mean over trades as a row of the card."
     x = np.asarray(x, float)
@@ -195,14 +195,14 @@ def _mean(x, unit: str, bounds=_NONE) -> dict:
     note = "no closed trade" if len(x) == 0 else f"fewer than {_FEW} trades" if len(x) < _FEW else ""
     return figure(x.mean() if len(x) else np.nan, len(x), unit, note, bounds)
 
-
+# %% ../../nbs/54_scorecard.ipynb #5df90dfa
 def _profit_factor(pnl: np.ndarray, bounds=_NONE) -> dict:
     "Gross profit over gross loss, or the reason why there is none."
     loss, n = -pnl[pnl < 0].sum(), len(pnl)
     note = "no closed trade" if n == 0 else "no losing trade: the ratio has no value" if loss == 0 else ""
     return figure(pnl[pnl > 0].sum() / loss if loss > 0 else np.nan, n, "ratio", note, bounds)
 
-
+# %% ../../nbs/54_scorecard.ipynb #787cb202
 def _sqn(r: np.ndarray, bounds=_NONE) -> dict:
     "System quality number: how many standard errors the expectancy lies above zero."
     n, spread = len(r), r.std(ddof=1) if len(r) > 1 else 0.0
@@ -223,7 +223,7 @@ def _trade_figures(pnl: np.ndarray, r: np.ndarray) -> Callable[[np.ndarray], dic
 
     return figures
 
-
+# %% ../../nbs/54_scorecard.ipynb #1bc2ab07
 def _fall_r(done: pd.DataFrame) -> float:
     "Deepest fall of the sum of R over closed trades, in order of exit."
     total = done.sort_values("exit_bar", kind="stable")["r_multiple"].to_numpy(float).cumsum()
@@ -258,7 +258,7 @@ def _ratio(top: float, below: float, n: int, unit: str, why: str, bounds=_NONE) 
     "One quotient, or the reason why there is none."
     return figure(np.nan if why else top / below, n, unit, why, bounds)
 
-
+# %% ../../nbs/54_scorecard.ipynb #c02965be
 def _day_figures(r: np.ndarray, year: float, years: float) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
     "What a resample of days says."
 
@@ -302,7 +302,7 @@ def _years(bars: pd.DataFrame) -> float:
     step = np.median(np.diff(bars.index.as_unit("ns").asi8))
     return float((bars.index[-1] - bars.index[0]).as_unit("ns").value + step) / (365.25 * _DAY_NS)
 
-
+# %% ../../nbs/54_scorecard.ipynb #5bc70c6a
 def _return_rows(equity: pd.Series, start: float, years: float, pnl: float, bounds: dict) -> dict[str, dict]:
     "Total and annual return; a note when the trades do not explain the equity."
     n = len(equity)
@@ -319,7 +319,7 @@ def _return_rows(equity: pd.Series, start: float, years: float, pnl: float, boun
         "annual_return_pct": figure(annual, n, "% per year, compounded", why or short, ends[1]),
     }
 
-
+# %% ../../nbs/54_scorecard.ipynb #53131147
 def _drawdown_rows(equity: pd.Series, start: float, annual_pct: float) -> dict[str, dict]:
     "The deepest and the longest time under water, and the annual return over the deepest."
     dd, n = drawdown(equity, start_equity=start), len(equity)
@@ -364,7 +364,7 @@ def _exposure_row(trades: pd.DataFrame, n_bars: int) -> dict:
 _NORMAL = NormalDist()
 _EULER = 0.5772156649015329
 
-
+# %% ../../nbs/54_scorecard.ipynb #9c273bcf
 def moments(
     returns,  # (n,) simple returns, fractions
 ) -> tuple[float, float, float]:  # Sharpe per day (sample standard deviation), skew, kurtosis (3 for a normal)
@@ -375,7 +375,7 @@ def moments(
     z = (x - x.mean()) / x.std()
     return float(x.mean() / x.std(ddof=1)), float((z**3).mean()), float((z**4).mean())
 
-
+# %% ../../nbs/54_scorecard.ipynb #3de079cd
 def probabilistic_sharpe(
     sharpe: float,  # estimated, per day
     n: int,  # days behind it
@@ -390,7 +390,7 @@ def probabilistic_sharpe(
         return math.nan
     return _NORMAL.cdf((sharpe - benchmark) * math.sqrt((n - 1) / variance))
 
-
+# %% ../../nbs/54_scorecard.ipynb #bb6336f8
 def min_track_record(
     sharpe: float,  # estimated, per day
     *,
@@ -418,7 +418,7 @@ def best_of_luck(
     first, second = (_NORMAL.inv_cdf(1 - 1 / (n_trials * k)) for k in (1, math.e))
     return trial_std * ((1 - _EULER) * first + _EULER * second)
 
-
+# %% ../../nbs/54_scorecard.ipynb #be3f7132
 def deflated_sharpe(
     sharpe: float,  # of the chosen one, per day
     n: int,  # days behind it
@@ -471,13 +471,13 @@ class Overfit:
     sharpe_in: np.ndarray  # (halvings,) of the choice, per day, on the half that chose
     sharpe_out: np.ndarray  # (halvings,) of the choice, per day, on the other half
 
-
+# %% ../../nbs/54_scorecard.ipynb #7d93db62
 def _block_sums(x: np.ndarray, n_blocks: int) -> tuple[np.ndarray, np.ndarray]:
     "(blocks, combinations): the sum of the returns and of their squares."
     parts = x.reshape(len(x), n_blocks, -1)
     return parts.sum(axis=2).T, (parts**2).sum(axis=2).T
 
-
+# %% ../../nbs/54_scorecard.ipynb #e67e7b7a
 def _sharpe_of(total: np.ndarray, squares: np.ndarray, n: int) -> np.ndarray:
     "Sharpe per day of `n` days from sums; 0 where nothing moved."
     mean = total / n
@@ -485,7 +485,7 @@ def _sharpe_of(total: np.ndarray, squares: np.ndarray, n: int) -> np.ndarray:
     variance[variance <= 1e-12 * squares / n] = np.inf
     return mean / np.sqrt(variance)
 
-
+# %% ../../nbs/54_scorecard.ipynb #6b465747
 def sharpes(
     returns,  # (combinations, days) daily simple returns
 ) -> np.ndarray:  # (combinations,) Sharpe per day; 0 where nothing moved
@@ -496,21 +496,27 @@ def sharpes(
 # %% ../../nbs/54_scorecard.ipynb #3d3f5448
 _MOST_BLOCKS = 20  # 184,756 halvings
 
-
-def overfit(
-    returns,  # (combinations, days) daily simple returns, at least 2 combinations; a table or an array
-    *,
-    n_blocks: int = 16,  # even, 2..20, at most half as many as days
-) -> Overfit:
-    "The probability that the best combination of one half of the tape is below the middle on the other half."
+# %% ../../nbs/54_scorecard.ipynb #93649584
+def _returns_in_blocks(returns, n_blocks: int) -> tuple[np.ndarray, int]:
+    "The returns without the oldest days that do not divide, and their number; `BadConfig` for what cannot be cut."
     x = np.asarray(returns, float)
     if x.ndim != 2 or len(x) < 2 or not np.isfinite(x).all():
         raise BadConfig(f"returns must be finite and (2 or more combinations, days), found shape {x.shape}")
     if not 2 <= n_blocks <= _MOST_BLOCKS or n_blocks % 2 or x.shape[1] < 2 * n_blocks:
         most = min(_MOST_BLOCKS, x.shape[1] // 2)
         raise BadConfig(f"n_blocks must be even and 2..{most} for {x.shape[1]} days; found {n_blocks}")
-    trimmed, days = x.shape[1] % n_blocks, x.shape[1] // n_blocks * n_blocks
-    sums = _block_sums(x[:, trimmed:], n_blocks)
+    trimmed = x.shape[1] % n_blocks
+    return x[:, trimmed:], trimmed
+
+# %% ../../nbs/54_scorecard.ipynb #f0ff8eb9
+def overfit(
+    returns,  # (combinations, days) daily simple returns, at least 2 combinations; a table or an array
+    *,
+    n_blocks: int = 16,  # even, 2..20, at most half as many as days
+) -> Overfit:
+    "The probability that the best combination of one half of the tape is below the middle on the other half."
+    x, trimmed = _returns_in_blocks(returns, n_blocks)
+    sums, days = _block_sums(x, n_blocks), x.shape[1]
     halves = np.array([h for h in combinations(range(n_blocks), n_blocks // 2) if h[0] == 0])  # the others judge these
     step = max(1, 2_000_000 // len(x))
     parts = [_halvings(halves[i : i + step], *sums, days // 2) for i in range(0, len(halves), step)]
@@ -546,7 +552,23 @@ METRICS = (
     "costs", "costs_r", "mae_r", "mfe_r", "bars_held",
 )  # fmt: skip
 
+# %% ../../nbs/54_scorecard.ipynb #8e14a0ec
+def _equity_on(bars: pd.DataFrame, equity) -> pd.Series:
+    "The equity column, or `BadBars` when it has times that the bars do not have."
+    x = _equity(equity)
+    stray = np.zeros(0, bool) if x.index.equals(bars.index) else ~x.index.isin(bars.index)
+    if stray.any():
+        raise BadBars(f"equity has {stray.sum()} times that are not in bars, first {x.index[stray][0]}")
+    return x
 
+# %% ../../nbs/54_scorecard.ipynb #0e27d03e
+def _day_intervals(daily: np.ndarray, year: float, years: float, n_boot: int, seed: int) -> dict[str, tuple]:
+    "The intervals of the figures of days; none where equity reached zero."
+    if not (years > 0 and np.isfinite(daily).all()):
+        return {}
+    return intervals(_day_figures(daily, year, years), len(daily), n_boot, seed, len(daily) ** (1 / 3))
+
+# %% ../../nbs/54_scorecard.ipynb #47624412
 def scorecard(
     ledger,  # anything with .trades (Trade schema), .equity (column `equity` by bar time) and .start_equity
     bars: pd.DataFrame,  # (n, OHLCV) the tape the ledger was played on
@@ -558,16 +580,10 @@ def scorecard(
     trial_sharpes: Sequence[float] | None = None,  # Sharpe per day of every idea tried, this one too; None: not said
 ) -> pd.DataFrame:  # one row per metric: value, low, high (95 % interval), n, unit, note
     "Every figure of a ledger with its unit, its sample size and, where it has no value, the reason."
-    trades, equity, start = _trades(ledger), _equity(ledger.equity), float(ledger.start_equity)
-    stray = np.zeros(0, bool) if equity.index.equals(bars.index) else ~equity.index.isin(bars.index)
-    if stray.any():
-        raise BadBars(f"equity has {stray.sum()} times that are not in bars, first {equity.index[stray][0]}")
+    trades, equity, start = _trades(ledger), _equity_on(bars, ledger.equity), float(ledger.start_equity)
     year, years = days_per_year(bars.index, zone=zone, roll_hour=roll_hour), _years(bars)
     daily = daily_returns(equity, start_equity=start, zone=zone, roll_hour=roll_hour).to_numpy(float)
-    drawn = _day_figures(daily, year, years) if years > 0 else None
-    ends = (
-        intervals(drawn, len(daily), n_boot, seed, len(daily) ** (1 / 3)) if drawn and np.isfinite(daily).all() else {}
-    )
+    ends = _day_intervals(daily, year, years, n_boot, seed)
     rows = _trade_rows(trades, n_boot, seed)
     rows |= _return_rows(equity, start, years, trades["pnl"].to_numpy(float).sum(), ends)
     rows |= _ratio_rows(daily, year, ends) | _luck_rows(daily, trial_sharpes)
@@ -578,12 +594,14 @@ def scorecard(
 
 # %% ../../nbs/54_scorecard.ipynb #1096f9fd
 _BY_VALUES = ("profit_factor", "sqn", "max_drawdown_r", "mae_r", "mfe_r", "bars_held", "costs", "costs_r")
+
+# %% ../../nbs/54_scorecard.ipynb #4bda7920
 BY_COLUMNS = [
     "trades_n", "open_at_end_n", "ambiguous_n", "win_rate_pct", "win_rate_pct_low", "win_rate_pct_high",
     "expectancy_r", "expectancy_r_low", "expectancy_r_high", *_BY_VALUES, "costs_r_n", "pnl",
 ]  # fmt: skip
 
-
+# %% ../../nbs/54_scorecard.ipynb #f489e381
 def by(
     ledger,  # anything with .trades (Trade schema); further columns may have been joined on
     column: str,  # the trades' column to group by: side, exit_reason, a joined kind, grade, session or symbol
@@ -599,7 +617,7 @@ def by(
     found = [_group_row(group, n_boot, seed) for group in groups.values()]
     return pd.DataFrame(found, index=pd.Index(list(groups), name=column), columns=BY_COLUMNS)
 
-
+# %% ../../nbs/54_scorecard.ipynb #259cec55
 def _group_row(trades: pd.DataFrame, n_boot: int, seed: int) -> dict:
     "One group's figures in one line."
     rows = _trade_rows(trades, n_boot, seed)
@@ -615,7 +633,7 @@ DIFFERENCE_COLUMNS = [
     "return_pct_year_high", "days_n", "beyond_chance",
 ]  # fmt: skip
 
-
+# %% ../../nbs/54_scorecard.ipynb #fdd67939
 def differences(
     daily: pd.DataFrame,  # (days, runs) daily simple returns on the same days, 2 or more runs
     *,

@@ -44,6 +44,8 @@ LEXICON = (  # (category, value, words): a base form also stands for its regular
      "default bankrupt bankruptcy insolvent insolvency fraud hack exploit breach scandal contagion bailout war "
      "attack invasion catastrophe halt liquidation delist record-low all-time-low"),
 )  # fmt: skip
+
+# %% ../../nbs/33_sentiment.ipynb #2a4f1d06
 TURNS = (  # words that turn the value of the next three: a default that is averted is no default
     "no", "not", "never", "none", "without", "hardly", "cannot", "can't", "won't", "don't", "doesn't", "didn't",
     "isn't", "wasn't", "aren't", "avoid", "avert", "deny", "prevent", "fail", "lack", "less", "fewer", "narrow",
@@ -68,7 +70,7 @@ _ENDINGS = (
 _VALUES = {word: value for _, value, words in LEXICON for word in words.split()}
 _WORD = re.compile(r"[a-z]+(?:['-][a-z]+)*")
 
-
+# %% ../../nbs/33_sentiment.ipynb #66e34a72
 def _forms(word: str):
     "The word, and what it could be an ending of."
     yield word
@@ -79,12 +81,12 @@ def _forms(word: str):
             if len(base) > 3 and base[-1] == base[-2] and not stem:  # cutting, dropped
                 yield base[:-1]
 
-
+# %% ../../nbs/33_sentiment.ipynb #3d7695dd
 def _listed(word: str, entries) -> str | None:
     "The listed base form of a word."
     return next((form for form in _forms(word) if form in entries), None)
 
-
+# %% ../../nbs/33_sentiment.ipynb #1880b57e
 def word_score(
     text: str,  # a headline, in English
 ) -> float:  # -1 (all bad) to 1 (all good); 0 when no word of it is on the list
@@ -109,7 +111,7 @@ _NAMES = {
     "about": ("currency", "currencies", "symbol", "symbols"),
 }
 
-
+# %% ../../nbs/33_sentiment.ipynb #25f99d44
 @dataclass(frozen=True)
 class SentimentConfig(Settings):
     "How long a headline is remembered."
@@ -117,7 +119,7 @@ class SentimentConfig(Settings):
     half_life_hours: float = setting(6.0, gt=0.0, unit="hours")
     window_hours: float = setting(48.0, gt=0.0, unit="hours")  # older ones are forgotten
 
-
+# %% ../../nbs/33_sentiment.ipynb #1ebbf68c
 @dataclass(frozen=True, eq=False)
 class Sentiment:
     "Scored headlines in order of time."
@@ -136,28 +138,30 @@ def _first(frame: pd.DataFrame, what: str) -> str | None:
     "The first of a column's names that the table has."
     return next((name for name in _NAMES[what] if name in frame.columns), None)
 
-
+# %% ../../nbs/33_sentiment.ipynb #90aba260
 def _moments(frame: pd.DataFrame) -> np.ndarray:
     "When each headline could be known, ns UTC."
     name = _first(frame, "time")
     if name is None:
         hint = nearest("published", list(frame.columns))
         raise BadConfig(f"headlines have no column {' or '.join(map(repr, _NAMES['time']))}{hint}")
-    out = []
-    for row, given in enumerate(frame[name]):
-        try:
-            moment = pd.Timestamp(given)
-        except (ValueError, TypeError):
-            moment = pd.NaT
-        if moment is pd.NaT or moment.tzinfo is None:
-            raise BadConfig(
-                f"headlines, row {row}: {name} must be a time with its zone (UTC or an offset), such as "
-                f"2024-03-08T13:30:00Z; found {given!r}"
-            )
-        out.append(moment.as_unit("ns").value)
-    return np.array(out, np.int64)
+    return np.array([_moment(row, name, given) for row, given in enumerate(frame[name])], np.int64)
 
 
+def _moment(row: int, name: str, given) -> int:
+    "One headline's time, ns UTC; refused without its zone."
+    try:
+        moment = pd.Timestamp(given)
+    except (ValueError, TypeError):
+        moment = pd.NaT
+    if moment is pd.NaT or moment.tzinfo is None:
+        raise BadConfig(
+            f"headlines, row {row}: {name} must be a time with its zone (UTC or an offset), such as "
+            f"2024-03-08T13:30:00Z; found {given!r}"
+        )
+    return moment.as_unit("ns").value
+
+# %% ../../nbs/33_sentiment.ipynb #1f768477
 def _scores(frame: pd.DataFrame) -> np.ndarray:
     "The score of each headline: given, or by its words."
     text, given = _first(frame, "text"), "score" in frame.columns
@@ -178,7 +182,7 @@ def _score(row: int, given, text) -> float:
         raise BadConfig(f"headlines, row {row}: expected a score from -1 to 1 or a text; found {found!r}")
     return float(score)
 
-
+# %% ../../nbs/33_sentiment.ipynb #e872ef5e
 def _concerns(frame: pd.DataFrame) -> list[frozenset]:
     "Whom each headline concerns; nobody named is everybody."
     out = [frozenset()] * len(frame)
@@ -188,7 +192,7 @@ def _concerns(frame: pd.DataFrame) -> list[frozenset]:
         out = [old | new for old, new in zip(out, names, strict=True)]
     return [frozenset() if "ALL" in names else names for names in out]
 
-
+# %% ../../nbs/33_sentiment.ipynb #827adc21
 def _from_frame(
     cls,
     frame: pd.DataFrame,  # one row per headline, in any order; columns as in the table above
@@ -216,7 +220,7 @@ def _faded_nb(now, until, times, scores, half_life, window, out):
         out[k, 0] = total / weight if weight > 0.0 else np.nan
         out[k, 1] = until[k] - 1 - j
 
-
+# %% ../../nbs/33_sentiment.ipynb #08572c92
 def _about(sentiment: Sentiment, names: tuple) -> tuple[np.ndarray, np.ndarray]:
     "Times and scores of the headlines that concern some names; sought once."
     if names not in sentiment._found:
@@ -225,7 +229,7 @@ def _about(sentiment: Sentiment, names: tuple) -> tuple[np.ndarray, np.ndarray]:
         sentiment._found[names] = sentiment.times[at], sentiment.scores[at]
     return sentiment._found[names]
 
-
+# %% ../../nbs/33_sentiment.ipynb #3be851e1
 def _at(
     self,
     times,  # instants: a zoned DatetimeIndex, or int64 ns UTC, in any order

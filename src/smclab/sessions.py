@@ -39,7 +39,7 @@ def _minutes(session: str, field: str, text: str) -> int:
     hint = f"; did you mean '{int(loose[1]) % 24:02}:{loose[2] or '00'}'?" if loose and int(loose[1]) <= 24 else ""
     raise BadConfig(f"session {session!r}: {field} must be a time from 00:00 to 23:59, found {text!r}{hint}")
 
-
+# %% ../../nbs/22_sessions.ipynb #4918a87c
 def _known_zone(owner: str, zone: str):
     "Raise `BadConfig` for a zone that is not in the time zone database."
     try:
@@ -48,7 +48,7 @@ def _known_zone(owner: str, zone: str):
         hint = nearest(zone, sorted(zoneinfo.available_timezones()))
         raise BadConfig(f"{owner}: unknown time zone {zone!r}, expected an IANA name such as UTC{hint}") from error
 
-
+# %% ../../nbs/22_sessions.ipynb #5e619fe5
 @dataclass(frozen=True)
 class Session(Settings):
     "A window on a wall clock, every day."
@@ -89,7 +89,7 @@ SESSIONS = (
 )
 _MOST = 50  # sessions; one bit each in an int64, beside the periods
 
-
+# %% ../../nbs/22_sessions.ipynb #854348e0
 @dataclass(frozen=True)
 class SessionConfig(Settings):
     "Which sessions are read."
@@ -128,7 +128,7 @@ def _instants(
     local = wall.tz_localize(zone, ambiguous=np.ones(len(wall), bool), nonexistent="shift_forward")
     return local.tz_convert("UTC").as_unit("ns").asi8
 
-
+# %% ../../nbs/22_sessions.ipynb #5ffc0853
 def _period_starts(year: int, roll_hour: int) -> list[pd.DatetimeIndex]:
     "Wall times at which days, weeks and months begin, a little more than the year, no zone."
     eve = pd.Timedelta(days=int(roll_hour >= 12))  # an afternoon roll begins the next date
@@ -136,7 +136,7 @@ def _period_starts(year: int, roll_hour: int) -> list[pd.DatetimeIndex]:
     starts = (pd.date_range(first, last, freq=freq) for freq in ("D", "W-MON", "MS"))
     return [(days - eve + pd.Timedelta(hours=roll_hour)).as_unit("ns") for days in starts]
 
-
+# %% ../../nbs/22_sessions.ipynb #6b9f3878
 @lru_cache(maxsize=512)
 def _occurrences(
     sessions: tuple[Session, ...],
@@ -155,12 +155,12 @@ def _occurrences(
         table.append(both[:, both[1] > both[0]])  # a window the clock jumped over does not happen
     return [t[:, (t[0] >= _new_year(year)) & (t[0] < _new_year(year + 1))] for t in table]
 
-
+# %% ../../nbs/22_sessions.ipynb #b1048147
 def _new_year(year: int) -> int:
     "The first instant of a UTC year, ns."
     return pd.Timestamp(year, 1, 1, tz="UTC").as_unit("ns").value
 
-
+# %% ../../nbs/22_sessions.ipynb #7ae801c5
 @lru_cache(maxsize=512)
 def _turns(sessions: tuple[Session, ...], zone: str, roll_hour: int, year: int) -> np.ndarray:
     "(2, m) instants within a UTC year at which something ends or starts, and what: k ends, `_START` + k starts."
@@ -176,7 +176,7 @@ def _turns(sessions: tuple[Session, ...], zone: str, roll_hour: int, year: int) 
 
 _START, _NEVER = 64, np.iinfo(np.int64).max
 
-
+# %% ../../nbs/22_sessions.ipynb #5bc2503d
 def _calendar(config: "SessionConfig", zone: str, roll_hour: int, first_year: int, last_year: int) -> np.ndarray:
     "The turns of some years in a row, and one that never comes."
     years = [_turns(config.sessions, zone, roll_hour, y) for y in range(first_year, last_year + 1)]
@@ -379,7 +379,7 @@ def _extend(state: dict, config: SessionConfig, zone: str, roll_hour: int, first
     state["calendar"] = _calendar(config, zone, roll_hour, int(state["i"][_FIRST_YEAR]), last)
     state["i"][_HORIZON] = _new_year(last + 1)
 
-
+# %% ../../nbs/22_sessions.ipynb #f61a2443
 def sessions_advance(
     state: dict[str, np.ndarray],  # from `sessions_state`; changed in place
     config: SessionConfig,
@@ -545,7 +545,7 @@ def _edges(name: str, config: SessionConfig, first_ns: int, last_ns: int) -> np.
     years = [_occurrences(config.sessions, "UTC", 0, y)[_N_PERIODS + k] for y in range(first - 1, last + 1)]
     return np.concatenate(years, axis=1)
 
-
+# %% ../../nbs/22_sessions.ipynb #3b23d8c8
 def killzone(
     times: pd.DatetimeIndex,  # instants, with a time zone, in any order
     *names: str,  # of sessions
@@ -560,14 +560,14 @@ def killzone(
         inside |= now < ends[at]
     return inside
 
-
+# %% ../../nbs/22_sessions.ipynb #18ec5d6c
 @lru_cache(maxsize=64)
 def _windows(config: SessionConfig, first_year: int, last_year: int) -> list[tuple[str, np.ndarray]]:
     "Name and `_edges` of every session over some years."
     first, last = _new_year(first_year), _new_year(last_year)
     return [(s.name, _edges(s.name, config, first, last)) for s in config.sessions]
 
-
+# %% ../../nbs/22_sessions.ipynb #496d43bb
 def session_at(
     now: np.ndarray,  # instants, ns UTC, in any order
     config: SessionConfig | None = None,
@@ -580,7 +580,7 @@ def session_at(
             out[now < ends[np.searchsorted(starts, now, side="right") - 1]] = name
     return out
 
-
+# %% ../../nbs/22_sessions.ipynb #6cfb5d07
 def _utc_ns(times) -> np.ndarray:
     "int64 ns UTC of zoned times."
     index = pd.DatetimeIndex(times)
@@ -588,7 +588,7 @@ def _utc_ns(times) -> np.ndarray:
         raise BadConfig(f"times must carry a time zone, found {index.dtype}; tz_localize('UTC') if they are UTC")
     return index.as_unit("ns").asi8
 
-
+# %% ../../nbs/22_sessions.ipynb #0b7d7735
 def shade(
     times: pd.DatetimeIndex,  # open times of bars, UTC, rising
     *names: str,  # of sessions
@@ -605,7 +605,7 @@ def shade(
         out[edge] = pd.DatetimeIndex(out[edge].to_numpy(np.int64), tz="UTC")
     return out.astype({"name": "str", "x0": "int64", "x1": "int64"}).sort_values(["start", "end"], ignore_index=True)
 
-
+# %% ../../nbs/22_sessions.ipynb #07ae2522
 def in_window(
     times: pd.DatetimeIndex,  # instants, with a time zone, in any order
     events: pd.DatetimeIndex,  # when the news comes out, with a time zone, in any order

@@ -36,7 +36,7 @@ def _ledger_row(ledger: Ledger) -> dict:
         "end_equity": float(ledger.equity["equity"].iloc[-1]) if len(ledger.equity) else ledger.start_equity,
     }  # fmt: skip
 
-
+# %% ../../nbs/57_sweep.ipynb #7f1875dd
 def ambiguity_bounds(
     bars: pd.DataFrame,  # (n, OHLCV) closed bars
     intents: pd.DataFrame,  # INTENT_DTYPES
@@ -93,7 +93,7 @@ def _figures(summary: np.ndarray, index: pd.Index) -> pd.DataFrame:
     columns |= {name: columns[name].astype(np.int64) for name in ("trades_n", "ambiguous_n")}
     return pd.DataFrame(columns, index=index)
 
-
+# %% ../../nbs/57_sweep.ipynb #3d41a7b5
 def search(
     tape: PreparedTape,  # from `prepare`
     grid: pd.DataFrame,  # one row per combination, columns of GRID

@@ -58,7 +58,7 @@ class Config(Settings):
     sessions: SessionConfig = setting(factory=SessionConfig)
     bias: BiasConfig = setting(factory=BiasConfig)
 
-
+# %% ../../nbs/28_timeframes.ipynb #edaa5f9e
 TIMEFRAMES_ABOVE = ("1h", "4h", "1D")
 
 # %% ../../nbs/28_timeframes.ipynb #fb186c40
@@ -174,7 +174,7 @@ class FamilyBuffers(NamedTuple):
     kinds: tuple[str, ...]  # the word for each kind code
     attrs: tuple[str, ...]  # names of the floats after level, top, bottom
 
-
+# %% ../../nbs/28_timeframes.ipynb #fd111e80
 FAMILY_BUFFERS = {
     "displacement": FamilyBuffers("structure", "disp_i", "disp_f", DISPLACEMENT_KINDS, DISPLACEMENT_ATTRS),
     "period": FamilyBuffers("sessions", "period_i", "period_f", PERIOD_KINDS, PERIOD_ATTRS),

@@ -29,7 +29,7 @@ def _packed(
     small = exact.astype(np.float32)
     return small if not len(exact) or np.nanmax(np.abs(small - exact), initial=0.0) < tick / 4 else exact
 
-
+# %% ../../nbs/93_traces.ipynb #735d20d7
 def _places(
     x,  # bars of the window, -1 for before it
 ) -> np.ndarray:  # uint16 where they fit, else int32
@@ -51,7 +51,7 @@ def _strung(
     back = np.column_stack([x1, x0])[::-1].ravel(), np.column_stack([bottom, bottom])[::-1].ravel()
     return np.concatenate([forth[0], back[0]]), np.concatenate([forth[1], back[1]])  # fmt: skip
 
-
+# %% ../../nbs/93_traces.ipynb #87e04d82
 def _broken(
     x0,
     x1,
@@ -303,7 +303,7 @@ def _killzone_traces(board: Board):
             "killzones", "killzone", rows.x0, last, np.full(len(rows), 0.985), stories, style.quiet, "y3"
         )
 
-
+# %% ../../nbs/93_traces.ipynb #cea1f9f0
 def _period_traces(board: Board):
     "Highs and lows of the previous day, week and month."
     rows, style = board.shown.periods, board.style
@@ -336,18 +336,9 @@ def _bias_traces(board: Board) -> list[str]:  # its rows, from the top
         part = rows[rows.side == side] if names else rows
         if len(part):
             y = part["name"].map({name: len(names) - 1 - k for k, name in enumerate(names)})
-            stories = _Stories(part["name"], shown.bars.index[part.x0])
-            board.boxes(
-                "bias",
-                word,
-                part.assign(bottom=y - 0.4, top=y + 0.4),
-                part.x0,
-                (part.x1 + 1).clip(upper=n - 1),
-                color,
-                stories,
-                alpha,
-                "y2",
-            )
+            stories, x1 = _Stories(part["name"], shown.bars.index[part.x0]), (part.x1 + 1).clip(upper=n - 1)
+            flat = part.assign(bottom=y - 0.4, top=y + 0.4)
+            board.boxes("bias", word, flat, part.x0, x1, color, stories, alpha, "y2")
     return names
 
 # %% ../../nbs/93_traces.ipynb #efa87581

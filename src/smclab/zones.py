@@ -99,6 +99,8 @@ _RULES = np.array([
     (BLOCK_KINDS.index("mid"),             _MIDDLE, _WICK,        0,      _FLIP, -1),
     (BLOCK_KINDS.index("broken"),          _FAR,    _WICK,        1,      _FLIP, -1),
 ])
+
+# %% ../../nbs/26_zones.ipynb #81235ae5
 # fmt: on
 
 # %% ../../nbs/26_zones.ipynb #5cdac1c0
@@ -541,7 +543,7 @@ def _wider(state: dict[str, np.ndarray], name: str):
         if short >> bit & 1:
             double(state, *(f"{name}_{part}" for part in parts), axis=axis)
 
-
+# %% ../../nbs/26_zones.ipynb #9e17eb78
 def gaps_advance(
     state: dict[str, np.ndarray],  # from `zones_state`; changed in place
     gap: GapConfig,
@@ -633,7 +635,7 @@ def _read(bars: pd.DataFrame, gap, order_block, structure, timeframe) -> tuple[d
     zones_advance(state, *configs, *prices, breaks, len(bars))
     return state, bars, timeframe
 
-
+# %% ../../nbs/26_zones.ipynb #55b7f551
 def gap_events(
     bars: pd.DataFrame,  # (n, OHLCV) closed bars, UTC open-time index, rising
     config: GapConfig | None = None,
