@@ -54,8 +54,8 @@ DTYPES = {
 }
 
 # %% ../../nbs/16_events.ipynb #823bfaf9
-kernel = njit(cache=True, error_model="numpy", nogil=True, _nrt=False)
-inlined = njit(cache=True, error_model="numpy", _nrt=False, forceinline=True)
+kernel = njit(cache=True, error_model="numpy", nogil=True, _nrt=False, no_cfunc_wrapper=True)
+inlined = njit(cache=True, error_model="numpy", _nrt=False, forceinline=True, no_cfunc_wrapper=True)
 
 # %% ../../nbs/16_events.ipynb #7cfa5814
 I_KIND, I_SIDE, I_ANCHOR, I_KNOWN, I_PARENT, I_SAME = range(6)

@@ -129,7 +129,7 @@ _BAD_STOP, _BAD_TARGET, _BEYOND, _LATE, _NO_BAR, _EXPIRED, _X_STOP, _X_STOP_GAP,
 _X_TIME, _X_END, _C_VOLUME, _FULL_BOOK, _BROKEN, _WAITS, _X_ZONE, _X_LAST = range(20, 28)
 
 # %% ../../nbs/51_matching.ipynb #d249d7e2
-_kernel = njit(cache=True, _nrt=False)
+_kernel = njit(cache=True, _nrt=False, no_cfunc_wrapper=True)
 
 
 class Candle(NamedTuple):
@@ -712,7 +712,8 @@ def _calm_nb(state, t, until, tape, params, equity):
 @_kernel
 def _walk_nb(state, waiting, params, tape, start, stop, out):
     "Go on from `state` over bars [start, stop); returns how many events and trades were written."
-    n_events, n_trades, t, pieces, prices, base = 0, 0, start, tape.subs[:0], tape.prices, tape.base
+    n_events = n_trades = np.int64(0)  # with a bare 0 the functions below would be compiled twice
+    t, pieces, prices, base = start, tape.subs[:0], tape.prices, tape.base
     while t < stop:
         due = int(state[_NEXT]) - tape.first
         until = min(stop, int(tape.intents[due, _I_BAR]) + 1) if due < len(tape.intents) else stop
@@ -763,7 +764,7 @@ SUMMARY = (
 )  # fmt: skip
 
 
-@njit(cache=True)
+@njit(cache=True, no_cfunc_wrapper=True)
 def _summary_nb(trades, equity, ends, start_equity, row, returns):
     "The figures of one run, and its return per day."
     won, lost, wins, total_r, costs, doubtful = 0.0, 0.0, 0, 0.0, 0.0, 0.0
@@ -797,7 +798,7 @@ GRID = ("stop_scale", "target_r", "fraction", "target2_r", "trail_r", "activate_
 _G_STOP, _G_TARGET, _G_FRACTION, _G_TARGET2, _G_TRAIL, _G_ACTIVATE, _G_LIMIT, _G_RISK = range(8)
 
 
-@njit(cache=True)
+@njit(cache=True, no_cfunc_wrapper=True)
 def _shape_nb(rows, grid, given, out):
     "The intents under one combination."
     for n in range(len(rows)):
@@ -825,10 +826,10 @@ def _shape_nb(rows, grid, given, out):
             x[_I_RISK] = grid[_G_RISK]
 
 # %% ../../nbs/51_matching.ipynb #8f0a0e1a
-@njit(cache=True)
+@njit(cache=True, no_cfunc_wrapper=True)
 def _share_nb(first, step, prices, subs, spans, ends, intents, grid, given, params, start_equity, summary, daily):
     "Every combination of one thread, through one set of buffers."
-    n, most = len(prices), len(intents) + 1
+    n, most, zero = len(prices), len(intents) + 1, np.int64(0)  # a bare 0 would have the whole walk compiled again
     rows, equity = np.empty_like(intents), np.empty(n)
     events, trades = np.empty(((_LEGS + 1) * most, _N_EVENT)), np.empty((_LEGS * most, _N_TRADE))
     state, waiting = np.empty(_N_STATE), np.empty((_MAX_WAITING, _N_WAITING))
@@ -836,12 +837,16 @@ def _share_nb(first, step, prices, subs, spans, ends, intents, grid, given, para
         _shape_nb(intents, grid[k], given, rows)
         state[:] = 0.0
         state[_CASH], state[_LAST_LONG], state[_LAST_SHORT] = start_equity, -1, -1
-        _n, done = _replay_nb(state, waiting, 0, 0, n, prices, subs, spans, rows, 0, params, events, trades, equity)
+        _n, done = _replay_nb(
+            state, waiting, zero, zero, n, prices, subs, spans, rows, zero, params, events, trades, equity
+        )
         _summary_nb(trades[:done], equity, ends, start_equity, summary[k], daily[k])
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True, no_cfunc_wrapper=True, parallel=True)
 def _sweep_nb(threads, prices, subs, spans, ends, intents, grid, given, params, start_equity, summary, daily):
     "Thread i takes the combinations i, i + threads, ..."
     for i in prange(threads):
-        _share_nb(i, threads, prices, subs, spans, ends, intents, grid, given, params, start_equity, summary, daily)
+        _share_nb(
+            np.int64(i), threads, prices, subs, spans, ends, intents, grid, given, params, start_equity, summary, daily
+        )

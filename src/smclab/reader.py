@@ -280,13 +280,17 @@ class ReadingNow:
 
     @property
     def prices(self) -> tuple[np.ndarray, ...]:
-        "Open, high, low and close, likewise."
-        return tuple(self._timeframes().base.prices[:4])
+        "Open, high, low and close, likewise; read-only as a `Reading`'s are, so that kernels compile once for both."
+        prices = self._timeframes().base.prices[:4]
+        prices.flags.writeable = False
+        return tuple(prices)
 
     @property
     def atr(self) -> np.ndarray:
         "ATR14, likewise."
-        return self._timeframes().base.states["structure"]["cols_f"][C_ATR]
+        atr = self._timeframes().base.states["structure"]["cols_f"][C_ATR]
+        atr.flags.writeable = False
+        return atr
 
     @property
     def above(self) -> tuple[str, ...]:
