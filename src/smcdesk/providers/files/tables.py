@@ -93,6 +93,9 @@ def csv_cells(
     times = {name: str for name in head.names if is_time(name)}
     if decimal is None and _points_only(head):
         table = _read(head, where, dtype=times)
+        for name in table.columns:  # 12.3K
+            if plain_name(name).startswith("vol") and not pd.api.types.is_numeric_dtype(table[name]):
+                table[name] = numbers(table[name].astype(str), ".")
     else:
         table = _read(head, where, dtype=str)
         written, rest = table, [name for name in table.columns if name not in times]
