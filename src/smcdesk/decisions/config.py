@@ -1,7 +1,7 @@
-"""What decisions hang on besides candles and the clock: the static part, the account, the calendar, the model.
+"""What decisions depend on besides candles and the clock: the static part, the account, the calendar, the model.
 
 The static part, `DecisionConfig`, changes when conf does; the others change with every fill and every fetch. Each is
-written down by a hash of its own beside every bar a scan looks at, and made again from there.
+written down by a hash of its own beside every bar a scan looks at, and parsed again from there.
 """
 
 from __future__ import annotations
@@ -14,9 +14,6 @@ from dataclasses import fields as fields_of
 from functools import cached_property
 from typing import Any
 
-from smclab.account import Account
-from smclab.policy import Policy
-
 from smcdesk.decisions.inputs import fill_rules, higher_timeframes, setup_config, trading_costs
 from smcdesk.marketdata.instruments import configured_instrument
 from smcdesk.modelling import registry
@@ -24,9 +21,11 @@ from smcdesk.project import paths
 from smcdesk.project.config import check_symbol, load_config
 from smcdesk.providers.economic_calendar import calendar
 from smcdesk.store.journal import content_hash
+from smclab.account import Account
 from smclab.execution import Costs, Rules
 from smclab.instruments import Instrument
 from smclab.news import NewsCalendar
+from smclab.policy import Policy
 from smclab.setups import SetupConfig
 from smclab.timeframes import Config
 
@@ -35,7 +34,7 @@ FORMAT = 2  # of what `DecisionConfig.to_dict` gives; 1 held the account and the
 
 @dataclass(frozen=True)
 class DecisionConfig:
-    "The static part of what a symbol's decisions hang on."
+    "The static part of what a symbol's decisions depend on."
 
     instrument: Instrument
     policy: Policy
@@ -47,14 +46,14 @@ class DecisionConfig:
     model_use: str = "none"  # conf's model.use
 
     def to_dict(self) -> dict[str, Any]:
-        "Plain values, from which the configuration can be made again."
+        "Plain values, which `from_dict` parses again."
         values = {f.name: getattr(self, f.name) for f in fields_of(self)}
         plain = {k: v.to_dict() if hasattr(v, "to_dict") else v for k, v in values.items()}
         return json.loads(json.dumps({"format": FORMAT, **plain}))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DecisionConfig:
-        "The configuration that was written down."
+        "The configuration of `to_dict`'s values."
         kinds = {"instrument": Instrument, "policy": Policy, "reader": Config, "setups": SetupConfig, "costs": Costs}
         fields = {k: kinds[k].from_dict(v) if k in kinds else v for k, v in values.items() if k != "format"}
         return cls(**{**fields, "timeframes": tuple(values["timeframes"])})
@@ -66,7 +65,7 @@ class DecisionConfig:
 
     @cached_property
     def reader_hash(self) -> str:  # 16 hex digits
-        "A fingerprint of what a reader hangs on: its configuration, its timeframes and its instrument."
+        "A fingerprint of what a reader depends on: its configuration, its timeframes and its instrument."
         text = json.dumps([self.reader.hash(), self.timeframes, self.instrument.to_dict()], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -98,7 +97,7 @@ class CalendarSnapshot:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any] | None) -> CalendarSnapshot:
-        "The calendar that was written down."
+        "The calendar of `to_dict`'s values."
         if values is None:
             return cls(None)
         return cls(NewsCalendar(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}))
@@ -111,7 +110,7 @@ class CalendarSnapshot:
 
 @dataclass(frozen=True)
 class DecisionBasis:
-    "Everything one series' decision hangs on besides its candles and the clock."
+    "Everything one series' decision depends on besides its candles and the clock."
 
     config: DecisionConfig
     account: AccountSnapshot

@@ -8,7 +8,6 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from smclab.reader import read
 
 from smcdesk.decisions.config import DecisionBasis, DecisionConfig
 from smcdesk.decisions.context import TapeFacts, bar_context, tape_facts, with_live_model_scores
@@ -17,6 +16,7 @@ from smcdesk.scanning.workspace import Workspace
 from smcdesk.store.journal import ScanEntry, decisions_hash
 from smcdesk.store.rows import differences, plain
 from smclab.decision import Decision, decide
+from smclab.reader import read
 from smclab.reading import Reading
 from smclab.setups import candidates_at
 
@@ -79,7 +79,7 @@ def _stored_decisions(
 
 
 def _differences(entry: ScanEntry, stored: list[Decision], tape: _RecordedSeries) -> list[str]:
-    "Where a bar's decisions differ from those made of the whole tape."
+    "Where a bar's decisions differ from those of the whole tape."
     if entry.decisions_n is None:
         return ["looked at, but the scan was interrupted and never run again"]
     again = {d.setup_id: d for d in tape.decide(entry)}

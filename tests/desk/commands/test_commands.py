@@ -27,7 +27,7 @@ def candles(house):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "sentence"),
     [
         (("demo", "--env", "tset"), "did you mean 'test'"),
         (("demo", "--env", "test", "--symbol", "MADUP"), "did you mean 'MADEUP'"),
@@ -44,6 +44,9 @@ def candles(house):
         (("read", "{candles}/EURUSD_15m.csv", "--timeframe", "60min"), "did you mean '1h'"),
         (("symbols", "--env", "papier"), "did you mean 'paper'"),
         (("symbols", "--env", "bse"), "did you mean 'base'? Known: base, live, paper, test."),
+        (("report", "replay_report", "-p", "symbol", "X"), "run with smcdesk report run replay_report -p symbol=X"),
+        (("report", "lsit"), "smcdesk report list names the reports"),
+        (("reports",), "did you mean 'report'"),
         (("report", "run", "replay_reprot"), "did you mean 'replay_report'"),
         (("report", "run", "replay_report", "-p", "simbol", "EURUSD"), "did you mean 'symbol'"),
         (("report", "run", "replay_report", "-p", "chart_bars", "many"), "must be a whole number, found 'many'"),
