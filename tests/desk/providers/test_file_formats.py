@@ -33,6 +33,7 @@ def german(value: str) -> str:
 
 PLAIN, PLAIN_SEMICOLON = "{o},{h},{l},{c},{v}", "{o};{h};{l};{c};{v}"
 HEAD = "time,open,high,low,close,volume"
+SEMICOLONS = HEAD.replace(",", ";")
 TICKERS = "SPY,SPY,SPY,SPY,SPY,QQQ,QQQ,QQQ,QQQ,QQQ"
 FIELDS = "Open,High,Low,Close,Volume"
 
@@ -139,6 +140,12 @@ TEXTS = {  # name: (file name, text, options, words in the notes)
         "x.csv",
         text('{s},"{o}","{h}","{l}","{c}","{v}"', HEAD).replace("1000.0", "1,000.0").replace("2000.0", "2,000"),
         {}, ("commas part thousands",),
+    ),
+    "decimal commas, thousands with spaces": (
+        "x.csv",
+        german(text("{t:%Y-%m-%d %H:%M};{o};{h};{l};{c};{v}", SEMICOLONS))
+        .replace("1000,0", "1 000,0").replace("2000,0", "2\u00a0000,0"),
+        {}, ("decimal comma",),
     ),
     # which column is the volume
     "base and quote volume": (
@@ -265,7 +272,6 @@ def test_zip_of_one_file_reads_and_any_other_is_refused(tmp_path):
 
 
 CANDLES = "{t:%Y-%m-%d %H:%M};94.000;94.100;93.900;94.050;1"
-SEMICOLONS = HEAD.replace(",", ";")
 REFUSED = {  # name: (file name, text, options, words of the one sentence)
     "thousands or decimals, comma": ("x.csv", german(text(CANDLES, SEMICOLONS)), {}, "'94,000' may be 94000 or 94.000"),
     "thousands or decimals, point": (
@@ -276,6 +282,9 @@ REFUSED = {  # name: (file name, text, options, words of the one sentence)
         "x.csv", text("{s};1,5;1,5;1,5;1,5;7.7", SEMICOLONS), {}, "'7.7' has the decimals behind the point and '1,5'",
     ),
     "thousands of two digits": ("x.csv", text("{s};1,5;1,5;1,5;1,5;1.00.000", SEMICOLONS), {}, "'1.00.000' at row 0"),
+    "no header, perhaps an adjusted close": (
+        "x.csv", text("{t:%Y-%m-%d},{o},{h},{l},{c},9.9,{v}"), {}, "7 columns are in no known order",
+    ),
     "no header by semicolons": ("x.csv", "20240130;1;2;3\n", {}, "such as time;open;high;low;close;volume"),
     "unknown header by tabs": ("x.csv", "p\tq\tr\ts\tu\n1\t2\t3\t4\t5\n", {}, "such as time\topen\thigh"),
     "header and candles parted otherwise": (
