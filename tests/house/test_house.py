@@ -114,7 +114,7 @@ def test_top_level_holds_nothing_else(root):
     if not (root / ".git").exists():
         pytest.skip("not a git checkout, so there is no list of tracked files to look at")
     done = subprocess.run(["git", "ls-files"], cwd=root, capture_output=True, text=True, check=True)
-    assert {name.split("/")[0] for name in done.stdout.split()} - TOP == set()
+    assert {name.split("/")[0] for name in done.stdout.splitlines()} - TOP == set()
 
 
 def test_version_stands_in_one_place(root):

@@ -15,26 +15,29 @@ from smcdesk.providers.clocks import weekly_clock
 from smcdesk.providers.files.columns import columns_of
 from smcdesk.providers.files.errors import BadFile
 from smcdesk.providers.files.symbols import symbol_from
-from smcdesk.providers.files.text import cells, existing
+from smcdesk.providers.files.tables import cells
+from smcdesk.providers.files.text import existing
 from smcdesk.providers.files.times import utc_times
 from smclab.candles import BadBars, check, timeframe_ns
 
 
 def read_file(
-    path: str | Path,  # .csv .txt .tsv (also .gz) or .parquet
+    path: str | Path,  # .csv .txt .tsv .json (also .gz), .parquet, .feather, or a .zip of one text
     *,
     symbol: str | None = None,  # for messages, and to choose in a file of many; None: from the file's name
     timeframe: str | None = None,  # checked against the steps; None: not checked
     zone: str | None = None,  # clock of times that name no zone: IANA, or America/New_York+7; None: UTC
     day_first: bool | None = None,  # for 01.02.2017; None: decided by the whole column, else refused
+    decimal: str | None = None,  # "." or ",", for 94,000; None: decided by all numbers of the file, else refused
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:  # checked bars, and a sentence for each assumption
     "The candles of a file, checked, and every assumption made on the way."
     path = Path(path).expanduser()
     if timeframe is not None:
         timeframe_ns(timeframe)
     where = existing(path).name
-    table = cells(path)
-    column, numbers, notes = columns_of(table, where, symbol)
+    table, notes = cells(path, symbol, decimal)
+    column, numbers, more = columns_of(table, where, symbol, symbol_from(path))
+    notes += more
     if not len(numbers):
         raise BadFile(f"{where} holds no candles")
     missing = np.flatnonzero(column.isna())
