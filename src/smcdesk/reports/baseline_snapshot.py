@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from smclab.policy import Policy
 
 from smcdesk import tracking
 from smcdesk.datasets.catalog import load_catalog
@@ -18,6 +17,7 @@ from smcdesk.project.config import check_symbol, load_config
 from smcdesk.reports import replay_report
 from smcdesk.store import Store
 from smclab.candles import BadConfig, fingerprint
+from smclab.policy import Policy
 
 KIND = "ledgers"  # tells these figures from a rollout's
 CARD = ("trades_n", "win_rate_pct", "expectancy_r", "total_return_pct", "sharpe_annual", "max_drawdown_pct", "costs")
