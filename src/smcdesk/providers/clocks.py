@@ -16,9 +16,10 @@ CLOCKS = (
 )  # fmt: skip
 
 
-# The hours of exchanges on their own clocks, HH:MM from and to; regular hours, and New York's with early and late trading.
+# The regular hours of exchanges on their own clocks, minutes of the day; and New York's with early and late trading.
 SESSIONS = {
-    "XNYS": ("America/New_York", 9 * 60 + 30, 16 * 60), "XNYS with extended hours": ("America/New_York", 4 * 60, 20 * 60),
+    "XNYS": ("America/New_York", 9 * 60 + 30, 16 * 60),
+    "XNYS with extended hours": ("America/New_York", 4 * 60, 20 * 60),
     "XTSE": ("America/Toronto", 9 * 60 + 30, 16 * 60), "XLON": ("Europe/London", 8 * 60, 16 * 60 + 30),
     "XETR": ("Europe/Berlin", 9 * 60, 17 * 60 + 30), "XPAR": ("Europe/Paris", 9 * 60, 17 * 60 + 30),
     "XSWX": ("Europe/Zurich", 9 * 60, 17 * 60 + 30), "XBOM": ("Asia/Kolkata", 9 * 60 + 15, 15 * 60 + 30),
@@ -41,7 +42,7 @@ ABBREVIATIONS = {
 
 
 def clock_parts(zone: str) -> tuple[str, float]:
-    "IANA name and hours added: ('America/New_York', 7) for America/New_York+7, ('UTC', -5) for UTC-5, UTC-05:00, -0500."
+    "IANA name and hours added: ('America/New_York', 7) for America/New_York+7, ('UTC', -5) for UTC-5 or -05:00."
     text = str(zone).strip()
     m = re.fullmatch(r"(?!Etc/)(.*?)([+-])(\d{1,2})(?::?(\d\d))?", text)
     if m is None:
@@ -61,8 +62,8 @@ def check_clock(zone: str) -> None:
         right = False
     if not right:
         raise BadConfig(
-            f"unknown time zone {zone!r}: expected an IANA name such as Europe/Athens, a fixed offset such as UTC-5, or "
-            f"a name with hours added such as {CLOCKS[1]}{nearest(str(zone), CLOCKS)}"
+            f"unknown time zone {zone!r}: expected an IANA name such as Europe/Athens, a fixed offset such as UTC-5, "
+            f"or a name with hours added such as {CLOCKS[1]}{nearest(str(zone), CLOCKS)}"
         )
 
 

@@ -14,8 +14,9 @@ from smcdesk.providers.files.errors import BadFile
 from smcdesk.providers.files.times import knows_zone, utc_times
 
 OPEN_TIMES = (
-    "opentime", "timeopen", "windowstart", "starttime", "timestart", "begintime", "begin", "start", "bartime", "barstart",
-    "datetime", "dateandtime", "timestamp", "unixtimestamp", "epoch", "ts", "t", "time", "date", "unix", "unixtime",
+    "opentime", "timeopen", "windowstart", "starttime", "timestart", "begintime", "begin", "start", "bartime",
+    "barstart", "datetime", "dateandtime", "timestamp", "unixtimestamp", "epoch", "ts", "t", "time", "date", "unix",
+    "unixtime",
     "gmttime", "localtime", "opentimestamp", "timeperiodstart", "periodstart",
 )  # fmt: skip
 CLOSE_TIMES = (
@@ -78,9 +79,9 @@ def clock_columns(table: pd.DataFrame, where: str) -> ClockColumns:
         if row[0] != used[0]:
             other, one = str(table.columns[row[0]]), str(table.columns[used[0]])
             apart = _apart(table.iloc[:, used[0]], used[2], table.iloc[:, row[0]], row[2], where)
-            known = row in informed
-            ignored[other] = f"{one} is used" + ("" if known else ", which knows its zone") + apart
-            if not known or apart:
+            informs = row in informed
+            ignored[other] = f"{one} is used" + ("" if informs else ", which knows its zone") + apart
+            if not informs or apart:
                 notes.append(f"The times are those of {one}, not of {other}: {ignored[other]}.")
     keep = np.ones(len(table.columns), bool)
     keep[[row[0] for row in opens if row[0] != used[0]]] = False

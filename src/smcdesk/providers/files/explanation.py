@@ -24,7 +24,7 @@ class Explanation:
     "What was found in a file so far; the reader fills it, and stops where the file is refused."
 
     table: pd.DataFrame | None = None  # the cells under the columns' names as written
-    symbol_asked: str | None = None
+    requested: str | None = None
     symbol_column: str | None = None
     symbol: str | None = None  # as the column writes it
     flag: str | None = None  # the column that says which candles have closed
@@ -38,7 +38,7 @@ class Explanation:
 
     def begin(self, table: pd.DataFrame, symbol: str | None) -> None:
         "The cells were found."
-        self.table, self.symbol_asked = table, symbol
+        self.table, self.requested = table, symbol
 
     def columns(self, table: pd.DataFrame, numbers: pd.DataFrame, times: pd.Series) -> None:
         "The columns were named: each of the numbers is the column that holds the same values."

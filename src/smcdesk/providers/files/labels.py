@@ -58,7 +58,10 @@ def open_times(
         return Opens(labels, "open", "nothing says that they are closes", _off_grid(labels, step_ns))
     if not times.is_unique:
         raise BadFile(f"{where}: the labels are closes ({reason}), but moved to the opens two bars are the same")
-    note = f"The file names bars by their close ({reason}): moved to the open, the first from {labels[0]:%Y-%m-%d %H:%M:%S} to {times[0]:%H:%M:%S} UTC."
+    note = (
+        f"The file names bars by their close ({reason}): moved to the open, the first from "
+        f"{labels[0]:%Y-%m-%d %H:%M:%S} to {times[0]:%H:%M:%S} UTC."
+    )
     return Opens(times, "close", reason, [note, *_off_grid(times, step_ns)])
 
 
@@ -139,8 +142,8 @@ def _off_grid(times: pd.DatetimeIndex, step_ns: int) -> list[str]:
     if not off.any():
         return []
     first = f"{times[off][0]:%Y-%m-%d %H:%M:%S.%f}".rstrip("0").rstrip(".")
-    length = pd.Timedelta(step_ns, "ns")
+    minutes = step_ns / MINUTE_NS
     return [
-        f"Off the grid: {off.sum():,} of {len(times):,} labels are no open of a bar of {length.total_seconds() / 60:g} min, "
-        f"the first {first} UTC; taken as they stand."
+        f"Off the grid: {off.sum():,} of {len(times):,} labels are no open of a bar of {minutes:g} min, the first "
+        f"{first} UTC; taken as they stand."
     ]

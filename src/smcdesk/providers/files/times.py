@@ -281,12 +281,11 @@ def utc_times(
     if ahead is None and not clocks and in_header:
         found = _by_name(naive, in_header, zone, where, f"the header {name!r}")
         return Times(found.utc, found.written, found.zone, found.reason, notes + found.notes)
-    if zone is not None and source:
-        if np.any(ahead) or clocks or clock_parts(zone) != ("UTC", 0):
-            raise BadFile(
-                f"{where}: the times carry their own time zone ({source}) and are not shifted again; "
-                f"leave out zone={zone!r} (--zone)"
-            )
+    if zone is not None and source and (np.any(ahead) or clocks or clock_parts(zone) != ("UTC", 0)):
+        raise BadFile(
+            f"{where}: the times carry their own time zone ({source}) and are not shifted again; "
+            f"leave out zone={zone!r} (--zone)"
+        )
     if clocks:
         found = _by_name(naive, clocks, None, where, source)
         return Times(found.utc, found.written, found.zone, found.reason, notes + found.notes)
