@@ -53,7 +53,9 @@ class CandleSource(AbstractDataset):
         found = self._source()
         if found.source.startswith(feeds.STORED):
             return RawCandles(self._symbol, *feeds.stored_candles(self._symbol, found.source, feeds.history()))
-        bars, notes = read_file(paths.root() / found.source, symbol=self._symbol, zone=found.zone)
+        bars, notes = read_file(
+            paths.root() / found.source, symbol=self._symbol, zone=found.zone, decimal=found.decimal
+        )
         return RawCandles(self._symbol, bars, (f"Candles from {Path(found.source).name}.", *notes))
 
     def save(self, data: Any) -> None:

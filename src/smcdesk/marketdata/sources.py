@@ -33,6 +33,7 @@ class SymbolConfig(BaseModel):
     instrument: str  # a profile's name
     source: str | None = None  # a file, from the project's top folder
     zone: str | None = None  # IANA name, where the file does not say
+    decimal: Literal[".", ","] | None = None  # what stands before the file's decimals, where its numbers read both ways
     bars_side: Literal["bid", "mid", "ask"] = "bid"  # which price the candles show
     spread: str | None = None  # a parquet or CSV of ts and spread by bar, price; None: conf's costs
 
@@ -57,10 +58,13 @@ def from_file(
     symbol: str | None = None,  # None: read from the file's name
     profile: str | None = None,  # instrument profile; None: the symbol's own
     zone: str | None = None,  # IANA zone of the file's times, where the file does not say
+    decimal: str | None = None,  # "." or ",", where the file's numbers read both ways
     bars_side: str | None = None,  # None: bid for currencies and metals, mid elsewhere
 ) -> tuple[str, dict[str, Any]]:  # the symbol, and its entry as conf would write it
     "A conf entry for a file that conf does not know."
-    read_file(path, symbol=symbol, zone=zone)  # a file that cannot be read is refused before anything starts
+    read_file(
+        path, symbol=symbol, zone=zone, decimal=decimal
+    )  # a file that cannot be read is refused before anything starts
     symbol = symbol or symbol_from(path)
     if not symbol:
         raise BadConfig(f"cannot tell the symbol from the file name {path.name!r}: say it with --symbol")
@@ -69,4 +73,6 @@ def from_file(
     kind = instrument(profile or symbol).asset_class
     side = bars_side or ("bid" if kind in ("fx", "metal") else "mid")
     entry = {"instrument": profile or symbol, "source": str(path.resolve()), "zone": zone, "bars_side": side}
-    return symbol, symbol_config(symbol, entry).model_dump()
+    if decimal is not None:
+        entry["decimal"] = decimal
+    return symbol, symbol_config(symbol, entry).model_dump(exclude={"decimal"} if decimal is None else None)

@@ -1,14 +1,7 @@
 """Candles from files: text, JSON, parquet or feather in the common spellings, with a note for every assumption.
 
-`read_file` gives checked bars and notes; `text` finds and unpacks, `headers` and `tables` give the cells, `numbers` what
-comma and point mean, `columns` and `volumes` which column is which, `times` the moments; `reader` puts them together;
-`spread` reads recorded spreads; `provider` serves the files conf names. May import clocks and the protocol of providers,
-and the Lab. Never the network, conf or the history.
-"""
-
-from files: CSV in the common spellings, or parquet, with a note for every assumption.
-
-`read_file` gives checked bars and notes; `text` finds the cells, `columns` names them, `times` dates them, `reader`
+`read_file` gives checked bars and notes; `text` finds and unpacks, `headers`, `tables` and `json_tables` give the
+cells, `numbers` what comma and point mean, `columns` and `volumes` which column is which, `times` the moments; `reader`
 puts them together; `spread` reads recorded spreads; `provider` serves the files conf names. May import clocks and the
 protocol of providers, and the Lab. Never the network, conf or the history.
 """

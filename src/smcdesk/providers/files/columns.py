@@ -7,7 +7,6 @@ import re
 import pandas as pd
 
 from smcdesk.providers.files.errors import BadFile
-from smcdesk.providers.files.symbols import symbol_from
 from smcdesk.providers.files.volumes import EXACT, TICKS, volume_of
 from smclab.candles import nearest
 
@@ -49,7 +48,12 @@ def is_time(name) -> bool:
     return plain_name(name) in (*SPELLINGS["time"], *UNNAMED)
 
 
-def columns_of(table: pd.DataFrame, where: str, symbol: str | None) -> tuple[pd.Series, pd.DataFrame, list[str]]:
+def columns_of(
+    table: pd.DataFrame,  # the cells under the names as written
+    where: str,  # the file's name
+    symbol: str | None,  # to choose in a file of many
+    pair: str | None = None,  # whose base the volume counts, where neither symbol nor the file says
+) -> tuple[pd.Series, pd.DataFrame, list[str]]:
     "The times as written, the numbers under smclab's names, and what was dropped."
     names: dict[str, list] = {}
     for column in table.columns:
@@ -67,7 +71,7 @@ def columns_of(table: pd.DataFrame, where: str, symbol: str | None) -> tuple[pd.
     if joined := _date_and_clock(table, names):
         parts["time"], both = joined
         used = (used - {found["time"]}) | both
-    parts["volume"], taken, more = volume_of(table, names, _pair(table, found, where, symbol), found["close"])
+    parts["volume"], taken, more = volume_of(table, names, symbol or _ticker(table, found) or pair, found["close"])
     used |= set(taken)
     notes += more
     if "spread" in found:
@@ -96,10 +100,7 @@ def _prices(found, names) -> list[str]:
 
 
 def _times(table, found, names) -> list[str]:
-    "The column of times: of several the one that knows its zone, of none the unnamed one pandas writes first."
-    held = [c for s in SPELLINGS["time"] for c in names.get(s, ())]
-    if len(held) > 1:
-        found["time"] = next((c for c in held if _knows_its_zone(table[c])), found["time"])
+    "The column of times: where none is named so, the unnamed one that pandas writes first."
     if "time" in found:
         return []
     unnamed = next((names[s][0] for s in UNNAMED if s in names), None)
@@ -107,18 +108,6 @@ def _times(table, found, names) -> list[str]:
         return []
     found["time"] = unnamed
     return ["The unnamed first column holds the times."]
-
-
-def _knows_its_zone(column) -> bool:
-    "Whether the times of a column say their zone: unix numbers, a zoned type, or an offset behind each."
-    if isinstance(column.dtype, pd.DatetimeTZDtype):
-        return True
-    if pd.api.types.is_datetime64_dtype(column) or not len(column):
-        return False
-    first = str(column.iloc[0]).strip()
-    if re.fullmatch(r"\d{9,19}(\.\d+)?", first):  # of twelve digits, yyyyMMddHHmm is more likely than 1973
-        return not re.fullmatch(r"(19|20)\d{2}(0[1-9]|1[0-2])([0-2]\d|3[01])\d{4}(\d\d)?", first)
-    return bool(re.search(r"\d\s*(Z|UTC|GMT|(UTC|GMT)?\s*[+-]\d\d:?\d\d)$", first) and ":" in first)
 
 
 def _may_be_times(column) -> bool:
@@ -157,12 +146,10 @@ def _one_symbol(table, column, where, symbol):
     return table[table[column].astype(str) == symbol]
 
 
-def _pair(table, found, where, symbol) -> str | None:
-    "The symbol whose base the volume counts: as named by the user, in the file, or in its name."
-    if symbol:
-        return symbol
+def _ticker(table, found) -> str | None:
+    "The symbol in the file's own column."
     written = table[found["symbol"]].dropna() if "symbol" in found else ()
-    return str(written.iloc[0]) if len(written) else symbol_from(where)
+    return str(written.iloc[0]) if len(written) else None
 
 
 def _date_and_clock(table, names) -> tuple[pd.Series, set] | None:

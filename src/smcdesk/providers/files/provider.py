@@ -29,7 +29,7 @@ class Files(BaseProvider):
 
     def __init__(
         self,
-        files: Mapping[str, Mapping[str, Any]],  # symbol -> source (a file), zone
+        files: Mapping[str, Mapping[str, Any]],  # symbol -> source (a file), zone, decimal
         *,
         name: str = "files",
         root: Path | None = None,  # what a file's relative path starts from
@@ -49,7 +49,7 @@ class Files(BaseProvider):
         if symbol not in self._read:
             entry = self._files[symbol]
             self._read[symbol], self.notes[symbol] = read_file(
-                self._root / entry["source"], symbol=symbol, zone=entry.get("zone")
+                self._root / entry["source"], symbol=symbol, zone=entry.get("zone"), decimal=entry.get("decimal")
             )
         return self._read[symbol]
 

@@ -36,7 +36,7 @@ def read_file(
         timeframe_ns(timeframe)
     where = existing(path).name
     table, notes = cells(path, symbol, decimal)
-    column, numbers, more = columns_of(table, where, symbol)
+    column, numbers, more = columns_of(table, where, symbol, symbol_from(path))
     notes += more
     if not len(numbers):
         raise BadFile(f"{where} holds no candles")

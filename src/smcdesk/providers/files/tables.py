@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 import warnings
 from pathlib import Path
@@ -12,7 +11,8 @@ import pandas as pd
 
 from smcdesk.providers.files.columns import is_time, plain_name
 from smcdesk.providers.files.errors import BadFile
-from smcdesk.providers.files.headers import PRICES, Head, head_of, shape_of
+from smcdesk.providers.files.headers import PRICES, Head, head_of
+from smcdesk.providers.files.json_tables import json_cells
 from smcdesk.providers.files.numbers import decimal_of, numbers
 from smcdesk.providers.files.symbols import symbol_from
 from smcdesk.providers.files.text import FEATHER, JSON, PARQUET, ending, read_text
@@ -89,20 +89,23 @@ def csv_cells(
     head = head_of(text, where, asked)
     if not head.body.strip():
         raise BadFile(f"{where} has a header line but no candles")
+    notes = list(head.notes)
     times = {name: str for name in head.names if is_time(name)}
     if decimal is None and _points_only(head):
         table = _read(head, where, dtype=times)
     else:
         table = _read(head, where, dtype=str)
-        rest = [name for name in table.columns if name not in times]
+        written, rest = table, [name for name in table.columns if name not in times]
         three = decimal is None and _three_decimals(symbol, head, where)
         mark = decimal_of((table[name] for name in rest), where, decimal, three)
         table = table.assign(**{name: numbers(table[name], mark) for name in rest})
+        if mark == "," or any(written[name].str.contains(r"\d,\d", na=False).any() for name in rest):
+            notes.append(f"Numbers have a decimal {'comma' if mark == ',' else 'point, commas part thousands'}.")
     empty = [name for name in table.columns if name.startswith("unnamed") and table[name].isna().all()]
     table = table.drop(columns=empty)
     if head.ticker and "Ticker" not in table:
         table["Ticker"] = head.ticker
-    return table, list(head.notes)
+    return table, notes
 
 
 def _read(head: Head, where: str, **options) -> pd.DataFrame:
@@ -141,71 +144,3 @@ def _three_decimals(symbol: str | None, head: Head, where: str) -> bool:
         return bool(symbol) and instrument(symbol).tick == 0.001
     except BadConfig:
         return False
-
-
-def json_cells(text: str, where: str) -> pd.DataFrame:
-    "The candles of a JSON text: rows of numbers (ccxt, freqtrade, an exchange's answer) or rows with names."
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        try:
-            value = [json.loads(line) for line in text.splitlines() if line.strip()]
-        except ValueError:
-            raise BadFile(f"{where} cannot be read as JSON: {error}") from error
-    found = list(_candle_lists(value))
-    if len(found) != 1:
-        raise BadFile(
-            f"{where}: expected one list of candles such as [[1735689600000, 94000, 94038, 93863, 94025, 443], …], "
-            f"found {len(found) or 'none'}"
-        )
-    rows = found[0]
-    if isinstance(rows, dict):
-        columns = {name: list(x.values()) if isinstance(x, dict) else x for name, x in rows.items()}
-        if not any(map(is_time, columns)) and isinstance(keys := next(iter(rows.values())), dict):
-            columns["time"] = list(keys)  # pandas' to_json
-        return _typed(pd.DataFrame(columns))
-    if isinstance(rows[0], dict):
-        if not all(isinstance(row, dict) for row in rows):
-            raise BadFile(f"{where}: some candles are rows with names, some are not")
-        return _typed(pd.DataFrame([_flat(row) for row in rows]))
-    widths = [len(row) if isinstance(row, list) else 0 for row in rows]
-    if wrong := next((k for k, width in enumerate(widths) if width != widths[0]), 0):
-        raise BadFile(f"{where}: row {wrong} holds {widths[wrong]} values, expected {widths[0]} as in the first")
-    names = shape_of([str(cell) for cell in rows[0]])
-    if names is None:
-        raise BadFile(
-            f"{where}: rows of {widths[0]} values in no known order ({str(rows[0])[:60]}); "
-            'name them, such as {"time": …, "open": …}'
-        )
-    return _typed(pd.DataFrame(rows, columns=list(names)))
-
-
-def _candle_lists(value):
-    "Every list of rows in a JSON value, and every table by columns."
-    if isinstance(value, list) and value and isinstance(value[0], list | dict):
-        yield value
-    elif isinstance(value, dict):
-        if {plain_name(name) for name in value} >= {*PRICES} and all(
-            isinstance(x, list | dict) for x in value.values()
-        ):
-            if len({len(x) for x in value.values()}) == 1:
-                yield value
-                return
-        for part in value.values():
-            yield from _candle_lists(part)
-
-
-def _flat(row: dict) -> dict:
-    "A row with the names of one inner group taken out (OANDA's mid, bid or ask)."
-    out = {name: x for name, x in row.items() if not isinstance(x, dict)}
-    inner = [x for x in row.values() if isinstance(x, dict)]
-    return {**out, **inner[0]} if inner else out
-
-
-def _typed(table: pd.DataFrame) -> pd.DataFrame:
-    "The table, numbers written as text made numbers."
-    for name in table.columns:
-        if not is_time(name) and table[name].map(lambda x: isinstance(x, str)).any():
-            values = pd.to_numeric(table[name], errors="coerce")
-            table[name] = values if values.notna().sum() == table[name].notna().sum() else table[name]
-    return table
