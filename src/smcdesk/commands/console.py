@@ -14,6 +14,9 @@ Env = Annotated[
 Zone = Annotated[
     str | None, typer.Option(help="Time zone of the file's times, where the file does not say (IANA name).")
 ]
+Decimal = Annotated[
+    str | None, typer.Option(help="What stands before the file's decimals, . or , where its numbers read both ways.")
+]
 SymbolOfFile = Annotated[str | None, typer.Option("--symbol", "-s", help="Else read from the file's name.")]
 Profile = Annotated[str | None, typer.Option(help="A profile for an unknown symbol, e.g. default_crypto.")]
 Symbol = Annotated[str | None, typer.Option("--symbol", "-s", help="Else the first of conf.")]

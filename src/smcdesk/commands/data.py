@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from smcdesk.commands.console import Env, Profile, SymbolOfFile, Zone, console
+from smcdesk.commands.console import Decimal, Env, Profile, SymbolOfFile, Zone, console
 
 app = typer.Typer()
 PANEL = "Market data"
@@ -208,7 +208,10 @@ def symbols(env: Env = "base"):
 
 @app.command(rich_help_panel=PANEL)
 def read(
-    file: Annotated[Path, typer.Argument(help="Candles, CSV or parquet.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="Candles: CSV, text, JSON, parquet, feather or a zip; docs/files.md lists the formats."),
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Where the events go, parquet.")] = Path("events.parquet"),
     columns: Annotated[
         Path | None, typer.Option("--columns", "-c", help="Where the as-known columns go, parquet.")
@@ -219,6 +222,7 @@ def read(
         str | None, typer.Option("--timeframe", "-t", help="Read a higher timeframe, e.g. 1h.")
     ] = None,
     zone: Zone = None,
+    decimal: Decimal = None,
 ):
     "Read one file and store every event, each with the bar that made it knowable, by conf's reading parameters."
     from smcdesk.project.config import load_config
@@ -233,7 +237,7 @@ def read(
         timeframe_ns(timeframe)
     name = instrument or symbol or symbol_from(file)
     market = profile(name) if name else None
-    bars, notes = read_file(file, symbol=symbol, zone=zone)
+    bars, notes = read_file(file, symbol=symbol, zone=zone, decimal=decimal)
     bars = check(bars, symbol=symbol or file.stem)
     if timeframe:
         roll = {"zone": market.zone, "roll_hour": market.roll_hour} if market else {}

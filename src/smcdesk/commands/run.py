@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from smcdesk.commands.console import (
+    Decimal,
     Env,
     Profile,
     SymbolOfFile,
@@ -27,9 +28,12 @@ PANEL = "Start"
 
 @app.command(rich_help_panel=PANEL)
 def demo(
-    data: Annotated[Path | None, typer.Option("--data", "-d", help="Your candles, CSV or parquet.")] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", "-d", help="Your candles: CSV, text, JSON, parquet, feather or a zip.")
+    ] = None,
     symbol: SymbolOfFile = None,
     zone: Zone = None,
+    decimal: Decimal = None,
     instrument: Profile = None,
     bars_side: Annotated[str | None, typer.Option(help="Which price the candles show: bid, mid or ask.")] = None,
     env: Env = "base",
@@ -39,10 +43,12 @@ def demo(
     from smcdesk.runs import session
 
     if data is not None:
-        symbol, entry = sources.from_file(data, symbol=symbol, profile=instrument, zone=zone, bars_side=bars_side)
+        symbol, entry = sources.from_file(
+            data, symbol=symbol, profile=instrument, zone=zone, decimal=decimal, bars_side=bars_side
+        )
         extra = {"symbols": {symbol: entry}}
     else:
-        _only_with_data(zone=zone, instrument=instrument, bars_side=bars_side)
+        _only_with_data(zone=zone, decimal=decimal, instrument=instrument, bars_side=bars_side)
         symbol, extra = symbol_or_first(symbol, env), {}
     with progress_bar() as bar:
         run_id = session.run_pipelines(STAGES, symbol=symbol, env=env, runtime_params=extra, bar=bar).run_id

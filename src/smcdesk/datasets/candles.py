@@ -56,7 +56,7 @@ class CandleSource(AbstractDataset):
             return RawCandles(self._symbol, *feeds.stored_candles(self._symbol, found.source, feeds.history()))
         bars, notes = read_file(
             paths.root() / found.source, symbol=self._symbol, also=found.instrument,
-            zone=found.zone, day_first=found.day_first, label=found.label,
+            zone=found.zone, decimal=found.decimal, day_first=found.day_first, label=found.label,
         )  # fmt: skip
         market = configured_instrument(found.instrument, load_config().parameters["profiles"], self._symbol)
         more = profile_notes(market, found.instrument, bars)

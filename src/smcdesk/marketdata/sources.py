@@ -39,6 +39,7 @@ class SymbolConfig(BaseModel):
     zone: str | None = None  # IANA name or a fixed offset such as UTC-5, where the file does not say
     day_first: bool | None = None  # for dates such as 01.02.2017; None: decided by the whole file
     label: Literal["open", "close"] | None = None  # what the file's times name; None: decided by the whole file
+    decimal: Literal[".", ","] | None = None  # what stands before the file's decimals, where its numbers read both ways
     bars_side: Literal["bid", "mid", "ask"] = "bid"  # which price the candles show
     spread: str | None = None  # a parquet or CSV of ts and spread by bar, price; None: conf's costs
 
@@ -80,7 +81,7 @@ def from_file(
     side = bars_side or ("bid" if market.asset_class in ("fx", "metal") else "mid")
     entry = {"instrument": profile or symbol, "source": str(path.resolve()), "bars_side": side}
     reading = {name: value for name, value in reading.items() if value is not None or name == "zone"}
-    unset = {"day_first", "label"} - set(reading)
+    unset = {"decimal", "day_first", "label"} - set(reading)
     return symbol, symbol_config(symbol, entry | reading).model_dump(exclude=unset)
 
 

@@ -166,7 +166,7 @@ BAD = {  # name: (content, options, words of the one sentence)
     "missing column": ("time,open,high,low,Clsoe,volume\n" + GOOD, {}, "no column for 'close'; found time,"),
     "missing column, nearest": ("time,open,high,low,Clsoe,volume\n" + GOOD, {}, "did you mean 'Clsoe'?"),
     "no known column": ("x,y,z\n1,2,3\n", {}, "no known column in the first line (x, y, z)"),
-    "no header": ("1,2,3\n", {}, "3 columns are neither Binance's 12 nor MT4's 7"),
+    "no header": ("1,2,3\n", {}, "its 3 columns are in no known order (1, 2, 3)"),
     "ragged": (HEAD + GOOD + "2024-01-30 23:00,1,2,1,2,5,6,7\n", {}, "Expected 6 fields in line 3, saw 8"),
     "ragged at once": (HEAD + "2024-01-30 23:00,1,2,1,2,5,6,7\n", {}, "cannot be read as a table separated by ','"),
     "not a number": (HEAD + GOOD.replace(",5", ",five"), {}, "volume 'five' at row 0 is not a number"),

@@ -1,9 +1,10 @@
-"""Candles from files: CSV in the common spellings, or parquet, with a note for every assumption.
+"""Candles from files: text, JSON, parquet or feather in the common spellings, with a note for every assumption.
 
-`read_file` gives checked bars and notes; `text` finds the cells, `columns` names them, `clock_columns` and `times` date
-them, `labels` names bars by their open, `closed_rows` leaves out what still forms, `reader` puts them together,
-`explanation` says how a file was understood; `spread` reads recorded spreads; `provider` serves the files conf names.
-May import clocks and the protocol of providers, and the Lab. Never the network, conf or the history.
+`read_file` gives checked bars and notes; `text` finds and unpacks, `headers`, `tables` and `json_tables` give the
+cells, `numbers` what comma and point mean, `columns` and `volumes` which column is which, `clock_columns` and `times`
+the moments, `labels` the bars' opens, `closed_rows` what has closed, `explanation` how a file was understood; `reader`
+puts them together; `spread` reads recorded spreads; `provider` serves the files conf names. May import clocks and the
+protocol of providers, and the Lab. Never the network, conf or the history.
 """
 
 from smcdesk.providers.files.errors import BadFile

@@ -29,7 +29,9 @@ class Files(BaseProvider):
 
     def __init__(
         self,
-        files: Mapping[str, Mapping[str, Any]],  # symbol -> source (a file), instrument, zone, day_first, label
+        files: Mapping[
+            str, Mapping[str, Any]
+        ],  # symbol -> source (a file), instrument, zone, decimal, day_first, label
         *,
         name: str = "files",
         root: Path | None = None,  # what a file's relative path starts from
@@ -52,7 +54,7 @@ class Files(BaseProvider):
                 self._root / entry["source"],
                 symbol=symbol,
                 also=entry.get("instrument"),
-                **{name: entry.get(name) for name in ("zone", "day_first", "label")},
+                **{name: entry.get(name) for name in ("zone", "decimal", "day_first", "label")},
             )
         return self._read[symbol]
 

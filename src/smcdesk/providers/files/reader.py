@@ -19,18 +19,20 @@ from smcdesk.providers.files.errors import BadFile
 from smcdesk.providers.files.explanation import Explanation
 from smcdesk.providers.files.labels import LABELS, open_times, session_clock
 from smcdesk.providers.files.symbols import one_symbol, symbol_from
-from smcdesk.providers.files.text import cells, existing
+from smcdesk.providers.files.tables import cells
+from smcdesk.providers.files.text import existing
 from smcdesk.providers.files.times import NO_ZONE, Times, utc_times
 from smclab.candles import BadBars, check, timeframe_ns
 
 
 def read_file(
-    path: str | Path,  # .csv .txt .tsv (also .gz) or .parquet
+    path: str | Path,  # .csv .txt .tsv .json (also .gz), .parquet, .feather, or a .zip of one text
     *,
     symbol: str | None = None,  # for messages, and to choose in a file of many; None: from the file's name
     timeframe: str | None = None,  # checked against the steps; None: not checked
     zone: str | None = None,  # clock of times that name no zone: IANA, UTC-5, America/New_York+7; None: UTC
     day_first: bool | None = None,  # for 01.02.2017; None: decided by the whole column, else refused
+    decimal: str | None = None,  # "." or ",", for 94,000; None: decided by all numbers of the file, else refused
     label: str | None = None,  # open or close: what the times name; None: by the labels themselves
     also: str | None = None,  # another name a symbol column may give the symbol: its instrument's
     steps: Explanation | None = None,  # filled on the way, as far as the file is understood
@@ -40,15 +42,15 @@ def read_file(
     if timeframe is not None:
         timeframe_ns(timeframe)
     where = existing(path).name
-    table = cells(path)
+    table, found = cells(path, symbol, decimal)
     steps.begin(table, symbol)
     table, steps.symbol_column, steps.symbol, more = one_symbol(table, where, symbol, also)
     table, steps.flag, closed = closed_rows(table, where)
     clock = clock_columns(table, where)
     steps.clock = clock
-    column, numbers, notes = columns_of(clock.table, where, symbol)
+    column, numbers, notes = columns_of(clock.table, where, symbol, steps.symbol or symbol_from(path))
     steps.columns(clock.table, numbers, column)
-    notes = [*more, *closed, *clock.notes, *notes]
+    notes = [*found, *more, *closed, *clock.notes, *notes]
     if not len(numbers):
         raise BadFile(f"{where} holds no candles")
     missing = np.flatnonzero(column.isna())

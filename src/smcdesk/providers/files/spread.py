@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from smcdesk.providers.files.errors import BadFile
-from smcdesk.providers.files.text import PARQUET, ending, existing, parquet_cells
+from smcdesk.providers.files.tables import parquet_cells
+from smcdesk.providers.files.text import PARQUET, TEXT, ending, existing
 from smclab.candles import nearest
 
 
@@ -16,7 +17,7 @@ def read_spread(
     path: str | Path,  # parquet or CSV with ts (a bar's open, with its zone) and spread
 ) -> pd.Series:  # ask minus bid, price, by ts (UTC)
     "A recorded spread by bar; what is missing, negative or without a zone is refused."
-    path = existing(Path(path))
+    path = existing(Path(path), (*TEXT, *PARQUET))
     table = parquet_cells(path) if ending(path) in PARQUET else pd.read_csv(path)
     for name in ("ts", "spread"):
         if name not in table:
