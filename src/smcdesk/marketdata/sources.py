@@ -14,9 +14,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from smcdesk.marketdata.instruments import configured_instrument
 from smcdesk.marketdata.profile_fit import misfit_sentence, tight_stop_sentence
 from smcdesk.project.config import load_config
-from smcdesk.providers.files import Explanation, read_file, same_symbol, symbol_from, symbol_in
+from smcdesk.providers.files import Explanation, first_look, read_file, same_symbol, symbol_from, symbol_in
 from smcdesk.providers.files.symbols import COINS, CURRENCIES
-from smclab.candles import BadConfig, nearest
+from smcdesk.providers.files.text import existing
+from smclab.candles import BadBars, BadConfig, nearest
 from smclab.instruments import SYMBOLS, Instrument, instrument
 
 
@@ -70,7 +71,7 @@ def from_file(
     "A conf entry for a file that conf does not know; a file that cannot be read is refused before anything starts."
     steps = Explanation()
     bars, _ = read_file(path, symbol=symbol, also=profile, steps=steps, **reading)
-    symbol = symbol or _own_symbol(path, steps.symbol)
+    symbol = symbol or own_symbol(path, steps.symbol)
     if not symbol:
         raise BadConfig(f"cannot tell the symbol from the file name {path.name!r}: say it with --symbol")
     if not re.fullmatch(r"[A-Za-z0-9_]+", symbol):
@@ -85,7 +86,7 @@ def from_file(
     return symbol, symbol_config(symbol, entry | reading).model_dump(exclude=unset)
 
 
-def _own_symbol(path: Path, written: str | None) -> str | None:
+def own_symbol(path: Path, written: str | None) -> str | None:
     "The symbol a file gives itself, in its symbol column or its name; two that contradict are refused."
     named = symbol_from(path)
     if written is None:
@@ -95,6 +96,30 @@ def _own_symbol(path: Path, written: str | None) -> str | None:
             f"{path.name} is named after {named}, but its symbol column says {written}: say which with --symbol"
         )
     return named or symbol_in(written) or written
+
+
+def explained(
+    path: Path,
+    *,
+    symbol: str | None = None,
+    profile: str | None = None,  # instrument profile; None: the symbol's own
+    **reading: Any,  # zone, decimal, day_first, label
+) -> list[str]:  # lines
+    "How a file is understood, as far as it can be read, and what a run on it would be refused for."
+    existing(Path(path).expanduser())
+    steps = Explanation()
+    try:
+        bars, _ = read_file(path, symbol=symbol, also=profile, steps=steps, **reading)
+        symbol = symbol or own_symbol(path, steps.symbol)
+        steps.market = f"{symbol or 'no symbol: name one with --symbol'}"
+        if symbol or profile:
+            market = file_instrument(symbol or profile, profile)
+            steps.market += f", profile {profile or symbol} ({market.asset_class})"
+            steps.notes += profile_notes(market, profile or symbol, bars)
+    except (BadBars, BadConfig) as error:
+        steps.refused = str(error)
+    first = first_look(path, symbol) if steps.table is None else []
+    return [str(path), *first, *steps.lines()]
 
 
 def file_instrument(

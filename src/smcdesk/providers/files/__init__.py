@@ -8,13 +8,13 @@ protocol of providers, and the Lab. Never the network, conf or the history.
 """
 
 from smcdesk.providers.files.errors import BadFile
-from smcdesk.providers.files.explanation import Explanation
+from smcdesk.providers.files.explanation import Explanation, first_look
 from smcdesk.providers.files.provider import Files, Settings
 from smcdesk.providers.files.reader import read_file
 from smcdesk.providers.files.spread import read_spread
 from smcdesk.providers.files.symbols import same_symbol, symbol_from, symbol_in
 
 __all__ = [
-    "BadFile", "Explanation", "Files", "Settings", "read_file", "read_spread", "same_symbol", "symbol_from",
-    "symbol_in",
+    "BadFile", "Explanation", "Files", "Settings", "first_look", "read_file", "read_spread", "same_symbol",
+    "symbol_from", "symbol_in",
 ]  # fmt: skip

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from smcdesk.providers.files.columns import plain_name
+from smcdesk.providers.files.errors import BadFile
+from smcdesk.providers.files.headers import head_of
+from smcdesk.providers.files.text import FEATHER, JSON, PARQUET, ending, read_text
 from smclab.candles import BadBars, infer_timeframe
 
 if TYPE_CHECKING:
@@ -17,6 +21,14 @@ if TYPE_CHECKING:
     from smcdesk.providers.files.times import Times
 
 SEPARATORS = {"\t": "tab", ";": "semicolon", ",": "comma", "|": "bar"}
+
+REASONS = {
+    ("closetime", "timeclose", "endtime"): "the bars' close; the open is used",
+    ("adjclose", "adjustedclose"): "adjusted later; the prices as traded are used",
+    ("volumema", "sma", "ema", "vwap"): "an average, no price or volume of the bar",
+    ("count", "trades", "transactions"): "how many trades, not how much was traded",
+    ("quote", "usdt", "turnover", "amount"): "counted in the quote currency",
+}
 
 
 @dataclass(eq=False)
@@ -34,6 +46,7 @@ class Explanation:
     label: Opens | None = None
     bars: pd.DataFrame | None = None
     notes: list[str] = field(default_factory=list)
+    market: str = ""  # the symbol and its profile
     refused: str = ""  # the sentence of the refusal
 
     def begin(self, table: pd.DataFrame, symbol: str | None) -> None:
@@ -51,9 +64,9 @@ class Explanation:
             free = [name for name in nearest if str(name) not in self.roles] or nearest[:0]
             if free and not (role == "volume" and not wanted.any()):
                 self.roles[str(free[0])] = role
-        for name in table.columns:
-            if str(name) == str(times.name) or (times.name == "date and time" and plain_name(name) in ("date", "time")):
-                self.roles[str(name)] = "time"
+        for part in (str(times.name), *str(times.name).split(" and ")):
+            if part in map(str, table.columns):
+                self.roles[part] = "time"
 
     def end(self, bars: pd.DataFrame, notes: list[str]) -> None:
         "The candles were checked."
@@ -69,6 +82,10 @@ class Explanation:
                 out.append(f"separator  {SEPARATORS.get(marks['separator'], repr(marks['separator']))}")
             if "decimal" in marks:
                 out.append(f"decimals   {'comma' if marks['decimal'] == ',' else 'point'}")
+            if self.bars is None and len(self.table):
+                out.append(f"first row  {', '.join(map(str, self.table.iloc[0]))} (as written)")
+        if self.market:
+            out.append(f"symbol     {self.market}")
         if self.times is not None:
             out.append(f"zone       {self.times.zone} ({self.times.reason})")
         if self.label is not None:
@@ -78,12 +95,25 @@ class Explanation:
         if self.notes:
             out += ["notes", *(f"  {note}" for note in self.notes)]
         if self.refused:
-            out += [f"refused    {self.refused}"]
+            out += [f"refused    {self._reached()}: {self.refused}"]
         return out
+
+    def _reached(self) -> str:
+        "How far the file was read."
+        if self.bars is not None:
+            return "the candles were read, no run is made of them"
+        if self.times is not None:
+            return "the columns and times were read, but no candles made"
+        if self.roles:
+            return "the columns were named, but no moments made of the times"
+        return (
+            "the cells were found, but not the columns of candles" if self.table is not None else "no cells were found"
+        )
 
     def _taken(self):
         "Every column as written, and what it was taken for."
-        clock = self.clock
+        clock, roles = self.clock, self.roles
+        dropped = next((note for note in self.notes if note.startswith("Columns not used: ")), "")
         for name in map(str, self.table.columns):
             if name == self.symbol_column:
                 yield name, f"symbol ({self.symbol})"
@@ -93,12 +123,17 @@ class Explanation:
                 yield name, f"ignored: {clock.ignored[name]}"
             elif clock is not None and name == clock.name:
                 yield name, "time, the close" if clock.closes else "time"
-            elif name in self.roles:
-                yield name, self.roles[name]
-            elif not self.roles:
+            elif name in roles:
+                yield name, roles[name]
+            elif not roles:
                 yield name, "not looked at: the file was refused before"
+            elif self.bars is not None and name not in dropped[18:].rstrip(".").split(", "):
+                yield (
+                    name,
+                    "part of the volume" if any("sum of" in note and name in note for note in self.notes) else "used",
+                )
             else:
-                yield name, "ignored: no part of a candle"
+                yield name, f"ignored: {_why_ignored(name, roles)}"
 
     def _candles(self):
         "Timeframe, how many candles, and the first three."
@@ -115,9 +150,39 @@ class Explanation:
             yield f"  {time:%Y-%m-%d %H:%M:%S}  {numbers}"
 
 
+def first_look(path: Path, symbol: str | None) -> list[str]:
+    "What can be told of a text whose cells were refused: its columns' names, its separator and its first lines."
+    if ending(path) in (*PARQUET, *FEATHER):
+        return []
+    out = []
+    try:
+        text, kind = read_text(path)
+        out = ["first lines", *(f"  {line[:100]}" for line in text.split("\n", 3)[:3])]
+        if kind not in JSON:
+            head = head_of(text, path.name, symbol)
+            named = "as written" if head.written else "by their order"
+            out += [f"separator  {SEPARATORS.get(head.separator, repr(head.separator))}"]
+            out += [f"columns    {', '.join(head.names)} ({named})"]
+    except BadFile:
+        pass
+    return out
+
+
 def _equal(column: pd.Series, wanted: np.ndarray) -> bool:
     "Whether a column holds these numbers."
     if len(column) != len(wanted) or pd.api.types.is_datetime64_any_dtype(column):
         return False
     values = pd.to_numeric(column, errors="coerce").to_numpy(float)
     return bool(np.array_equal(values, wanted, equal_nan=True))
+
+
+def _why_ignored(name: str, roles: dict[str, str]) -> str:
+    "Why a column is no part of the candles."
+    plain = plain_name(name)
+    for words, why in REASONS.items():
+        if any(word in plain for word in words):
+            return why
+    if "vol" in plain:
+        volume = next((column for column, role in roles.items() if role == "volume"), None)
+        return f"not the traded volume{f', which is {volume}' if volume else ''}"
+    return "no part of a candle"

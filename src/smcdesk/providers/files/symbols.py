@@ -80,12 +80,13 @@ def one_symbol(
     fits = [cell for cell in held if symbol and any(same_symbol(cell, name) for name in (symbol, also) if name)]
     exact = [cell for cell in fits if cell == symbol]
     if len(held) == 1:
-        if symbol and not fits:
+        names_one = symbol_in(held[0]) or re.fullmatch(r"[A-Z0-9./:_-]{2,20}", held[0])
+        if symbol and not fits and names_one:
             raise BadFile(
                 f"{where}: the column {column} says {held[0]}, {symbol} was asked for (--symbol); read it as "
                 f"{symbol_in(held[0]) or held[0]}, or take the right file"
             )
-        return table, str(column), held[0], []
+        return table, str(column), held[0] if names_one else None, []
     if len(exact or fits) != 1:
         few = ", ".join(held[:6]) + (", …" if len(held) > 6 else "")
         ask = nearest(symbol, held) if symbol else "; say which with symbol= (--symbol)"
