@@ -20,6 +20,7 @@ test: .venv/dev lint notebooks alone ## everything CI runs, from nothing
 lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python tests/house/arrows.py
 	$(BIN)/lint-imports
 	cp requirements.lock .venv/requirements.lock
 	$(LOCK) -o .venv/requirements.lock pyproject.toml

@@ -1,0 +1,5 @@
+"""The Desk: the application around the Lab, in rooms on floors; docs/architecture.md has the plan of them.
+
+A room imports only from the floors below it, and the Lab. It may import what `pyproject.toml` allows; never is there an
+import from the Lab to the Desk.
+"""

@@ -31,11 +31,11 @@ def free_port() -> int:
 # The shapes are those of https://core.telegram.org/bots/api#making-requests ("always has a Boolean field 'ok'", result,
 # description, error_code, parameters) and https://core.telegram.org/bots/api#responseparameters (retry_after,
 # migrate_to_chat_id), read in the transcriptions of grammy_types 3.3.0 (deno.land/x/grammy_types) and aiogram 3.29.
-def sent(asked: dict) -> dict:
+def sent(payload: dict) -> dict:
     "sendMessage's answer: the Message."
-    chat = {"id": asked["chat_id"], "type": "private", "first_name": "Ann"}
+    chat = {"id": payload["chat_id"], "type": "private", "first_name": "Ann"}
     bot = {"id": 123456, "is_bot": True, "first_name": "smcdesk", "username": "smcdesk_bot"}
-    return {"ok": True, "result": {"message_id": 7, "from": bot, "chat": chat, "date": 1, "text": asked["text"]}}
+    return {"ok": True, "result": {"message_id": 7, "from": bot, "chat": chat, "date": 1, "text": payload["text"]}}
 
 
 def refused(code: int, why: str, **parameters) -> tuple[int, dict]:
@@ -50,12 +50,12 @@ class BotApi:
 
     def __init__(self):
         self.answers: list = []  # (status, object or raw text), or a callable that is waited for
-        self.asked: list[tuple[str, dict]] = []  # path, JSON
+        self.requests: list[tuple[str, dict]] = []  # path, JSON
         self.url = ""
 
     @property
     def texts(self) -> list[str]:
-        return [body["text"] for _, body in self.asked]
+        return [body["text"] for _, body in self.requests]
 
 
 @contextmanager
@@ -66,10 +66,10 @@ def bot_api() -> Iterator[BotApi]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            api.asked.append((self.path, body))
+            api.requests.append((self.path, body))
             answer = api.answers.pop(0) if api.answers else (200, sent(body))
-            status, said = answer() if callable(answer) else answer
-            raw = said.encode() if isinstance(said, str) else json.dumps(said).encode()
+            status, reply = answer() if callable(answer) else answer
+            raw = reply.encode() if isinstance(reply, str) else json.dumps(reply).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(raw)))
             self.end_headers()
@@ -118,14 +118,14 @@ def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
     "A server's context with a certificate for 127.0.0.1, and the file that makes others trust it."
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
     now = datetime.datetime.now(datetime.UTC)
-    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    made = made.serial_number(1).not_valid_before(now - datetime.timedelta(days=1))
-    made = made.not_valid_after(now + datetime.timedelta(days=1))
-    here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    made = made.add_extension(here, critical=False)
-    made = made.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(1).not_valid_before(now - datetime.timedelta(days=1))
+    builder = builder.not_valid_after(now + datetime.timedelta(days=1))
+    loopback = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    builder = builder.add_extension(loopback, critical=False)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     pem = folder / "cert.pem"
-    pem.write_bytes(made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    pem.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
     form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     (folder / "key.pem").write_bytes(key.private_bytes(*form))
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -138,17 +138,17 @@ def mail_server(
     *, tls: ssl.SSLContext | None = None, at_once: bool = False, user: str = ""
 ) -> Iterator[tuple[Postman, int]]:
     "A running mail server: the mails it took, and its port. `user`: its name and password must both be this."
-    man, port = Postman(), free_port()
+    postman, port = Postman(), free_port()
 
-    def known(server, session, envelope, mechanism, data):
+    def authenticate(server, session, envelope, mechanism, data):
         return AuthResult(success=(data.login, data.password) == (user.encode(), user.encode()), handled=False)
 
     how = {"ssl_context": tls} if at_once else {"tls_context": tls, "require_starttls": tls is not None}
     if user:
-        how |= {"authenticator": known, "auth_required": True, "auth_require_tls": not at_once}
-    server = Controller(man, hostname="127.0.0.1", port=port, **how)
+        how |= {"authenticator": authenticate, "auth_required": True, "auth_require_tls": not at_once}
+    server = Controller(postman, hostname="127.0.0.1", port=port, **how)
     server.start()
     try:
-        yield man, port
+        yield postman, port
     finally:
         server.stop()

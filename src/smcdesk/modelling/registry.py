@@ -106,7 +106,7 @@ def _aliases(name: str) -> dict[str, str]:
         return {}
 
 
-def _known(name: str) -> str:
+def _checked_name(name: str) -> str:
     "The name, or `BadConfig` with the nearest registered one."
     names = [m.name for m in tracking.client().search_registered_models(max_results=1000)]
     if name in names:
@@ -124,7 +124,7 @@ def promote(
 ) -> str:  # the version that stood before; "" when none did
     "Make a version the champion."
     c = tracking.client()
-    versions = [str(v.version) for v in c.search_model_versions(f"name = '{_known(name)}'")]
+    versions = [str(v.version) for v in c.search_model_versions(f"name = '{_checked_name(name)}'")]
     if str(version) not in versions:
         raise BadConfig(f"{name} has no version {version!r}; it has {', '.join(sorted(versions, key=int)) or 'none'}")
     aliases = _aliases(name)
@@ -140,7 +140,7 @@ def promote(
 
 def rollback(name: str) -> tuple[str, str]:  # (the version taken back, the one that stands now or "")
     "Put back the champion that stood before; where none did, there is none afterwards."
-    c, now = tracking.client(), _aliases(_known(name)).get(CHAMPION, "")
+    c, now = tracking.client(), _aliases(_checked_name(name)).get(CHAMPION, "")
     if not now:
         raise BadConfig(f"{name} has no champion: nothing to take back; smcdesk model promote makes one")
     before = c.get_model_version(name, now).tags.get(_REPLACED, "")
@@ -154,7 +154,7 @@ def rollback(name: str) -> tuple[str, str]:  # (the version taken back, the one 
 def versions(name: str | None = None) -> pd.DataFrame:  # name, version, alias, kind, rows, verdict, reason, replaced
     "Every version, the newest first."
     c = tracking.client()
-    names = [_known(name)] if name else sorted(m.name for m in c.search_registered_models(max_results=1000))
+    names = [_checked_name(name)] if name else sorted(m.name for m in c.search_registered_models(max_results=1000))
     rows = []
     for one in names:
         alias = {v: k for k, v in _aliases(one).items()}

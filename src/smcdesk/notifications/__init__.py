@@ -1,4 +1,4 @@
 """Messages to people: the outbox, the channels they leave by, how they are worded.
 
-May import the store, `project` and the Lab. Never market data, models or decisions: a message is told what happened.
+May import the store, `project` and the Lab. Never market data, models or decisions: its callers pass what happened.
 """

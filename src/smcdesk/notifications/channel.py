@@ -1,4 +1,4 @@
-"""What a channel is, and what can go wrong on it."""
+"""The channel protocol, the message, and the three errors a channel may raise."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ from typing import Any, Protocol
 
 
 class ChannelDown(ConnectionError):
-    "Nothing can go this way now: every message on it waits."
+    "The channel cannot be reached now: every message on it waits."
 
-    def __init__(self, said: str, wait_s: float | None = None):
-        super().__init__(said)
-        self.wait_s = wait_s  # how long the other side asked us to wait
+    def __init__(self, reason: str, wait_s: float | None = None):
+        super().__init__(reason)
+        self.wait_s = wait_s  # the wait the server requested; None: none
 
 
 class Retry(ConnectionError):
-    "The other side could not take this message now: it waits, others may pass."
+    "The server could not accept this message now: it waits, others may pass."
 
 
 class Rejected(ValueError):
-    "The other side will never take this message."
+    "The server will never accept this message."
 
 
 @dataclass(frozen=True)
 class Message:
-    "What is to be told."
+    "A message as the outbox hands it to a channel."
 
     key: str
     kind: str
-    time: int  # when what it tells happened, ns since 1970 UTC
+    time: int  # of the event it reports, ns since 1970 UTC
     subject: str
     text: str
 
     @property
     def body(self) -> str:
-        "The text, and the key: who gets a message twice sees that it is one."
+        "The text and the key, by which a reader recognises a duplicate."
         return f"{self.text}\n\nref {self.key}"
 
 
 class Channel(Protocol):
-    "One way to people. `send` returns when the other side has taken the part, else raises one of the errors above."
+    "A way to reach people. `send` returns when the server has accepted the part, else raises one of the errors above."
 
-    def parts(self, message: Message) -> list[str]: ...  # what goes at once each, in order
+    def parts(self, message: Message) -> list[str]: ...  # the texts to send one by one, in order
 
     def send(self, message: Message, part: str) -> None: ...
 

@@ -1,4 +1,4 @@
-"""conf's notify file, checked."""
+"""The settings of conf's notify file, validated."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class EmailConf(Strict):
 
 
 class Channels(Strict):
-    "Every channel there is."
+    "The channels and their settings."
 
     telegram: TelegramConf = TelegramConf()
     email: EmailConf = EmailConf()
@@ -59,8 +59,7 @@ class NotifyConfig(Strict):
 
 
 def notify_conf(env: str | None = None) -> NotifyConfig:
-    "The checked notify file of an environment."
-
+    "The validated notify settings of an environment; what is wrong is a `BadConfig` that names the key."
     try:
         found = NotifyConfig.model_validate(load_config(env).notify)
     except ValidationError as error:
@@ -68,8 +67,10 @@ def notify_conf(env: str | None = None) -> NotifyConfig:
         raise BadConfig(
             f"notify.{'.'.join(map(str, first['loc']))}: {first['msg']}; found {first['input']!r}"
         ) from None
-    for kind, ways in found.routes.items():
-        for word, known in ((kind, MESSAGE_KINDS), *((way, tuple(Channels.model_fields)) for way in ways)):
-            if word not in known:
-                raise BadConfig(f"notify.routes: unknown {word!r}{nearest(word, known)} (known: {', '.join(known)})")
+    for kind, channels in found.routes.items():
+        for name, allowed in ((kind, MESSAGE_KINDS), *((c, tuple(Channels.model_fields)) for c in channels)):
+            if name not in allowed:
+                raise BadConfig(
+                    f"notify.routes: unknown {name!r}{nearest(name, allowed)} (known: {', '.join(allowed)})"
+                )
     return found

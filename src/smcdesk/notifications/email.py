@@ -22,7 +22,7 @@ _LOCAL = ("127.0.0.1", "localhost", "::1")
 
 @dataclass(frozen=True)
 class Email:
-    "A mail server, a sender and those who get the mail."
+    "A mail server, the sender and the recipients."
 
     host: str
     port: int
@@ -35,7 +35,7 @@ class Email:
 
     @classmethod
     def from_conf(cls, conf: EmailConf) -> Email:
-        "The mail server conf and the environment describe."
+        "The mail server of conf, with credentials from environment variables."
         for name in ("host", "sender", "to"):
             if not getattr(conf, name):
                 raise BadConfig(f"e-mail is enabled, but notify.channels.email.{name} is not set")
@@ -50,11 +50,11 @@ class Email:
         return cls(conf.host, conf.port, conf.sender, conf.to, conf.security, user, password, conf.timeout_s)
 
     def parts(self, message: Message) -> list[str]:
-        "Mail has no limit worth cutting for."
+        "One part: mail has no length limit that matters here."
         return [message.body]
 
     def send(self, message: Message, part: str) -> None:
-        "One mail, taken by the server for all of its readers or for none."
+        "Send one mail to all recipients; a server that refuses one of them is an error."
         work = aiosmtplib.send(
             self._mail(message, part), hostname=self.host, port=self.port, timeout=self.timeout_s,
             use_tls=self.security == "tls", start_tls=self.security == "starttls",
@@ -80,15 +80,15 @@ class Email:
 
 
 def _judged(error: BaseException, where: str) -> Exception:
-    "What a mail server's answer means for the message and for the channel."
+    "The error a mail server's answer stands for: wait, retry, rejected or wrong settings."
     if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
         error = max(error.recipients, key=lambda e: e.code)
-    said = f"mail server {where}: {type(error).__name__} {' '.join(str(error).split())}".rstrip()
-    if isinstance(error, aiosmtplib.SMTPNotSupported) or "not supported by server" in said:
-        return BadConfig(f"{said}: notify.channels.email.security asks for what this server does not offer")
+    reason = f"mail server {where}: {type(error).__name__} {' '.join(str(error).split())}".rstrip()
+    if isinstance(error, aiosmtplib.SMTPNotSupported) or "not supported by server" in reason:
+        return BadConfig(f"{reason}: notify.channels.email.security asks for what this server does not offer")
     code = getattr(error, "code", None)
     if code is None or code == 421 or isinstance(error, aiosmtplib.SMTPConnectError):
-        return ChannelDown(said)
+        return ChannelDown(reason)
     if isinstance(error, aiosmtplib.SMTPAuthenticationError):
-        return BadConfig(f"{said}: set {USER} and {PASSWORD} anew") if code >= 500 else ChannelDown(said)
-    return Rejected(said) if code >= 500 else Retry(said)
+        return BadConfig(f"{reason}: set {USER} and {PASSWORD} anew") if code >= 500 else ChannelDown(reason)
+    return Rejected(reason) if code >= 500 else Retry(reason)

@@ -1,4 +1,4 @@
-"""What messages say: each function returns what `outbox.enqueue` is given."""
+"""The wording of messages: each function returns the keyword arguments of `outbox.enqueue`."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def signal_message(
         *(f"WARNING {w}" for w in d.warnings),
     ]
     key = f"signal/{d.setup_id}/{d.policy_hash}/{version}"
-    told = {"kind": "signal", "key": key, "subject": " ".join(x for x in head if x), "text": "\n".join(lines)}
-    return told | {"when_ns": d.time + timeframe_ns(d.timeframe), "expires_ns": until}
+    message = {"kind": "signal", "key": key, "subject": " ".join(x for x in head if x), "text": "\n".join(lines)}
+    return message | {"when_ns": d.time + timeframe_ns(d.timeframe), "expires_ns": until}
 
 
 def failure_message(
@@ -60,12 +60,12 @@ def failure_message(
     lines = [f"Report {report}, slot {slot}, failed at {_utc(when_ns)}.", f"ERROR   {first}"]
     lines += [f"WITH    {', '.join(f'{k}={v}' for k, v in params.items())}"] if params else []
     lines += [f"LOOK    {where}"] if where else []
-    told = {"kind": "failure", "key": f"failure/{report}/{slot}/{when_ns}/{word}", "when_ns": when_ns}
-    return told | {"subject": f"FAILED {report} {slot}"[:300], "text": "\n".join(lines)}
+    message = {"kind": "failure", "key": f"failure/{report}/{slot}/{when_ns}/{word}", "when_ns": when_ns}
+    return message | {"subject": f"FAILED {report} {slot}"[:300], "text": "\n".join(lines)}
 
 
 def digest_message(
-    day: str,  # what it is about, e.g. "2024-03-08"
+    day: str,  # the day or the end of the period, e.g. "2024-03-08"
     sections: Mapping[str, Iterable[str]],  # title -> lines, in order
     when_ns: int,
     *,
@@ -73,13 +73,13 @@ def digest_message(
 ) -> dict[str, Any]:
     "The digest of a day: a sentence, then a title and its lines for each section; an empty one says so."
     blocks = [summary] if summary else []
-    for title, given in sections.items():
-        blocks.append("\n".join([title.upper(), *(f"- {line}" for line in (*given,) or ("nothing",))]))
+    for title, lines in sections.items():
+        blocks.append("\n".join([title.upper(), *(f"- {line}" for line in (*lines,) or ("nothing",))]))
     subject = f"Digest {day}" + (f": {summary}" if summary else "")
-    told = {"kind": "digest", "key": f"digest/{day}", "when_ns": when_ns, "text": "\n\n".join(blocks) or "nothing"}
-    return told | {"subject": " ".join(subject.split())[:300]}
+    message = {"kind": "digest", "key": f"digest/{day}", "when_ns": when_ns, "text": "\n\n".join(blocks) or "nothing"}
+    return message | {"subject": " ".join(subject.split())[:300]}
 
 
 def _utc(ns: int) -> str:
-    "A moment for people."
+    "A time as a reader sees it."
     return f"{pd.Timestamp(ns, tz='UTC'):%Y-%m-%d %H:%M} UTC"

@@ -2,7 +2,7 @@
 
 A message is claimed in the store before it is sent and marked after: of several processes one sends it. A crash in
 between leaves it claimed for `LEASE_S`; then it is sent again, because nobody knows whether it went. So a crash costs
-at worst one duplicate, and each message carries its key, by which a reader knows it for one.
+at worst one duplicate, and each message carries its key, by which a reader recognises it.
 """
 
 from __future__ import annotations
@@ -37,24 +37,24 @@ def enqueue(
     key: str,  # names the message for ever, e.g. f"signal/{setup_id}/{version}"
     subject: str,  # one line
     text: str,  # plain text
-    when_ns: int,  # when what it tells happened, ns since 1970 UTC
+    when_ns: int,  # of the event it reports, ns since 1970 UTC
     channel: str = "",  # the one it must take; "" leaves it to conf
     expires_ns: int | None = None,  # the first moment at which it is not worth sending
 ) -> bool:  # whether it is new
     "Put a message into the outbox, once per key; the same key with other content is a `Contradiction`."
-    for name, said in (("key", key), ("subject", subject), ("text", text)):
-        if not str(said).strip():
-            raise BadConfig(f"a message needs a {name}; found {said!r} (kind {kind!r}, key {key!r})")
-    for name, said, most in (("key", key, 200), ("subject", subject, 300)):
-        if len(said.splitlines()) > 1 or len(said) > most:
-            raise BadConfig(f"a message's {name} is one line of at most {most} characters; found {said!r}")
+    for name, value in (("key", key), ("subject", subject), ("text", text)):
+        if not str(value).strip():
+            raise BadConfig(f"a message needs a {name}; found {value!r} (kind {kind!r}, key {key!r})")
+    for name, value, most in (("key", key, 200), ("subject", subject, 300)):
+        if len(value.splitlines()) > 1 or len(value) > most:
+            raise BadConfig(f"a message's {name} is one line of at most {most} characters; found {value!r}")
     row = {"key": key, "kind": kind, "time": when_ns, "expires_at": expires_ns, "channel": channel}
     return bool(store.record_messages([{**row, "subject": subject, "text": text}]))
 
 
 @dataclass(frozen=True)
 class DeliveryPace:
-    "How fast, how often again, and how long at all."
+    "How fast messages are sent, how long failed ones wait, and when they are given up."
 
     limit_per_s: float = 1.0
     first_wait_s: float = 5.0
@@ -62,15 +62,15 @@ class DeliveryPace:
     patience_s: float = 60.0  # how long one call waits for what is not due yet
     max_age_s: float = 172_800.0
 
-    def wait_ns(self, failures: int, asked_s: float | None, chance: Callable[[], float]) -> int:
+    def wait_ns(self, failures: int, requested_s: float | None, chance: Callable[[], float]) -> int:
         "The wait after so many failures: doubled each time up to the cap, up to half of it off by chance."
         grown = min(self.first_wait_s * 2.0 ** min(failures - 1, 60), self.longest_wait_s)
-        return int(max(grown * (1.0 - chance() / 2), asked_s or 0.0) * _S)
+        return int(max(grown * (1.0 - chance() / 2), requested_s or 0.0) * _S)
 
 
 @dataclass(frozen=True)
 class Delivered:
-    "What one call did; each entry is (key, channel) and, where there is one, the reason."
+    "The result of one `deliver`; each entry is (key, channel) and, where there is one, the reason."
 
     would: tuple[tuple[str, str, str], ...] = ()  # a dry run: what would go now, with its subject
     sent: tuple[tuple[str, str], ...] = ()
@@ -99,20 +99,20 @@ def deliver(
         raise BadConfig(f"limit_per_s must be above 0 and at most 1 (one message a second); found {pace.limit_per_s!r}")
     post = _Delivery(store, dict(channels), pace, {k: tuple(v) for k, v in (routes or {}).items()}, clock)
     if not send:
-        return Delivered(would=post.would(), queued=post.waiting())
+        return Delivered(would=post.dry_run(), queued=post.waiting())
     until, expired = clock() + int(pace.patience_s * _S), post.expire()
-    told: dict[str, list] = {"sent": [], "failed": [], "delayed": [], "broken": [], "begun": []}
+    results: dict[str, list] = {"sent": [], "failed": [], "delayed": [], "broken": [], "begun": []}
     while True:
         claimed, wait_ns = post.claim()
         if claimed is not None:
-            became, *why = post.attempt(*claimed, chance)
-            told[became].append((claimed[0].key, claimed[1]["channel"], *why))
+            status, *why = post.attempt(*claimed, chance)
+            results[status].append((claimed[0].key, claimed[1]["channel"], *why))
         elif clock() + wait_ns > until:
             break
         else:
             sleep(wait_ns / _S)
             expired += post.expire()
-    done = {name: tuple(told[name]) for name in ("sent", "failed", "delayed", "broken")}
+    done = {name: tuple(results[name]) for name in ("sent", "failed", "delayed", "broken")}
     return Delivered(expired=expired, queued=post.waiting(), **done)
 
 
@@ -122,13 +122,13 @@ def deliver_by_conf(
     send: bool | None = None,  # None: as conf says
     store: Store | None = None,  # None: the environment's own
 ) -> Delivered:
-    "`deliver` as the environment's conf says: what a timetable calls after a report."
+    "`deliver` with the environment's settings; the timetable calls it after a report."
     conf = notify_conf(env)
     names = ("limit_per_s", "first_wait_s", "longest_wait_s", "patience_s")
     pace = DeliveryPace(**{name: getattr(conf, name) for name in names}, max_age_s=conf.max_age_h * 3600)
-    ways = enabled_channels(conf)
-    with store or Store(env=env) as kept:
-        return deliver(kept, ways, send=conf.send if send is None else send, pace=pace, routes=conf.routes)
+    channels = enabled_channels(conf)
+    with store or Store(env=env) as own:
+        return deliver(own, channels, send=conf.send if send is None else send, pace=pace, routes=conf.routes)
 
 
 @dataclass
@@ -141,26 +141,26 @@ class _Delivery:
     routes: dict[str, tuple[str, ...]]
     clock: Callable[[], int]
 
-    def would(self) -> tuple[tuple[str, str, str], ...]:
-        "What would go, were it sent now."
+    def dry_run(self) -> tuple[tuple[str, str, str], ...]:
+        "What would be sent now: key, channel and subject."
         with self.store.connection() as connection:
-            new = [(m, way) for m in _unrouted(connection) if not self._old(m) for way in self._ways(m)]
-            rows = [(m, m.sending_channel) for m in _queued(connection) if not self._old(m)]
-        told = sorted([*rows, *new], key=lambda pair: (pair[0].time, pair[0].key, pair[1]))
-        return tuple((m.key, way, m.subject) for m, way in told if way in self.channels)
+            new = [(m, name) for m in _unrouted(connection) if not self._outdated(m) for name in self._channels_of(m)]
+            rows = [(m, m.sending_channel) for m in _queued(connection) if not self._outdated(m)]
+        ordered = sorted([*rows, *new], key=lambda pair: (pair[0].time, pair[0].key, pair[1]))
+        return tuple((m.key, name, m.subject) for m, name in ordered if name in self.channels)
 
     def waiting(self) -> int:
-        "How many messages are still to go, to however many channels."
+        "How many messages are still to be sent, on whichever channels."
         with self.store.connection() as connection:
             return len({m.key for m in (*_unrouted(connection), *_queued(connection))})
 
     def expire(self) -> int:
-        "Mark what is not worth sending any more."
+        "Mark messages that have expired or are too old to send."
         with self.store.connection(write=True) as connection:
-            new = [m for m in _unrouted(connection) if self._old(m)]
-            old = [m for m in _queued(connection) if self._old(m)]
+            new = [m for m in _unrouted(connection) if self._outdated(m)]
+            old = [m for m in _queued(connection) if self._outdated(m)]
             for m in new:
-                connection.execute(insert(SENDINGS).values(self._fresh(m, "", "expired", "expired unsent")))
+                connection.execute(insert(SENDINGS).values(self._new_row(m, "", "expired", "expired unsent")))
             for m in old:
                 why = f"expired; {m.error}" if m.error else "expired unsent"
                 connection.execute(update(SENDINGS).where(_is(m.key, m.sending_channel)).values(
@@ -168,12 +168,12 @@ class _Delivery:
         return len(new) + len(old)
 
     def claim(self) -> tuple[tuple[Message, dict[str, Any]] | None, int]:
-        "The next message, now ours for a while; or none, and the ns until there may be one."
+        "The next message, claimed for `LEASE_S`; or None, and the ns until there may be one."
         with self.store.connection(write=True) as connection:
             now, gap = self.clock(), int(_S / self.pace.limit_per_s)
             for m in _unrouted(connection):
-                for way in self._ways(m):
-                    connection.execute(insert(SENDINGS).values(self._fresh(m, way, "queued", "")))
+                for name in self._channels_of(m):
+                    connection.execute(insert(SENDINGS).values(self._new_row(m, name, "queued", "")))
             last = connection.scalar(select(func.max(SENDINGS.c.attempted_at)).where(SENDINGS.c.attempted_at <= now))
             if last is not None and now - last < gap:
                 return None, last + gap - now
@@ -195,14 +195,14 @@ class _Delivery:
     def attempt(
         self, message: Message, row: Mapping[str, Any], chance: Callable[[], float]
     ) -> tuple[str, ...]:  # sent, begun, failed, delayed or broken, and why
-        "Send one part, and write down how it went."
-        way, now = self.channels[row["channel"]], self.clock
+        "Send one part, and record the result."
+        channel, now = self.channels[row["channel"]], self.clock
         try:
-            parts = way.parts(message)
-            way.send(message, parts[row["parts_sent"]])
+            parts = channel.parts(message)
+            channel.send(message, parts[row["parts_sent"]])
         except (ChannelDown, Retry) as error:
-            asked, down = getattr(error, "wait_s", None), isinstance(error, ChannelDown)
-            wait = self.pace.wait_ns(row["attempts"] - row["parts_sent"] + row["held"] * down, asked, chance)
+            requested_s, down = getattr(error, "wait_s", None), isinstance(error, ChannelDown)
+            wait = self.pace.wait_ns(row["attempts"] - row["parts_sent"] + row["held"] * down, requested_s, chance)
             self.mark(row, next_attempt_at=now() + wait, error=_line(error), holds_channel=down)
             return "delayed", _line(error)
         except Rejected as error:
@@ -220,36 +220,36 @@ class _Delivery:
             post.reopen(row["channel"])
         return ("sent",) if last else ("begun",)
 
-    def mark(self, row: Mapping[str, Any], **what: Any) -> None:
-        "Write down how an attempt went."
+    def mark(self, row: Mapping[str, Any], **values: Any) -> None:
+        "Record the result of an attempt."
         with self.store.connection(write=True) as connection:
-            connection.execute(update(SENDINGS).where(_is(row["key"], row["channel"])).values(**what))
+            connection.execute(update(SENDINGS).where(_is(row["key"], row["channel"])).values(**values))
 
     def reopen(self, channel: str) -> None:
-        "Forget that a channel was down."
+        "Let a channel's other messages go: it has just accepted one."
         with self.store.connection(write=True) as connection:
             connection.execute(update(SENDINGS).where(SENDINGS.c.channel == channel).values(holds_channel=False))
 
-    def _ways(self, message) -> tuple[str, ...]:
-        "The channels a message takes, of those there are."
-        asked = (message.channel,) if message.channel else self.routes.get(message.kind, tuple(self.channels))
-        return tuple(way for way in asked if way in self.channels)
+    def _channels_of(self, message) -> tuple[str, ...]:
+        "The channels of a message, of those that are enabled."
+        wanted = (message.channel,) if message.channel else self.routes.get(message.kind, tuple(self.channels))
+        return tuple(name for name in wanted if name in self.channels)
 
-    def _old(self, message) -> bool:
-        "Whether it is not worth sending any more."
+    def _outdated(self, message) -> bool:
+        "Whether it has expired or is too old to send."
         now = self.clock()
         over = message.expires_at is not None and message.expires_at <= now
         return over or message.recorded_at + int(self.pace.max_age_s * _S) <= now
 
-    def _fresh(self, message, way: str, status: str, error: str) -> dict[str, Any]:
-        "The row of a message that has found its way."
+    def _new_row(self, message, channel: str, status: str, error: str) -> dict[str, Any]:
+        "The delivery row of a message on a channel, before the first attempt."
         at = {"attempted_at": None, "next_attempt_at": message.recorded_at, "sent_at": None}
         begun = {"attempts": 0, "parts_sent": 0, "holds_channel": False}
-        return {"key": message.key, "channel": way, "status": status, "error": error, **at, **begun}
+        return {"key": message.key, "channel": channel, "status": status, "error": error, **at, **begun}
 
 
 def _due(rows: list, now: int) -> list[tuple[Any, int]]:
-    "When each row may be tried: not before its own time, nor before its channel's."
+    "When each delivery may be attempted: not before its own time, nor before its channel's."
     new_or_ahead = [m.attempted_at is None or m.attempted_at > now for m in rows]  # ahead: the clock was set back
     times = [(m, now if at_once else m.next_attempt_at) for m, at_once in zip(rows, new_or_ahead, strict=True)]
     held: dict[str, int] = {}
@@ -260,13 +260,13 @@ def _due(rows: list, now: int) -> list[tuple[Any, int]]:
 
 
 def _unrouted(connection: Connection) -> list:
-    "Messages that have no channel yet."
+    "Messages without a delivery row yet."
     none = select(SENDINGS.c.key).where(SENDINGS.c.key == MESSAGES.c.key).exists()
     return list(connection.execute(select(MESSAGES).where(~none).order_by(MESSAGES.c.time, MESSAGES.c.key)))
 
 
 def _queued(connection: Connection) -> list:
-    "Messages on their channels, still to go."
+    "Deliveries still to be sent, with their messages."
     own = [c for c in SENDINGS.c if c.name not in ("key", "channel")]
     query = select(*MESSAGES.c, SENDINGS.c.channel.label("sending_channel"), *own).join_from(MESSAGES, SENDINGS)
     return list(connection.execute(query.where(SENDINGS.c.status == "queued")))
@@ -289,10 +289,10 @@ def listing(
     kind: str = "",
     limit: int | None = None,  # the newest; None for all
 ) -> pd.DataFrame:  # newest first: key, kind, time, subject, channel, status, attempts, next_attempt_at, sent_at, error
-    "What is in the outbox, one row per message and channel; a message without a channel yet is queued on none."
-    for word, known in ((status, DELIVERIES), (kind, MessageRow.__table__.c.kind.info["choices"])):
-        if word and word not in known:
-            raise BadConfig(f"the outbox knows no {word!r}{nearest(word, known)} (known: {', '.join(known)})")
+    "The outbox, one row per message and channel; a message without a channel yet is queued on none."
+    for word, choices in ((status, DELIVERIES), (kind, MessageRow.__table__.c.kind.info["choices"])):
+        if word and word not in choices:
+            raise BadConfig(f"the outbox has no {word!r}{nearest(word, choices)} (known: {', '.join(choices)})")
     mine = [MESSAGES.c[name] for name in ("key", "kind", "time", "expires_at", "subject")]
     its = [SENDINGS.c[name] for name in ("channel", "status", "attempts", "next_attempt_at", "sent_at", "error")]
     query = select(*mine, *its, MESSAGES.c.channel).join_from(MESSAGES, SENDINGS, isouter=True)
@@ -311,7 +311,7 @@ def retry(
     *,
     clock: Callable[[], int] = time.time_ns,
 ) -> int:  # deliveries that are queued again
-    "Queue what failed once more, from the part that did not go."
+    "Queue failed deliveries again, from the part that was not sent."
     with store.connection(write=True) as connection:
         chosen = SENDINGS.c.status == "failed"
         if key is not None:
@@ -319,8 +319,8 @@ def retry(
                 connection.execute(select(SENDINGS.c.status, SENDINGS.c.key).where(SENDINGS.c.key == key)).all()
             )
             if not states and not connection.scalar(select(MESSAGES.c.key).where(MESSAGES.c.key == key)):
-                known = connection.scalars(select(MESSAGES.c.key)).all()
-                raise BadConfig(f"the outbox has no message {key!r}{nearest(key, known)}")
+                keys = connection.scalars(select(MESSAGES.c.key)).all()
+                raise BadConfig(f"the outbox has no message {key!r}{nearest(key, keys)}")
             if "failed" not in states:
                 raise BadConfig(f"message {key} is {' and '.join(states) or 'queued'}: only what failed is tried again")
             chosen = and_(chosen, SENDINGS.c.key == key)

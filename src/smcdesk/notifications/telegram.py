@@ -43,10 +43,10 @@ class Telegram:
 
     @classmethod
     def from_conf(cls, conf: TelegramConf) -> Telegram:
-        "The bot conf and the environment describe."
+        "The bot of conf, with its token from an environment variable."
         token, chat = os.environ.get(TOKEN, ""), conf.chat_id or os.environ.get(CHAT, "")
-        for name, said in ((TOKEN, token), (f"notify.channels.telegram.chat_id or the variable {CHAT}", chat)):
-            if not said:
+        for name, value in ((TOKEN, token), (f"notify.channels.telegram.chat_id or the variable {CHAT}", chat)):
+            if not value:
                 raise BadConfig(f"Telegram is enabled, but {name} is not set")
         if not re.fullmatch(r"\d+:[\w-]+", token):
             raise BadConfig(f"{TOKEN} is no bot token: expected digits, a colon, and letters, as @BotFather gave it")
@@ -55,7 +55,7 @@ class Telegram:
         return cls(chat, token, conf.url.rstrip("/"), conf.timeout_s)
 
     def parts(self, message: Message) -> list[str]:
-        "The message in texts Telegram takes, cut at line ends where there are any."
+        "The message in texts within Telegram's limit, cut at line ends where there are any."
         whole = f"{message.subject}\n\n{message.body}"
         if _units(whole) <= LIMIT:
             return [whole]
@@ -63,19 +63,19 @@ class Telegram:
         return [f"({n}/{len(cut)}) {one}\n\nref {message.key}" for n, one in enumerate(cut, 1)]
 
     def send(self, message: Message, part: str) -> None:
-        "One sendMessage."
-        asked = {"chat_id": self.chat_id, "text": part, "link_preview_options": {"is_disabled": True}}
+        "Call sendMessage once."
+        payload = {"chat_id": self.chat_id, "text": part, "link_preview_options": {"is_disabled": True}}
         try:
-            answer = run_with_timeout(self._post(asked), self.timeout_s)
+            answer = run_with_timeout(self._post(payload), self.timeout_s)
         except TimeoutError:
             raise ChannelDown(f"Telegram did not answer within {self.timeout_s:g} s") from None
         except httpx2.HTTPError as error:
             raise ChannelDown(f"Telegram cannot be reached: {type(error).__name__} {self._hidden(error)}") from None
-        _judge(answer.status_code, _object(answer))
+        _check(answer.status_code, _object(answer))
 
-    async def _post(self, asked: dict[str, Any]) -> httpx2.Response:
+    async def _post(self, payload: dict[str, Any]) -> httpx2.Response:
         async with httpx2.AsyncClient(timeout=self.timeout_s) as client:
-            return await client.post(f"{self.url}/bot{self.token}/sendMessage", json=asked)
+            return await client.post(f"{self.url}/bot{self.token}/sendMessage", json=payload)
 
     def _hidden(self, error: Exception) -> str:
         return str(error).replace(self.token, "…")
@@ -90,24 +90,24 @@ def _object(answer: httpx2.Response) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _judge(status: int, said: dict[str, Any]) -> None:
-    "Nothing when the message was taken, else what went wrong."
-    if said.get("ok") is True and status == 200:
+def _check(status: int, reply: dict[str, Any]) -> None:
+    "Nothing when the message was accepted, else the error it stands for."
+    if reply.get("ok") is True and status == 200:
         return
-    code, why = said.get("error_code", status), str(said.get("description") or f"HTTP {status}")
-    more = said.get("parameters") or {}
+    code, why = reply.get("error_code", status), str(reply.get("description") or f"HTTP {status}")
+    more = reply.get("parameters") or {}
     if code == 429:
         raise ChannelDown(f"Telegram: {why}", _seconds(more.get("retry_after")))
-    if said.get("ok") is not False or not isinstance(code, int) or code >= 500:
-        raise Retry(f"Telegram: {why}" + ("" if "ok" in said else ", and no answer of the Bot API"))
+    if reply.get("ok") is not False or not isinstance(code, int) or code >= 500:
+        raise Retry(f"Telegram: {why}" + ("" if "ok" in reply else ", and no answer of the Bot API"))
     if code in (401, 404):
         raise BadConfig(f"Telegram does not accept the bot's token ({code} {why}): set {TOKEN} anew")
-    moved = f": the chat is now {more['migrate_to_chat_id']}, say so in conf" if "migrate_to_chat_id" in more else ""
-    raise Rejected(f"Telegram: {code} {why}{moved}")
+    new_chat = f": the chat is now {more['migrate_to_chat_id']}, say so in conf" if "migrate_to_chat_id" in more else ""
+    raise Rejected(f"Telegram: {code} {why}{new_chat}")
 
 
 def _seconds(x: Any) -> float | None:
-    "How long Telegram asked us to wait, at most a day."
+    "The wait Telegram requested, at most a day."
     return min(float(x), _DAY_S) if isinstance(x, int | float) and not isinstance(x, bool) and x > 0 else None
 
 

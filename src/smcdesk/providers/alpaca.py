@@ -36,7 +36,7 @@ SPANS = {
 NEVER = 0  # an HTTP status no server sends
 
 
-class Settings(RetrySettings):
+class AlpacaSettings(RetrySettings):
     "Conf's `kind: alpaca`; the keys stand in the environment, nowhere else."
 
     kind: Literal["alpaca"] = "alpaca"
@@ -66,7 +66,7 @@ class Alpaca(BaseProvider):
 
     timeframes = SPANS
 
-    def __init__(self, name: str, settings: Settings, deps: ProviderDeps):
+    def __init__(self, name: str, settings: AlpacaSettings, deps: ProviderDeps):
         super().__init__(name, symbols=settings.symbols, settle_s=settings.settle_s, clock=deps.clock)
         self._settings, self._ask = settings, RetryingCaller(name, settings, deps)
 
@@ -193,3 +193,6 @@ def _wait_s(headers: Any, present: Any) -> float | None:
     wait_s = retry_after_s(headers.get("Retry-After"))
     reset = retry_after_s(headers.get("X-RateLimit-Reset"))
     return wait_s if wait_s is not None or reset is None else max(0.0, reset - present.timestamp())
+
+
+Settings = AlpacaSettings  # by this name the factory finds a kind's settings

@@ -31,7 +31,7 @@ from smclab.candles import TIMEFRAMES, BadConfig, nearest, timeframe_ns
 SPELLED = {"1D": "1d", "1W": "1w"}  # where ccxt writes a timeframe otherwise
 
 
-class Settings(RetrySettings):
+class CcxtSettings(RetrySettings):
     "Conf's `kind: ccxt`."
 
     kind: Literal["ccxt"] = "ccxt"
@@ -57,7 +57,7 @@ def _moved(urls: Any, host: str) -> Any:
 class Ccxt(BaseProvider):
     "Candles of one exchange, by ccxt."
 
-    def __init__(self, name: str, settings: Settings, deps: ProviderDeps):
+    def __init__(self, name: str, settings: CcxtSettings, deps: ProviderDeps):
         super().__init__(name, symbols=settings.symbols, settle_s=settings.settle_s, clock=deps.clock)
         self._settings, self._ask = settings, RetryingCaller(name, settings, deps)
 
@@ -149,3 +149,6 @@ def _short(error: BaseException) -> str:
     "The beginning of an error's text, on one line."
     text = " ".join(str(error).split())
     return f"{type(error).__name__} {text[:120]}".strip()
+
+
+Settings = CcxtSettings  # by this name the factory finds a kind's settings

@@ -35,7 +35,7 @@ RESOLUTIONS = {
 WAITS = ("unavailable", "too_many_requests", "internal_server_error")  # error codes that mean: later
 
 
-class Settings(RetrySettings):
+class DeltaSettings(RetrySettings):
     "Conf's `kind: delta`."
 
     kind: Literal["delta"] = "delta"
@@ -52,7 +52,7 @@ class Delta(BaseProvider):
 
     timeframes = RESOLUTIONS
 
-    def __init__(self, name: str, settings: Settings, deps: ProviderDeps):
+    def __init__(self, name: str, settings: DeltaSettings, deps: ProviderDeps):
         super().__init__(name, symbols=settings.symbols, settle_s=settings.settle_s, clock=deps.clock)
         self._settings, self._ask = settings, RetryingCaller(name, settings, deps)
 
@@ -120,3 +120,6 @@ class Delta(BaseProvider):
         except (KeyError, TypeError, ValueError) as error:
             raise BadAnswer(f"{self.name} {symbol}: a ticker without bid, ask or time") from error
         return Quote(symbol, bid, ask, moment(time), self.name)
+
+
+Settings = DeltaSettings  # by this name the factory finds a kind's settings

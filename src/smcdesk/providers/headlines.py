@@ -33,7 +33,7 @@ class HeadlineSource(Protocol):
 
 
 @dataclass(frozen=True)
-class HeadlineFile:
+class FileHeadlines:
     "The headlines of one file."
 
     path: Path
@@ -81,7 +81,7 @@ def sentiment(
     path = settings.get("path")
     if not path or not (root / path).exists():
         return None
-    return scored_headlines(HeadlineFile(root / path), config)
+    return scored_headlines(FileHeadlines(root / path), config)
 
 
 def _existing(path: Path) -> Path:

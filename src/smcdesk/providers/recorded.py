@@ -86,7 +86,7 @@ class RecordedProvider(BaseProvider):
         return Quote(symbol, price - half, price + half, closed, self.name)
 
 
-class Settings(ProviderSettings):
+class RecordedSettings(ProviderSettings):
     "Conf's `kind: recorded`."
 
     kind: Literal["recorded"] = "recorded"
@@ -100,3 +100,6 @@ class Settings(ProviderSettings):
         return RecordedProvider(
             self.tapes, name=name, root=deps.root, spread=self.spread, rolls=rolls, clock=deps.clock
         )
+
+
+Settings = RecordedSettings  # by this name the factory finds a kind's settings

@@ -1,4 +1,4 @@
-"""Ledgers frozen under a name: what a policy decided and earned on each symbol, and whether it still does."""
+"""The baseline report: ledgers frozen under a name, and whether today's replays still give the same."""
 
 from __future__ import annotations
 
@@ -15,30 +15,31 @@ from smcdesk.datasets.catalog import load_catalog
 from smcdesk.project import logs, paths
 from smcdesk.project.config import check_symbol, load_config
 from smcdesk.reports import replay_report
+from smcdesk.reports.text import parameter_table, with_interval
 from smcdesk.store import Store
 from smclab.candles import BadConfig, fingerprint
 from smclab.policy import Policy
 
-KIND = "ledgers"  # tells these figures from a rollout's
+KIND = "ledgers"  # of these figures; a rollout's have another
 CARD = ("trades_n", "win_rate_pct", "expectancy_r", "total_return_pct", "sharpe_annual", "max_drawdown_pct", "costs")
 SAME = {  # what must be the same -> in words
     "data_fingerprint": "candles", "decisions_hash": "decisions", "ledger_hash": "ledger",
 }  # fmt: skip
-GIVEN = {"git_commit": "commit", "git_diff_hash": "uncommitted changes", "versions": "library versions"}
+VERSIONS = {"git_commit": "commit", "git_diff_hash": "uncommitted changes", "versions": "library versions"}
 COLUMNS = ["symbol", "figure", "frozen", "now", "remark"]
 
 
 @dataclass(frozen=True)
 class BaselineReport:
-    "The present, and the frozen figures it is held against."
+    "Today's figures, and the frozen ones they are compared with."
 
     env: str
     name: str
     policy_hash: str
-    now: dict[str, Any]  # figures, as they would be frozen
-    until: pd.Timestamp  # the last bar they know
+    now: dict[str, Any]  # today's figures, as they would be frozen
+    until: pd.Timestamp  # the last bar they include
     frozen: dict[str, Any] | None  # Store.baseline; None: nothing has that name yet
-    made_now: bool = False  # whether this run froze it
+    frozen_now: bool = False  # whether this run froze it
     returns: dict[str, pd.Series] | None = None  # daily, by symbol
 
 
@@ -47,7 +48,7 @@ def load(
     *,
     name: str = "v1",  # of the baseline
     symbols: str = "",  # with commas between; "": every symbol of conf that was replayed
-    freeze: bool = False,  # give the name to the present where nothing has it yet
+    freeze: bool = False,  # freeze today's figures under the name, unless it is taken
     note: str = "",
 ) -> BaselineReport:
     "The ledgers of an environment beside those frozen under a name; what is frozen is never changed."
@@ -55,89 +56,89 @@ def load(
     catalog, policy = load_catalog(env), Policy.from_dict(load_config(env).parameters["policy"]).hash()
     parts = {symbol: _symbol(catalog, symbol) for symbol in _chosen(symbols, env)}
     until = max(last for _, _, last in parts.values())
-    now = {"kind": KIND, **_made(), "symbols": {symbol: told for symbol, (told, _, _) in parts.items()}}
-    now["n"] = sum(sum(told["decisions"].values()) for told in now["symbols"].values())
+    now = {"kind": KIND, **_versions(), "symbols": {symbol: own for symbol, (own, _, _) in parts.items()}}
+    now["n"] = sum(sum(own["decisions"].values()) for own in now["symbols"].values())
     with Store(env=env) as store:
         if store.revision() is None:
             store.upgrade()
-        known = set(store.baselines()["name"])
-        fresh = freeze and name not in known
-        if fresh:
+        names = set(store.baselines()["name"])
+        frozen_now = freeze and name not in names
+        if frozen_now:
             store.snapshot(name, now, policy_hash=policy, time=until, note=note)
-        frozen = store.baseline(name) if fresh or name in known else None
+        frozen = store.baseline(name) if frozen_now or name in names else None
     if frozen and frozen["figures"].get("kind") != KIND:
         raise BadConfig(
             f"baseline {name!r} was frozen from a rollout: read it by rollout_report, or choose another name"
         )
     returns = {symbol: daily for symbol, (_, daily, _) in parts.items()}
-    return BaselineReport(env, name, policy, now, until, frozen, fresh, returns)
+    return BaselineReport(env, name, policy, now, until, frozen, frozen_now, returns)
 
 
-def _chosen(said: str, env: str) -> list[str]:
-    "The symbols asked for, each with a ledger."
-    known, replayed = load_config(env).parameters["symbols"], replay_report.replayed()
-    asked = [check_symbol(s.strip(), known) for s in said.split(",") if s.strip()]
-    found = [s for s in asked or known if s in replayed]
-    if missing := [s for s in asked if s not in replayed] or ([] if found else list(known)):
+def _chosen(symbols: str, env: str) -> list[str]:
+    "The requested symbols, each with a ledger; without a request, every symbol of conf that has one."
+    configured, replayed = load_config(env).parameters["symbols"], replay_report.replayed()
+    requested = [check_symbol(s.strip(), configured) for s in symbols.split(",") if s.strip()]
+    found = [s for s in requested or configured if s in replayed]
+    if missing := [s for s in requested if s not in replayed] or ([] if found else list(configured)):
         raise BadConfig(
             f"nothing was replayed for {', '.join(missing)}: run smcdesk replay --symbol {missing[0]} -e {env}"
         )
     return found
 
 
-def _made() -> dict[str, str]:
-    "What figures are made with here and now."
+def _versions() -> dict[str, str]:
+    "The commit, uncommitted changes and library versions of this process."
     head, dirty = tracking.commit(paths.root())
     changes = tracking.diff_hash(paths.root()) if dirty else ""
     return {"git_commit": head, "git_diff_hash": changes, "versions": tracking.versions()}
 
 
 def _symbol(catalog, symbol: str) -> tuple[dict[str, Any], pd.Series, pd.Timestamp]:  # figures, daily returns, last bar
-    "What one symbol's last replay left."
+    "Figures of one symbol's last replay."
     ledger, card = catalog.load(f"{symbol}.ledger"), catalog.load(f"{symbol}.scorecard")
     log, bars = catalog.load(f"{symbol}.decision_log"), catalog.load(f"{symbol}.bars")
     rows = log[["setup_id", "outcome", "grade", "gate"]].astype(str).to_csv(index=False)
-    told = {
+    own = {
         "data_fingerprint": fingerprint(bars), "decisions_hash": hashlib.sha256(rows.encode()).hexdigest()[:16],
         "ledger_hash": ledger.hash()[:16], "bars_n": len(bars), "since": f"{bars.index[0]:%Y-%m-%d}",
         "until": f"{bars.index[-1]:%Y-%m-%d}",
         "decisions": {w: int((log["outcome"] == w).sum()) for w in ("live", "shadow", "none")},
         "card": {k: {c: _plain(card.loc[k, c]) for c in ("value", "low", "high", "n")} for k in CARD},
     }  # fmt: skip
-    return told, catalog.load(f"{symbol}.daily_returns")["daily_return"], bars.index[-1]
+    return own, catalog.load(f"{symbol}.daily_returns")["daily_return"], bars.index[-1]
 
 
 def _plain(x: Any) -> Any:
-    "A value as JSON keeps it; none where there is none."
+    "A value as JSON stores it; None where it is missing or infinite."
     x = x.item() if hasattr(x, "item") else x
     return None if isinstance(x, float) and not math.isfinite(x) else x
 
 
-# What a report shows
+# Tables and sentences
 
 
-def resolved(s: BaselineReport) -> pd.DataFrame:
-    "What the parameters turned out to mean."
+def resolved(report: BaselineReport) -> pd.DataFrame:
+    "What the parameters were resolved to."
     rows = {
-        "environment": s.env, "baseline": s.name, "policy": s.policy_hash, "symbols": ", ".join(s.now["symbols"]),
-        "decisions": f"{s.now['n']:,}", "last bar (UTC)": f"{s.until:%Y-%m-%d %H:%M}",
-        "frozen": _when(s) if s.frozen else "not yet",
+        "environment": report.env, "baseline": report.name, "policy": report.policy_hash,
+        "symbols": ", ".join(report.now["symbols"]), "decisions": f"{report.now['n']:,}",
+        "last bar (UTC)": f"{report.until:%Y-%m-%d %H:%M}", "frozen": _when(report) if report.frozen else "not yet",
     }  # fmt: skip
-    return pd.DataFrame({"": rows})
+    return parameter_table(rows)
 
 
-def _when(s: BaselineReport) -> str:
-    "When the baseline was frozen, and what it knew."
-    recorded, known = (pd.Timestamp(s.frozen[k], tz="UTC") for k in ("recorded_at", "time"))
-    return f"{recorded:%Y-%m-%d %H:%M} UTC, bars to {known:%Y-%m-%d %H:%M}"
+def _when(report: BaselineReport) -> str:
+    "When the baseline was frozen, and its last bar."
+    recorded, last_bar = (pd.Timestamp(report.frozen[k], tz="UTC") for k in ("recorded_at", "time"))
+    return f"{recorded:%Y-%m-%d %H:%M} UTC, bars to {last_bar:%Y-%m-%d %H:%M}"
 
 
-def differences(s: BaselineReport) -> dict[str, list[str]]:  # symbol -> what differs, in words; none: identical
-    "What differs from the frozen symbols."
-    then = s.frozen["figures"]["symbols"] if s.frozen else {}
+def differences(report: BaselineReport) -> dict[str, list[str]]:  # symbol -> what differs, in words; none: identical
+    "What differs from the frozen figures: candles, decisions, ledger."
+    then = report.frozen["figures"]["symbols"] if report.frozen else {}
     found = {}
-    for symbol in dict.fromkeys((*then, *s.now["symbols"])):
-        a, b = then.get(symbol), s.now["symbols"].get(symbol)
+    for symbol in dict.fromkeys((*then, *report.now["symbols"])):
+        a, b = then.get(symbol), report.now["symbols"].get(symbol)
         if a is None or b is None:
             found[symbol] = ["not in the baseline" if a is None else "not replayed now"]
         else:
@@ -145,24 +146,24 @@ def differences(s: BaselineReport) -> dict[str, list[str]]:  # symbol -> what di
     return found
 
 
-def verdict(s: BaselineReport) -> str:
-    "Whether the present is the past, in a sentence or two."
-    if s.frozen is None:
-        return f"Nothing is frozen as **{s.name}** yet: run this report with `-p freeze=true`."
-    if s.made_now:
-        return f"**{s.name}** is frozen now: {s.now['n']:,} decisions on {', '.join(s.now['symbols'])}."
-    found = differences(s)
+def verdict(report: BaselineReport) -> str:
+    "How many symbols still give the frozen result, and what differs on the others."
+    if report.frozen is None:
+        return f"Nothing is frozen as **{report.name}** yet: run this report with `-p freeze=true`."
+    if report.frozen_now:
+        return f"**{report.name}** is frozen now: {report.now['n']:,} decisions on {', '.join(report.now['symbols'])}."
+    found = differences(report)
     same = [symbol for symbol, what in found.items() if not what]
-    told = f"{len(same)} of {len(found)} symbols are identical to **{s.name}**, ledger and all."
-    told += "".join(f" {symbol} differs: {', '.join(what)}." for symbol, what in found.items() if what)
-    if s.frozen["policy_hash"] != s.policy_hash:
-        told += f" The policy is another one: {s.frozen['policy_hash']} then, {s.policy_hash} now."
-    return told
+    text = f"{len(same)} of {len(found)} symbols are identical to **{report.name}**, ledger and all."
+    text += "".join(f" {symbol} differs: {', '.join(what)}." for symbol, what in found.items() if what)
+    if report.frozen["policy_hash"] != report.policy_hash:
+        text += f" The policy is another one: {report.frozen['policy_hash']} then, {report.policy_hash} now."
+    return text
 
 
-def overview(s: BaselineReport) -> pd.DataFrame:
-    "Each symbol now: its tape, what was decided, which ledger came of it, and whether it is the frozen one."
-    found = differences(s) if s.frozen else {}
+def overview(report: BaselineReport) -> pd.DataFrame:
+    "Each symbol today: its candles, its decisions, its ledger, and whether that is the frozen one."
+    found = differences(report) if report.frozen else {}
     rows = {
         symbol: {
             "bars": f"{t['bars_n']:,}", "from": t["since"], "to": t["until"],
@@ -170,37 +171,34 @@ def overview(s: BaselineReport) -> pd.DataFrame:
             "ledger": t["ledger_hash"],
             "baseline": ", ".join(found[symbol]) or "identical" if symbol in found else "not frozen",
         }
-        for symbol, t in s.now["symbols"].items()
+        for symbol, t in report.now["symbols"].items()
     }  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def figures(s: BaselineReport) -> pd.DataFrame:
+def figures(report: BaselineReport) -> pd.DataFrame:
     "The scorecard of each symbol now, with 95 % intervals and samples."
     rows = {}
-    for symbol, told in s.now["symbols"].items():
-        rows[symbol] = {k: _shown(v) for k, v in told["card"].items()}
+    for symbol, own in report.now["symbols"].items():
+        rows[symbol] = {name: _figure(row) for name, row in own["card"].items()}
     return pd.DataFrame.from_dict(rows, orient="index").T
 
 
-def _shown(row: dict[str, Any]) -> str:
-    "A figure with its interval."
-    if row["value"] is None:
-        return "none"
-    if row["value"] == row["n"]:
-        return f"{row['n']:,}"
-    around = "" if row["low"] is None else f" ({row['low']:,.2f} … {row['high']:,.2f})"
-    return f"{row['value']:,.2f}{around}, n = {row['n']:,}"
+def _figure(row: dict[str, Any]) -> str:
+    "A figure with its interval and sample size; a count alone."
+    if row["value"] is None or row["value"] == row["n"]:
+        return "none" if row["value"] is None else f"{row['n']:,}"
+    return f"{with_interval(row['value'], row['low'], row['high'])}, n = {row['n']:,}"
 
 
-def changes(s: BaselineReport) -> pd.DataFrame:  # COLUMNS; no rows where all is the same
-    "Every figure that is not what it was."
-    then = s.frozen["figures"]["symbols"] if s.frozen else {}
+def changes(report: BaselineReport) -> pd.DataFrame:  # COLUMNS; no rows where all is the same
+    "Every figure that differs from the frozen one."
+    then = report.frozen["figures"]["symbols"] if report.frozen else {}
     rows = []
-    for symbol in [k for k in then if k in s.now["symbols"]]:
-        a, b = then[symbol]["card"], s.now["symbols"][symbol]["card"]
+    for symbol in [k for k in then if k in report.now["symbols"]]:
+        a, b = then[symbol]["card"], report.now["symbols"][symbol]["card"]
         for name in [k for k in CARD if a[k] != b[k]]:
-            rows.append([symbol, name, _shown(a[name]), _shown(b[name]), "apart" if _apart(a[name], b[name]) else ""])
+            rows.append([symbol, name, _figure(a[name]), _figure(b[name]), "apart" if _apart(a[name], b[name]) else ""])
     return pd.DataFrame(rows or [["none"] * 4 + ["nothing differs"]], columns=COLUMNS)
 
 
@@ -211,27 +209,27 @@ def _apart(a: dict[str, Any], b: dict[str, Any]) -> bool:
     return a["low"] > b["high"] or a["high"] < b["low"]
 
 
-def given(s: BaselineReport) -> list[str]:
-    "What the figures were made with that is otherwise today, one sentence each."
-    if s.frozen is None:
+def version_changes(report: BaselineReport) -> list[str]:
+    "Commit, uncommitted changes and library versions that differ from the frozen ones, one sentence each."
+    if report.frozen is None:
         return ["There is nothing to compare with."]
-    pairs = {word: (s.frozen["figures"][key], s.now[key]) for key, word in GIVEN.items()}
-    said = [f"{word}: {_brief(a)} then, {_brief(b)} now." for word, (a, b) in pairs.items() if a != b]
-    return said or ["Commit, uncommitted changes and library versions are what they were."]
+    pairs = {word: (report.frozen["figures"][key], report.now[key]) for key, word in VERSIONS.items()}
+    changed = [f"{word}: {_brief(a)} then, {_brief(b)} now." for word, (a, b) in pairs.items() if a != b]
+    return changed or ["Commit, uncommitted changes and library versions are what they were."]
 
 
 def _brief(value: str) -> str:
-    "A hash cut, versions in a row."
+    "The first digits of a hash, or versions in a row."
     if value.startswith("{"):
         return ", ".join(f"{k} {v}" for k, v in json.loads(value).items())
     return value[:12] or "none"
 
 
-def summary(s: BaselineReport) -> dict[str, Any]:
-    "The report in one row."
-    found = differences(s) if s.frozen else {}
+def summary(report: BaselineReport) -> dict[str, Any]:
+    "The row stored with the report."
+    found = differences(report) if report.frozen else {}
     return {
-        "env": s.env, "baseline": s.name, "policy_hash": s.policy_hash, "symbols_n": len(s.now["symbols"]),
-        "decisions_n": s.now["n"], "frozen": s.frozen is not None,
-        "identical_n": sum(not what for what in found.values()), "sentence": verdict(s).replace("**", ""),
+        "env": report.env, "baseline": report.name, "policy_hash": report.policy_hash,
+        "symbols_n": len(report.now["symbols"]), "decisions_n": report.now["n"], "frozen": report.frozen is not None,
+        "identical_n": sum(not what for what in found.values()), "sentence": verdict(report).replace("**", ""),
     }  # fmt: skip

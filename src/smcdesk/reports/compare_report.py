@@ -7,36 +7,43 @@ from typing import Any
 import pandas as pd
 
 from smcdesk.project import paths
+from smcdesk.research import comparison
 from smcdesk.research.comparison import FEW_DAYS, RANKED, SURE, Comparison, parameters
 from smclab.walkforward import plateau
 
+load = comparison.load
 
-def resolved(c: Comparison) -> pd.DataFrame:
-    "What the parameters turned out to mean."
-    first, last = (f"{day:%Y-%m-%d}" for day in (c.returns.index[0], c.returns.index[-1])) if len(c.returns) else "--"
+
+def resolved(report: Comparison) -> pd.DataFrame:
+    "What the parameters were resolved to."
+    first, last = (
+        (f"{day:%Y-%m-%d}" for day in (report.returns.index[0], report.returns.index[-1]))
+        if len(report.returns)
+        else "--"
+    )
     rows = {
-        "symbol": c.symbol, "environment": c.env, "runs": str(len(c.table)), "ranked by": c.rank_by,
-        "days all runs have": f"{len(c.returns):,}, {first} to {last}", "tracking store": paths.mlflow_uri(),
+        "symbol": report.symbol, "environment": report.env, "runs": str(len(report.table)), "ranked by": report.rank_by,
+        "days all runs have": f"{len(report.returns):,}, {first} to {last}", "tracking store": paths.mlflow_uri(),
     }  # fmt: skip
     return pd.DataFrame({"": rows})
 
 
-def verdict(c: Comparison) -> str:
+def verdict(report: Comparison) -> str:
     "Which differences are larger than chance, in one breath."
-    n = len(c.table)
+    n = len(report.table)
     if n < 2:
         return "There is one run, and nothing to compare it with."
-    if len(c.returns) < FEW_DAYS:
-        return f"The {n} runs share {len(c.returns):,} days; under {FEW_DAYS} nothing is compared."
-    larger = c.tests[c.tests["larger"]]
-    counts = f"{n} runs, {len(c.tests)} pairs, {len(c.returns):,} common days"
+    if len(report.returns) < FEW_DAYS:
+        return f"The {n} runs share {len(report.returns):,} days; under {FEW_DAYS} nothing is compared."
+    larger = report.tests[report.tests["larger"]]
+    counts = f"{n} runs, {len(report.tests)} pairs, {len(report.returns):,} common days"
     if larger.empty:
-        least = c.tests["least_pct_year"].median()
+        least = report.tests["least_pct_year"].median()
         return (
             f"{counts}: no difference is larger than chance, so the first of the ranking is not known to be the best. "
             f"On so few days a pair must differ by about {least:.1f} % a year to be told apart."
         )
-    what = c.table.set_index("label")["what"]
+    what = report.table.set_index("label")["what"]
     pairs = "; ".join(
         f"{r.better} ({what[r.better]}) over {r.worse} ({what[r.worse]}), {r.difference_pct_year:+.1f} % a year"
         for r in larger.itertuples()
@@ -45,9 +52,9 @@ def verdict(c: Comparison) -> str:
     return f"{counts}: {which} larger than chance: {pairs}."
 
 
-def method(c: Comparison) -> str:
+def method(report: Comparison) -> str:
     "How that was worked out."
-    block = max(1, round(len(c.returns) ** (1 / 3)))
+    block = max(1, round(len(report.returns) ** (1 / 3)))
     return (
         "Every pair is compared by its difference in mean daily return on the days all runs have. Whole blocks of "
         f"{block} days are drawn anew, the same days for all runs (a paired circular block bootstrap), and p is "
@@ -57,9 +64,9 @@ def method(c: Comparison) -> str:
     )
 
 
-def ranking(c: Comparison) -> pd.DataFrame:
+def ranking(report: Comparison) -> pd.DataFrame:
     "The runs as a reader wants them."
-    shown = c.table.assign(run_id=c.table["run_id"].str[:6])
+    shown = report.table.assign(run_id=report.table["run_id"].str[:6])
     for name in RANKED:
         digits = 0 if name == "trades_n" else 2
         shown[name] = [f"{v:,.{digits}f}" if pd.notna(v) else "none" for v in shown[name]]
@@ -70,7 +77,7 @@ def ranking(c: Comparison) -> pd.DataFrame:
     return shown.rename(columns=heads)
 
 
-def pairs(c: Comparison) -> pd.DataFrame:
+def pairs(report: Comparison) -> pd.DataFrame:
     "The tests as a reader wants them."
     rows = [
         {
@@ -79,18 +86,19 @@ def pairs(c: Comparison) -> pd.DataFrame:
             "p, this pair alone": f"{r.p_single:.3f}",
             "p, all pairs": f"{r.p:.3f}", "larger than chance": "yes" if r.larger else "no",
         }
-        for r in c.tests.itertuples()
+        for r in report.tests.itertuples()
     ]  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def omitted(c: Comparison) -> str:
+def omitted(report: Comparison) -> str:
     "What could not be shown."
     days = (
-        f"Not all runs cover the same days: Sharpe ratio, return and fall are those of the {len(c.returns):,} days all "
+        "Not all runs cover the same days: Sharpe ratio, return and fall are those of the "
+        f"{len(report.returns):,} days all "
         "of them have, by daily closes; the other figures are of each run's own days."
     )
-    return " ".join([*([days] if (c.table["days_n"] != len(c.returns)).any() else []), *c.left_out])
+    return " ".join([*([days] if (report.table["days_n"] != len(report.returns)).any() else []), *report.left_out])
 
 
 def plateaus(grid: pd.DataFrame, n: int = 6) -> pd.DataFrame:
@@ -137,11 +145,12 @@ def stability_words(windows: pd.DataFrame, names: list[str]) -> str:
     )
 
 
-def summary(c: Comparison) -> dict[str, Any]:
-    "The report in one row."
-    first = c.table.iloc[0]
+def summary(report: Comparison) -> dict[str, Any]:
+    "The row stored with the report."
+    first = report.table.iloc[0]
     return {
-        "symbol": c.symbol, "env": c.env, "runs": len(c.table), "days": len(c.returns), "pairs": len(c.tests),
-        "larger_than_chance": int(c.tests["larger"].sum()), "first": first["run_id"], "ranked_by": c.rank_by,
-        "sentence": verdict(c),
+        "symbol": report.symbol, "env": report.env, "runs": len(report.table), "days": len(report.returns),
+        "pairs": len(report.tests),
+        "larger_than_chance": int(report.tests["larger"].sum()), "first": first["run_id"], "ranked_by": report.rank_by,
+        "sentence": verdict(report),
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The shelf: every report that was run, newest first, as a table for programs and as one page for a browser."""
+"""The index of reports: every run, newest first, as records for programs and as one page for a browser."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from smcdesk.project.files import atomic_file, write_text
 
 LISTED = 400  # rows of the page; older records stay where they are
 PICTURED = 40  # of them with a picture
+THUMBNAILS = ".thumbnails"  # a folder beside the page
 _WIDTH = 480  # pixels of a picture
 _FIRST = (
     "trades_n", "expectancy_r", "total_return_pct", "max_drawdown_pct", "win_rate_pct",
@@ -33,7 +34,7 @@ _SIGNS = {"ok": "✓", "failed": "✗", "broken": "!", "unfinished": "…"}
 
 @dataclass(frozen=True)
 class ReportRun:
-    "One report that was run, as its record tells it, or as far as that can be read."
+    "One report run, from its record, or as far as that can be read."
 
     report: str
     slot: str
@@ -47,13 +48,13 @@ class ReportRun:
 
     @property
     def symbol(self) -> str:
-        "What it was about, where it was about one symbol."
+        "The symbol, where the report is about one."
         return str(self.params.get("symbol") or self.result.get("symbol") or "")
 
     def files(self) -> dict[str, Path]:
-        "What there is of it, by ending."
-        there = {end: self.folder / f"{self.slot}.{end}" for end in ("html", "ipynb", "json")}
-        return {end: path for end, path in there.items() if path.is_file()}
+        "Its existing files by ending."
+        paths = {end: self.folder / f"{self.slot}.{end}" for end in ("html", "ipynb", "json")}
+        return {end: path for end, path in paths.items() if path.is_file()}
 
 
 def runs(
@@ -62,7 +63,7 @@ def runs(
     report: str | None = None,  # of one template
     limit: int = LISTED,  # the newest
 ) -> list[ReportRun]:  # newest first
-    "The newest reports that were run. A record that cannot be read is a row too."
+    "The newest report runs. A record that cannot be read is a row too."
     found: list[ReportRun] = []
     for _, same_day in itertools.groupby(_days(root / "notebooks_out", report), key=lambda folder: folder.parts[-3:]):
         found += [run for folder in same_day for run in _of_day(folder)]
@@ -94,22 +95,22 @@ def _of_day(folder: Path) -> Iterator[ReportRun]:
 def _read(path: Path) -> ReportRun:
     "A record as a run."
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(said, dict):
-            raise ValueError(f"it holds a {type(said).__name__}")
-        if said.get("status") not in ("ok", "failed"):
-            raise ValueError(f"its status is {said.get('status')!r}")
-        started = datetime.fromisoformat(str(said.get("started")))
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(record, dict):
+            raise ValueError(f"it holds a {type(record).__name__}")
+        if record.get("status") not in ("ok", "failed"):
+            raise ValueError(f"its status is {record.get('status')!r}")
+        started = datetime.fromisoformat(str(record.get("started")))
     except (OSError, ValueError, RecursionError) as error:
         return _without_record(path, path.stem, "broken", f"the record cannot be read: {error}")
     started = started.replace(tzinfo=UTC) if started.tzinfo is None else started.astimezone(UTC)
-    told = {name: said[name] if isinstance(said.get(name), dict) else {} for name in ("params", "result")}
-    words = {name: str(said.get(name) or "") for name in ("error", "run_id")}
-    return ReportRun(path.parent.parts[-4], path.stem, said["status"], started, path.parent, **told, **words)
+    tables = {name: record[name] if isinstance(record.get(name), dict) else {} for name in ("params", "result")}
+    texts = {name: str(record.get(name) or "") for name in ("error", "run_id")}
+    return ReportRun(path.parent.parts[-4], path.stem, record["status"], started, path.parent, **tables, **texts)
 
 
 def _without_record(path: Path, slot: str, status: str, error: str) -> ReportRun:
-    "A run of which only files tell."
+    "A run without a readable record, from its files alone."
     try:
         at = path.stat().st_mtime
     except OSError:  # it has just gone
@@ -128,7 +129,7 @@ def figures(
 
 
 def _figure(name: str, x: float) -> tuple[str, str]:
-    "A number without its name's unit, and with it behind."
+    "The name without its unit, and the number with it."
     unit = next((u for u in _UNITS if name.endswith(f"_{u}")), None)
     label = (name.removesuffix(f"_{unit}") if unit else name).replace("_", " ")
     if not math.isfinite(x):
@@ -139,33 +140,33 @@ def _figure(name: str, x: float) -> tuple[str, str]:
 
 
 def write(root: Path) -> Path:
-    "Make `notebooks_out/index.html` anew: one file, which a browser opens without a network."
+    "Write `notebooks_out/index.html`: one file, which a browser opens without a network."
     from filelock import FileLock
 
     page = root / "notebooks_out" / "index.html"
     page.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(page.with_name(".index.lock")):  # the page of who looked last is the one that stays
-        told = runs(root, limit=LISTED + 1)
-        pictures = [_picture(run, page.parent / ".shelf") for run in told[:PICTURED]]
-        for path in (page.parent / ".shelf").glob("*"):
+    with FileLock(page.with_name(".index.lock")):  # of two writers the later one's page stays
+        newest, folder = runs(root, limit=LISTED + 1), page.parent / THUMBNAILS
+        pictures = [_picture(run, folder) for run in newest[:PICTURED]]
+        for path in folder.glob("*"):
             if path not in pictures:
                 path.unlink(missing_ok=True)
-        return write_text(page, html(told, page.parent, pictures))
+        return write_text(page, html(newest, page.parent, pictures))
 
 
 def html(
-    told: list[ReportRun],  # newest first
+    newest: list[ReportRun],  # newest first, one more than are listed where there are more
     top: Path,  # where the page will be; links are relative to it
     pictures: Sequence[Path | None] = (),  # of the first runs
 ) -> str:
     "The page."
-    shown = told[:LISTED]
+    shown, older = newest[:LISTED], f"Only the newest {LISTED} are listed; older ones are in this page's folder."
     beside = itertools.zip_longest(shown, pictures[: len(shown)])
     failed = sum(run.status != "ok" for run in shown)
     parts = {
-        "told": f"{len(shown)} runs" + (f", {failed} of them not ok" if failed else ", all ok") if shown else
+        "count": f"{len(shown)} runs" + (f", {failed} of them not ok" if failed else ", all ok") if shown else
                 "Nothing was run yet: smcdesk demo makes the first report.",
-        "older": f"Only the newest {LISTED} are listed; older ones are in this page's folder." if told[LISTED:] else "",
+        "older": older if newest[LISTED:] else "",
         "reports": _options(run.report for run in shown), "symbols": _options(run.symbol for run in shown),
         "statuses": _options(run.status for run in shown),
         "rows": "\n".join(_row(run, top, picture) for run, picture in beside),
@@ -196,24 +197,24 @@ def _row(run: ReportRun, top: Path, picture: Path | None) -> str:
 
 
 def _result(run: ReportRun) -> str:
-    "What came of it: the sentence or the error, the figures, and with what it was run."
-    said = run.error or str(run.result.get("sentence") or "")
+    "The result cell: the sentence or the error, the figures, and the parameters it was run with."
+    text = run.error or str(run.result.get("sentence") or "")
     numbers = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in figures(run.result).items())
-    given = {k: v for k, v in (*run.params.items(), ("MLflow run", run.run_id)) if v not in ("", None)}
-    more = ", ".join(f"<code>{escape(str(k))} = {escape(str(v)[:200])}</code>" for k, v in given.items())
+    params = {k: v for k, v in (*run.params.items(), ("MLflow run", run.run_id)) if v not in ("", None)}
+    more = ", ".join(f"<code>{escape(str(k))} = {escape(str(v)[:200])}</code>" for k, v in params.items())
     return (
-        f"<p>{escape(said[:600])}</p>"
+        f"<p>{escape(text[:600])}</p>"
         + (f"<dl>{numbers}</dl>" if numbers else "")
         + (f"<details><summary>run with</summary>{more}</details>" if more else "")
     )
 
 
 def _links(run: ReportRun, top: Path) -> Iterator[str]:
-    "Links to what there is."
+    "Links to the existing files."
     for end, word in (("html", "page"), ("ipynb", "notebook"), ("json", "record")):
-        if end in (there := run.files()):
+        if end in (files := run.files()):
             name = escape(f"{word} of {run.report} {run.slot}")
-            yield f'<a href="{quote(there[end].relative_to(top).as_posix())}" aria-label="{name}">{word}</a>'
+            yield f'<a href="{quote(files[end].relative_to(top).as_posix())}" aria-label="{name}">{word}</a>'
 
 
 def _shown(run: ReportRun, picture: Path | None) -> str:
@@ -227,7 +228,7 @@ def _shown(run: ReportRun, picture: Path | None) -> str:
 
 
 def _picture(run: ReportRun, folder: Path) -> Path | None:
-    "The report's first chart, small, kept in a folder until the notebook changes; none when it has none."
+    "A thumbnail of the report's first chart, stored until the notebook changes; None where there is no chart."
     notebook = run.files().get("ipynb")
     try:
         name = f"{notebook}|{notebook.stat().st_mtime_ns}" if notebook else ""

@@ -1,4 +1,4 @@
-"""A replayed tape told in plain sentences, each made of its own numbers."""
+"""The replay report: one symbol's candles, structure, decisions, orders, results and costs in sentences and tables."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import pandas as pd
 from smcdesk.datasets.catalog import load_catalog
 from smcdesk.project import logs, paths
 from smcdesk.project.config import load_config
+from smcdesk.reports.report import figures
+from smcdesk.reports.text import counted, parameter_table, r_multiple, scorecard_table, sentences, small_number
 from smclab.candles import BadConfig, Quality, fingerprint, nearest
 from smclab.execution import Costs
 from smclab.matching import FILL_REASONS
@@ -24,7 +26,7 @@ FEW = 30  # closed trades under which nothing is concluded
 
 @dataclass(frozen=True)
 class ReplayReport:
-    "Everything the road left about one symbol."
+    "Results of the last replay of one symbol, from candles to scorecard."
 
     symbol: str
     env: str
@@ -53,14 +55,14 @@ def replayed() -> list[str]:
 
 
 def check_symbol(symbol: str, env: str) -> None:
-    "`BadConfig` with the nearest name unless conf or an earlier run knows the symbol."
-    known = sorted({*load_config(env).parameters["symbols"], *replayed()})
-    if symbol not in known:
-        raise BadConfig(f"unknown symbol {symbol!r}{nearest(symbol, known)} Known: {', '.join(known)}.")
+    "`BadConfig` with the nearest name for a symbol that is neither in conf nor was ever replayed."
+    names = sorted({*load_config(env).parameters["symbols"], *replayed()})
+    if symbol not in names:
+        raise BadConfig(f"unknown symbol {symbol!r}{nearest(symbol, names)} Known: {', '.join(names)}.")
 
 
 def load(symbol: str, env: str) -> ReplayReport:
-    "The tape's story from the catalog."
+    "The last replay of a symbol from the catalog."
     if symbol not in replayed():
         raise BadConfig(f"nothing has been replayed for {symbol!r} yet: run smcdesk demo --symbol {symbol} --env {env}")
     logs.quiet_libraries()
@@ -73,217 +75,201 @@ def load(symbol: str, env: str) -> ReplayReport:
     return ReplayReport(symbol, env, decisions=catalog.load(f"{symbol}.decision_log"), **parts)
 
 
-def resolved(s: ReplayReport) -> pd.DataFrame:
-    "What the parameters turned out to mean."
+def resolved(report: ReplayReport) -> pd.DataFrame:
+    "What the parameters were resolved to."
     rows = {
-        "symbol": s.symbol, "environment": s.env, "timeframe": s.reading.timeframe, "bars": f"{len(s.bars):,}",
-        "first bar (UTC)": f"{s.bars.index[0]:%Y-%m-%d %H:%M}", "last bar (UTC)": f"{s.bars.index[-1]:%Y-%m-%d %H:%M}",
-        "data fingerprint": fingerprint(s.bars), "ledger hash": s.ledger.hash()[:16],
-        "reading configuration": s.reading.config.hash(),
+        "symbol": report.symbol, "environment": report.env, "timeframe": report.reading.timeframe,
+        "bars": f"{len(report.bars):,}", "first bar (UTC)": f"{report.bars.index[0]:%Y-%m-%d %H:%M}",
+        "last bar (UTC)": f"{report.bars.index[-1]:%Y-%m-%d %H:%M}",
+        "data fingerprint": fingerprint(report.bars), "ledger hash": report.ledger.hash()[:16],
+        "reading configuration": report.reading.config.hash(),
     }  # fmt: skip
-    return pd.DataFrame({"": rows})
+    return parameter_table(rows)
 
 
-def _count(n: int, one: str, many: str = "") -> str:
-    "A number with its noun."
-    return f"{n:,} {one if n == 1 else many or one + 's'}"
-
-
-def _r(x: float) -> str:
-    "A number of R, signed."
-    return f"{x:+.2f} R"
-
-
-def _sentences(*said: str) -> str:
-    "Sentences in one paragraph."
-    return " ".join(s for s in said if s)
-
-
-def verdict(s: ReplayReport) -> str:
-    "What the trades prove, which is usually nothing."
-    return trades(s.scorecard)
+def verdict(report: ReplayReport) -> str:
+    "What the closed trades prove: the mean result with its interval, and whether that is evidence of an edge."
+    return trades(report.scorecard)
 
 
 def trades(scorecard: pd.DataFrame) -> str:
-    "What a scorecard's trades prove."
+    "The verdict on a scorecard's closed trades."
     row = scorecard.loc["expectancy_r"]
     n = int(scorecard.loc["trades_n", "value"])
     if n == 0:
         return "No trade was closed, so there is nothing to judge."
-    told = f"This is {_count(n, 'closed trade')}, {_r(row['value'])} per trade on average after costs"
+    text = f"This is {counted(n, 'closed trade')}, {r_multiple(row['value'])} per trade on average after costs"
     if not np.isfinite(row["low"]):
-        return f"{told}. One trade has no interval, and proves nothing."
-    told = f"{told}; the 95 % interval runs from {_r(row['low'])} to {_r(row['high'])}"
+        return f"{text}. One trade has no interval, and proves nothing."
+    text = f"{text}; the 95 % interval runs from {r_multiple(row['low'])} to {r_multiple(row['high'])}"
     if n < FEW:
-        return f"{told}. Fewer than {FEW} trades say nothing either way."
+        return f"{text}. Fewer than {FEW} trades say nothing either way."
     if row["low"] <= 0 <= row["high"]:
-        return f"{told} and includes zero: no evidence of an edge after costs."
+        return f"{text} and includes zero: no evidence of an edge after costs."
     if row["high"] < 0:
-        return f"{told} and lies below zero: after costs this lost, and more than chance explains."
-    return f"{told} and lies above zero. One tape, tuned on by eye, is a reason to test further, not a proof."
+        return f"{text} and lies below zero: after costs this lost, and more than chance explains."
+    return f"{text} and lies above zero. One tape, tuned on by eye, is a reason to test further, not a proof."
 
 
-def data(s: ReplayReport) -> str:
-    "Where the candles come from and what they lack."
-    q = s.quality
+def data(report: ReplayReport) -> str:
+    "Where the candles come from, their quality verdict, and what is missing, stale, flat or spiking."
+    q = report.quality
     missing = int(q.gaps["missing_bars"].sum())
-    lacks = [
-        f"{_count(missing, 'bar')} missing in {_count(len(q.gaps), 'hole')}" if missing else "",
-        _count(len(q.stale), "stale bar") if len(q.stale) else "",
-        _count(len(q.flat), "bar") + " without range" if len(q.flat) else "",
-        _count(len(q.spikes), "lonely spike") if len(q.spikes) else "",
+    defects = [
+        f"{counted(missing, 'bar')} missing in {counted(len(q.gaps), 'hole')}" if missing else "",
+        counted(len(q.stale), "stale bar") if len(q.stale) else "",
+        counted(len(q.flat), "bar") + " without range" if len(q.flat) else "",
+        counted(len(q.spikes), "lonely spike") if len(q.spikes) else "",
     ]
-    lacks = ", ".join(x for x in lacks if x) or "nothing missing, stale, flat or spiking"
-    shut = "" if q.verdict == "ok" else "Setups are refused where the 500 bars before them show it."
+    defects = ", ".join(x for x in defects if x) or "nothing missing, stale, flat or spiking"
+    refusal = "" if q.verdict == "ok" else "Setups are refused where the 500 bars before them show it."
     why = "".join(f" {r}." for r in q.reasons)
-    return _sentences(*s.provenance["notes"], f"The data is **{q.verdict}**: {lacks}.{why}", shut)
+    return sentences(*report.provenance["notes"], f"The data is **{q.verdict}**: {defects}.{why}", refusal)
 
 
-def structure(s: ReplayReport) -> str:
-    "What the reader saw."
-    own = s.reading.of()  # the candles' own timeframe, swings and breaks of the small scale
-    own = own[(own["scale_bars"].isna() | (own["scale_bars"] == s.reading.config.structure.right))]
+def structure(report: ReplayReport) -> str:
+    "Swings, breaks of structure, gaps, order blocks and liquidity of the tape, counted."
+    own = report.reading.of()  # the candles' own timeframe, swings and breaks of the small scale
+    own = own[(own["scale_bars"].isna() | (own["scale_bars"] == report.reading.config.structure.right))]
     kinds = own.groupby("family", observed=True)["kind"].value_counts()
     n = {key: int(v) for key, v in kinds.items() if v}
 
-    def of(family, *names):
+    def of(family: str, *names: str) -> int:
         return sum(n.get((family, name), 0) for name in names)
 
     born, blocks, sweeps = of("gap", "born"), of("order_block", "born"), of("pool", "swept", "reclaimed")
     breaks = of("structure", "bos", "choch")  # an MSS is a further row about its CHoCH
     share = (lambda kind: f"{100 * of('gap', kind) / born:.0f} %") if born else (lambda kind: "none")
-    return _sentences(
-        f"{_count(of('swing', 'high', 'low'), 'swing')} and {_count(breaks, 'break')} of structure:",
+    return sentences(
+        f"{counted(of('swing', 'high', 'low'), 'swing')} and {counted(breaks, 'break')} of structure:",
         f"{of('structure', 'bos'):,} with the trend (BOS), {of('structure', 'choch'):,} against it",
         f"(CHoCH, {of('structure', 'mss'):,} of them with displacement).",
-        f"{_count(born, 'fair value gap')} opened; {share('touched')} were touched, {share('filled')} filled",
+        f"{counted(born, 'fair value gap')} opened; {share('touched')} were touched, {share('filled')} filled",
         f"and {share('inverted')} closed through before the tape ended.",
-        f"{_count(blocks, 'order block')} formed, {of('order_block', 'broken'):,} of them broke and became breakers.",
-        f"{_count(of('pool', 'run'), 'pool')} of liquidity were run and {_count(sweeps, 'sweep')} turned back,",
+        f"{counted(blocks, 'order block')} formed, {of('order_block', 'broken'):,} of them broke and became breakers.",
+        f"{counted(of('pool', 'run'), 'pool')} of liquidity were run and {counted(sweeps, 'sweep')} turned back,",
         f"{of('pool', 'displacement_after'):,} of them with a rejecting wick and a displacement after it.",
     )
 
 
-def decisions(s: ReplayReport) -> str:
-    "How many setups there were and what became of them."
-    n, live = len(s.decisions), int((s.decisions["outcome"] == "live").sum())
-    status = s.ledger.orders.loc[s.ledger.orders["order_id"].str.endswith(":entry"), "status"].astype("str")
+def decisions(report: ReplayReport) -> str:
+    "How many setups there were, how many passed every gate, and how many of their orders filled."
+    n, live = len(report.decisions), int((report.decisions["outcome"] == "live").sum())
+    status = report.ledger.orders.loc[report.ledger.orders["order_id"].str.endswith(":entry"), "status"].astype("str")
     filled, sent = int((status == "filled").sum()), len(status)
-    rest = "".join(f", {k} were {word}" for word, k in status[status != "filled"].value_counts().items())
-    return _sentences(
-        f"{_count(n, 'setup')}: {live:,} passed every gate, {n - live:,} were refused.",
-        f"Of {_count(sent, 'order')} sent, {filled:,} filled{rest}." if sent else "",
-        "Every refusal is kept with its reason:" if n > filled else "",
+    unfilled = "".join(f", {k} were {word}" for word, k in status[status != "filled"].value_counts().items())
+    return sentences(
+        f"{counted(n, 'setup')}: {live:,} passed every gate, {n - live:,} were refused.",
+        f"Of {counted(sent, 'order')} sent, {filled:,} filled{unfilled}." if sent else "",
+        "Every refusal is stored with its reason:" if n > filled else "",
     )
 
 
-def ways(s: ReplayReport) -> pd.DataFrame:
-    "The ways to enter, side by side, as a reader wants them."
-    t = s.ways_in
-    spans = [f"{lo:+.2f} … {hi:+.2f}" if np.isfinite(lo) else "" for lo, hi in zip(t["low"], t["high"], strict=True)]
-    said = [_r(x) if np.isfinite(x) else "none" for x in t["expectancy_r"]]
+def ways(report: ReplayReport) -> pd.DataFrame:
+    "Entry at the next open, by a waiting limit, and both: orders, closed trades and mean result side by side."
+    t = report.ways_in
+    intervals = [
+        f"{lo:+.2f} … {hi:+.2f}" if np.isfinite(lo) else "" for lo, hi in zip(t["low"], t["high"], strict=True)
+    ]
+    means = [r_multiple(x) if np.isfinite(x) else "none" for x in t["expectancy_r"]]
     wins = [f"{x:.0f} %" if np.isfinite(x) else "none" for x in t["win_rate_pct"]]
-    table = {"orders": t["orders_n"], "closed trades": t["trades_n"], "won": wins, "mean": said, "95 % interval": spans}
+    table = {
+        "orders": t["orders_n"],
+        "closed trades": t["trades_n"],
+        "won": wins,
+        "mean": means,
+        "95 % interval": intervals,
+    }
     return pd.DataFrame(table, index=t.index)
 
 
-def notable(s: ReplayReport, n: int = 2) -> list[tuple[str, int, int]]:
-    "The best and the worst positions: what to call each, and the bars around it."
-    done = positions(s.ledger.closed)
+def notable(report: ReplayReport, n: int = 2) -> list[tuple[str, int, int]]:
+    "The best and the worst positions: a title for each, and the bars around it."
+    done = positions(report.ledger.closed)
     order = done.sort_values("r_multiple", kind="stable")
     chosen = pd.concat([order.tail(n)[::-1], order.head(n)]).drop_duplicates("intent_id") if len(done) else done
     side = {1: "Long", -1: "Short"}
     return [
-        (f"{s.symbol}: {side[int(t.side)]}, {_r(t.r_multiple)}", max(int(t.entry_bar) - 50, 0),
-         min(int(t.exit_bar) + 25, len(s.bars)))
+        (f"{report.symbol}: {side[int(t.side)]}, {r_multiple(t.r_multiple)}", max(int(t.entry_bar) - 50, 0),
+         min(int(t.exit_bar) + 25, len(report.bars)))
         for t in chosen.itertuples()
     ]  # fmt: skip
 
 
-def refusals(s: ReplayReport) -> pd.DataFrame:
-    "Each reason to stay out, how often, and one example in words."
-    gates = s.decisions[s.decisions["outcome"] != "live"]
+def refusals(report: ReplayReport) -> pd.DataFrame:
+    "Each gate or order reason that kept a setup out, how often, and its newest example."
+    gates = report.decisions[report.decisions["outcome"] != "live"]
     rows = [
-        {"asked by": gate or "decision", "refused": len(part), "for example": part["why"].iloc[-1]}
+        {"refused by": gate or "decision", "refused": len(part), "for example": part["why"].iloc[-1]}
         for gate, part in gates.groupby("gate", sort=False)
     ]
-    orders = s.ledger.orders[s.ledger.orders["status"] != "filled"]
+    orders = report.ledger.orders[report.ledger.orders["status"] != "filled"]
     rows += [
-        {"asked by": "order", "refused": len(part), "for example": FILL_REASONS[reason]}
+        {"refused by": "order", "refused": len(part), "for example": FILL_REASONS[reason]}
         for reason, part in orders.groupby("reason", sort=False)
     ]
-    table = pd.DataFrame(rows, columns=["asked by", "refused", "for example"])
+    table = pd.DataFrame(rows, columns=["refused by", "refused", "for example"])
     return table.sort_values("refused", ascending=False, kind="stable", ignore_index=True)
 
 
-def card(s: ReplayReport) -> pd.DataFrame:
-    "The scorecard as a reader wants it: rounded, with sample sizes and remarks."
-    c = s.scorecard
-    around = [f"{lo:.2f} … {hi:.2f}" if np.isfinite(lo) else "" for lo, hi in zip(c["low"], c["high"], strict=True)]
-    value = ["none" if pd.isna(v) else f"{v:,.0f}" if k.endswith("_n") else f"{v:,.2f}" for k, v in c["value"].items()]
-    table = {"value": value, "95 % interval": around, "n": c["n"], "unit": c["unit"], "remark": c["note"].fillna("")}
-    return pd.DataFrame(table, index=c.index)
+def card(report: ReplayReport) -> pd.DataFrame:
+    "The scorecard rounded for reading, with intervals, sample sizes and remarks."
+    return scorecard_table(report.scorecard)
 
 
-def money(s: ReplayReport) -> str:
-    "What equity did."
-    v = s.scorecard["value"]
-    end = s.ledger.equity["equity"].iloc[-1]
+def money(report: ReplayReport) -> str:
+    "Equity at the start and the end, drawdown, time under water and costs."
+    v = report.scorecard["value"]
+    end = report.ledger.equity["equity"].iloc[-1]
     open_ = "One position was still open at the end and is marked, not counted." if v["open_at_end_n"] else ""
-    return _sentences(
-        f"Equity went from {s.ledger.start_equity:,.0f} to {end:,.0f} ({v['total_return_pct']:+.1f} %);",
+    return sentences(
+        f"Equity went from {report.ledger.start_equity:,.0f} to {end:,.0f} ({v['total_return_pct']:+.1f} %);",
         f"the deepest fall was {v['max_drawdown_pct']:.1f} % and the longest time under water",
-        f"{v['max_drawdown_days']:.0f} days. Costs took {v['costs']:,.0f}.", costs(s), open_,
+        f"{v['max_drawdown_days']:.0f} days. Costs took {v['costs']:,.0f}.", costs(report), open_,
     )  # fmt: skip
 
 
-def costs(s: ReplayReport) -> str:
-    "What every fill was charged."
-    c = s.costs
+def costs(report: ReplayReport) -> str:
+    "Spread, slippage and commission of every fill."
+    c = report.costs
     fees = [
-        f"{_price(c.commission_pct)} % of the traded value" if c.commission_pct else "",
-        f"{_price(c.commission_per_unit)} per unit" if c.commission_per_unit else "",
+        f"{small_number(c.commission_pct)} % of the traded value" if c.commission_pct else "",
+        f"{small_number(c.commission_per_unit)} per unit" if c.commission_per_unit else "",
     ]
     fees = " and ".join(f for f in fees if f)
-    return _sentences(
+    return sentences(
         f"The candles are taken for {c.bars_side} prices; every purchase pays the ask and every sale gets the bid,",
-        f"{_price(c.spread_price)} apart, market orders and stops slip by {_price(c.slippage_price)},",
+        f"{small_number(c.spread_price)} apart, market orders and stops slip by {small_number(c.slippage_price)},",
         f"and commission is {fees} per side." if fees else "and there is no commission.",
     )
 
 
-def _price(x: float) -> str:
-    "A small number without an exponent."
-    return f"{x:,.8f}".rstrip("0").rstrip(".")
-
-
-def honesty(s: ReplayReport) -> str:
-    "How much of the result hangs on what candles hide."
-    stop, target = s.honesty.loc["stop_first"], s.honesty.loc["target_first"]
+def honesty(report: ReplayReport) -> str:
+    "How far the result depends on the order of prices inside a candle."
+    stop, target = report.honesty.loc["stop_first"], report.honesty.loc["target_first"]
     n = int(stop["trades_n"])
     if n == 0:
         return "No trade was closed, so no bar was doubtful."
     doubtful = int(stop["ambiguous_n"])
     if doubtful == 0:
         return f"No bar held both stop and target: none of the {n:,} results depends on the order inside a candle."
-    return _sentences(
+    return sentences(
         f"In {doubtful:,} of {n:,} trades one bar held both stop and target; the candle does not say which came first.",
-        f"Booked as the stop, as everywhere in this report: {_r(stop['expectancy_r'])} per trade.",
-        f"Booked as the target: {_r(target['expectancy_r'])}. The truth lies between.",
+        f"Booked as the stop, as everywhere in this report: {r_multiple(stop['expectancy_r'])} per trade.",
+        f"Booked as the target: {r_multiple(target['expectancy_r'])}. The truth lies between.",
     )
 
 
-def model(s: ReplayReport) -> str:
-    "Whether the score knew anything, in the model room's own words."
-    return s.model.verdict
+def model(report: ReplayReport) -> str:
+    "Whether the score predicted anything: the verdict of the score test."
+    return report.model.verdict
 
 
-def summary(s: ReplayReport) -> dict[str, Any]:
-    "The report in one row."
-    v = s.scorecard["value"]
+def summary(report: ReplayReport) -> dict[str, Any]:
+    "The row stored with the report."
     names = ("trades_n", "win_rate_pct", "expectancy_r", "total_return_pct", "max_drawdown_pct")
     return {
-        "symbol": s.symbol, "env": s.env, "timeframe": s.reading.timeframe, "bars": len(s.bars),
-        "data_fingerprint": fingerprint(s.bars), "data_quality": s.quality.verdict, "ledger_hash": s.ledger.hash(),
-        **{name: None if pd.isna(v[name]) else float(v[name]) for name in names}, "sentence": verdict(s),
+        "symbol": report.symbol, "env": report.env, "timeframe": report.reading.timeframe, "bars": len(report.bars),
+        "data_fingerprint": fingerprint(report.bars), "data_quality": report.quality.verdict,
+        "ledger_hash": report.ledger.hash(), **figures(report.scorecard["value"], names), "sentence": verdict(report),
     }  # fmt: skip

@@ -9,47 +9,56 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from smcdesk.research import rollout
 from smcdesk.research.rollout import Rollout, next_step, outcome_counts, reasons, rollout_stages
 from smcdesk.store.models import OUTCOME_CLASSES
 
 _NB = "\u00a0"  # a figure and its unit stay on one line
 
+load = rollout.load
 
-def resolved(s: Rollout) -> pd.DataFrame:
-    "What the parameters turned out to mean."
-    times, names = s.labels["time"], ", ".join(sorted(s.labels["instrument"].unique()))
+
+def resolved(report: Rollout) -> pd.DataFrame:
+    "What the parameters were resolved to."
+    frozen, times, names = (
+        report.baseline,
+        report.labels["time"],
+        ", ".join(sorted(report.labels["instrument"].unique())),
+    )
     rows = {
-        "environment": s.env, "store": s.store, "policy": s.policy_hash, "setups": f"{len(s.labels):,}",
-        "instruments": names or "none", "first setup (UTC)": _day(times.min()),
+        "environment": report.env, "store": report.store, "policy": report.policy_hash,
+        "setups": f"{len(report.labels):,}", "instruments": names or "none", "first setup (UTC)": _day(times.min()),
         "last setup (UTC)": _day(times.max()),
-        "baseline": f"{s.baseline['name']}, policy {s.baseline['policy_hash']}" if s.baseline else "none",
+        "baseline": f"{frozen['name']}, policy {frozen['policy_hash']}" if frozen else "none",
     }  # fmt: skip
     return pd.DataFrame({"": rows})
 
 
-def verdict(s: Rollout) -> str:
+def verdict(report: Rollout) -> str:
     "The rollout in one paragraph."
-    n, table = len(s.labels), outcome_counts(s.labels)
+    n, table = len(report.labels), outcome_counts(report.labels)
     if n == 0:
-        others = ", ".join(f"{k} ({v:,})" for k, v in s.policies.items())
-        return f"No setup was evaluated by policy {s.policy_hash}: n = 0. Policies in the store: {others or 'none'}."
-    live, top = table.loc["live"], reasons(s.labels)
+        others = ", ".join(f"{k} ({v:,})" for k, v in report.policies.items())
+        return (
+            f"No setup was evaluated by policy {report.policy_hash}: n = 0. Policies in the store: {others or 'none'}."
+        )
+    live, top = table.loc["live"], reasons(report.labels)
     shadow, none = (int(table.loc[word, "n"]) for word in ("shadow", "none"))
     why = f" The most frequent reason to refuse is {top['gate'][0]} ({top['n'][0]:,})." if len(top) else ""
     return (
         f"{n:,} setups: {int(live['n']):,} live ({_pct(live, 'share')} of all), {shadow:,} shadow, {none:,} neither."
-        f"{why} {next_step(rollout_stages(s.labels, s.min_confidence))}"
+        f"{why} {next_step(rollout_stages(report.labels, report.min_confidence))}"
     )
 
 
-def summary(s: Rollout) -> dict[str, Any]:
-    "The report in one row."
-    table = outcome_counts(s.labels)
+def summary(report: Rollout) -> dict[str, Any]:
+    "The row stored with the report."
+    table = outcome_counts(report.labels)
     counts = {f"{word}_n": int(table.loc[word, "n"]) for word in OUTCOME_CLASSES}
     r = {f"{word}_mean_r": _finite(float(table.loc[word, "r_mean"])) for word in ("live", "shadow")}
     return {
-        "env": s.env, "policy_hash": s.policy_hash, "setups_n": len(s.labels), **counts, **r,
-        "baseline": s.baseline["name"] if s.baseline else None, "sentence": verdict(s),
+        "env": report.env, "policy_hash": report.policy_hash, "setups_n": len(report.labels), **counts, **r,
+        "baseline": report.baseline["name"] if report.baseline else None, "sentence": verdict(report),
     }  # fmt: skip
 
 
@@ -67,12 +76,12 @@ def planless(labels: pd.DataFrame) -> str:
     )
 
 
-def against(s: Rollout) -> str:
+def against(report: Rollout) -> str:
     "What the figures are measured against."
-    b = s.baseline
+    b = report.baseline
     if b is None:
         return "No baseline was asked for: freeze one by `smcdesk store baseline NAME`, then give `-p baseline NAME`."
-    whose = "the same policy" if b["policy_hash"] == s.policy_hash else f"policy {b['policy_hash']}"
+    whose = "the same policy" if b["policy_hash"] == report.policy_hash else f"policy {b['policy_hash']}"
     moment = pd.Timestamp(b["time"], tz="UTC")
     note = f" {b['note']}" if b["note"] else ""
     n, as_of = b["figures"]["n"], f"{moment:%Y-%m-%d %H:%M}"

@@ -1,4 +1,4 @@
-"""A template and parameters become a notebook, a page and a record, under one name per slot."""
+"""Run a report template with parameters: a notebook, an HTML page and a JSON record, one set of files per slot."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ pre {{ overflow-x: auto; background: #f6f7f9; padding: .6rem }}
 
 @dataclass(frozen=True)
 class ReportResult:
-    "What became of one report, and where it lies."
+    "The outcome of one report run, and where its files are."
 
     report: str
     slot: str
@@ -51,7 +51,7 @@ class ReportResult:
 
 
 def template_folder(root: Path) -> Path:
-    "Where the templates are."
+    "The folder of the templates."
     return root / "nbs" / "reports"
 
 
@@ -62,10 +62,11 @@ def reports(root: Path) -> dict[str, Path]:
 
 def template(name: str, root: Path) -> Path:
     "A template's path, or `BadConfig` with the nearest name."
-    known = reports(root)
-    if name not in known:
-        raise BadConfig(f"there is no report {name!r}{nearest(name, list(known))} Known: {', '.join(known) or 'none'}.")
-    return known[name]
+    templates = reports(root)
+    if name not in templates:
+        names = ", ".join(templates) or "none"
+        raise BadConfig(f"there is no report {name!r}{nearest(name, list(templates))} Known: {names}.")
+    return templates[name]
 
 
 def purpose(path: Path) -> str:
@@ -84,14 +85,17 @@ def defaults(path: Path) -> dict[str, Any]:
 
 def resolve_parameters(
     name: str,  # the report, for the message
-    known: Mapping[str, Any],  # parameter -> default
-    given: Mapping[str, Any],  # parameter -> value; text is read as the default's type
+    template_defaults: Mapping[str, Any],  # parameter -> default
+    params: Mapping[str, Any],  # parameter -> value; text is read as the default's type
 ) -> dict[str, Any]:  # every parameter of the template with its value
-    "Defaults overlaid by what was given; unknown names and wrong types are refused (papermill only warns)."
-    for key in given:
-        if key not in known:
-            raise BadConfig(f"report {name} has no parameter {key!r}{nearest(key, list(known))}")
-    return {key: _as(name, key, given[key], known[key]) if key in given else known[key] for key in known}
+    "Defaults overlaid by params; unknown names and wrong types are refused (papermill only warns)."
+    for key in params:
+        if key not in template_defaults:
+            raise BadConfig(f"report {name} has no parameter {key!r}{nearest(key, list(template_defaults))}")
+    return {
+        key: _as(name, key, params[key], default) if key in params else default
+        for key, default in template_defaults.items()
+    }
 
 
 def _as(name: str, key: str, value: Any, default: Any) -> Any:
@@ -120,10 +124,10 @@ def _check_common_params(values: Mapping[str, Any]) -> None:
         replay_report.check_symbol(values["symbol"], values.get("env", "base"))
 
 
-def slot_name(params: Mapping[str, Any], known: Mapping[str, Any]) -> str:
+def slot_name(params: Mapping[str, Any], template_defaults: Mapping[str, Any]) -> str:
     "One file name per set of parameters: the symbol, then whatever differs from the defaults."
     words = [str(params["symbol"])] if "symbol" in params else []
-    words += [f"{k}-{v}" for k, v in params.items() if k != "symbol" and v != known[k]]
+    words += [f"{k}-{v}" for k, v in params.items() if k != "symbol" and v != template_defaults[k]]
     name = re.sub(r"[^A-Za-z0-9_.+-]+", "-", "_".join(words)) or "default"
     if len(name) <= 80:
         return name
@@ -136,22 +140,22 @@ def run_report(
     *,
     root: Path,  # the project's top folder
     now: datetime,  # decides the folder of the day
-    run_id: str | None = None,  # the MLflow run to attach to; None asks the ledger's hash
-    slot: str | None = None,  # names one turn of a timetable, which runs once; None: the parameters name the files
+    run_id: str | None = None,  # the MLflow run to attach to; None: the run with the ledger's hash
+    slot: str | None = None,  # a slot of the timetable, which runs once; None: the parameters name the files
 ) -> ReportResult:  # also stored as <slot>.json beside the notebook
     "Run a template; the same slot again replaces its files, a failure keeps the notebook with the error."
     from filelock import FileLock
 
     source = template(name, root)
-    known = defaults(source)
-    values = resolve_parameters(name, known, params)
+    template_defaults = defaults(source)
+    values = resolve_parameters(name, template_defaults, params)
     _check_common_params(values)
-    once, slot = slot is not None, slot or slot_name(values, known)
+    once, slot = slot is not None, slot or slot_name(values, template_defaults)
     folder = root / "notebooks_out" / name / now.strftime("%Y/%m/%d")
     folder.mkdir(parents=True, exist_ok=True)
     files = {"notebook": folder / f"{slot}.ipynb", "html": folder / f"{slot}.html", "record": folder / f"{slot}.json"}
     with FileLock(folder / f".{slot}.lock"):
-        if once and (done := _ran(files["record"], values)):
+        if once and (done := _finished(files["record"], values)):
             return done
         error = _execute(source, files["notebook"], values, root)
         result, cells = _read(files["notebook"])
@@ -168,18 +172,18 @@ def run_report(
     return done
 
 
-def _ran(record: Path, values: Mapping[str, Any]) -> ReportResult | None:
-    "What became of a slot that ran well with these parameters already."
+def _finished(record: Path, values: Mapping[str, Any]) -> ReportResult | None:
+    "The result of a slot that already ran without error with these parameters; None where there is none."
     if not record.exists():
         return None
-    said = json.loads(record.read_text(encoding="utf-8"))
-    if said["status"] != "ok" or said["params"] != dict(values):
+    stored = json.loads(record.read_text(encoding="utf-8"))
+    if stored["status"] != "ok" or stored["params"] != dict(values):
         return None
-    return ReportResult(**{k: Path(v) if k in ("notebook", "html", "record") else v for k, v in said.items()})
+    return ReportResult(**{k: Path(v) if k in ("notebook", "html", "record") else v for k, v in stored.items()})
 
 
 def _execute(source: Path, target: Path, values: Mapping[str, Any], root: Path) -> str:
-    "Run the template to `target` (also when it fails) and say what went wrong, or nothing."
+    "Run the template to `target`, also when it fails; the error in one line, empty where there is none."
     import papermill
     from papermill.exceptions import PapermillException, PapermillExecutionError
 

@@ -1,4 +1,4 @@
-"""A walk-forward study told in plain sentences, each made of its own numbers."""
+"""The walk-forward report: what choosing parameters on the past earned on the days after, and its selection bias."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 
 from smcdesk.project import logs
+from smcdesk.reports.report import figures
+from smcdesk.reports.text import parameter_table, scorecard_table, sentences, two_digits
 from smcdesk.research.comparison import parameters
 from smcdesk.tracking import column, daily_returns_of, finished_runs, frame, run_by_id
 from smclab.candles import BadConfig
@@ -16,7 +18,7 @@ from smclab.candles import BadConfig
 
 @dataclass(frozen=True, eq=False)
 class WalkforwardReport:
-    "Everything a study left about one symbol."
+    "Results of one walk-forward study for one symbol."
 
     run: pd.Series  # the study's run
     symbol: str
@@ -29,7 +31,7 @@ class WalkforwardReport:
 
 
 def load(symbol: str, env: str, study: str = "") -> WalkforwardReport:
-    "A study's story from MLflow; the newest of the symbol when none is named."
+    "A study from MLflow: the named one, else the newest of the symbol."
     logs.quiet_libraries()
     runs = finished_runs()
     if study:
@@ -41,9 +43,9 @@ def load(symbol: str, env: str, study: str = "") -> WalkforwardReport:
             raise BadConfig(f"there is no walk-forward of {symbol} in {env}: run smcdesk walkforward --env {env}")
         run = runs[fit].iloc[0]
     parts = {name: frame(run["run_id"], symbol, f"{name}.parquet") for name in ("summary", "windows", "paths", "grid")}
-    lacks = [name for name, table in parts.items() if table is None]
-    if lacks:
-        raise BadConfig(f"run {run['run_id']} is no walk-forward of {symbol}: it keeps no {', '.join(lacks)}")
+    missing = [name for name, table in parts.items() if table is None]
+    if missing:
+        raise BadConfig(f"run {run['run_id']} is no walk-forward of {symbol}: it has no {', '.join(missing)}")
     returns = daily_returns_of(run["run_id"], symbol).to_frame()
     own = runs[column(runs, "tags.mlflow.parentRunId") == run["run_id"]]
     folds = own.assign(fold=own["tags.study.fold"].astype(int)).sort_values("fold", ignore_index=True)
@@ -51,107 +53,95 @@ def load(symbol: str, env: str, study: str = "") -> WalkforwardReport:
     return WalkforwardReport(run, symbol, returns=returns, folds=folds, **parts)
 
 
-def resolved(w: WalkforwardReport) -> pd.DataFrame:
-    "What was studied."
-    tags = {name: str(w.run.get(f"tags.{name}", "")) for name in ("git_commit", "git_diff_hash", "seed", "config_hash")}
+def resolved(report: WalkforwardReport) -> pd.DataFrame:
+    "What the parameters were resolved to: the study, its grid, its test days and the code it ran with."
+    names, days = ("git_commit", "git_diff_hash", "seed", "config_hash"), report.returns.index
+    tags = {name: str(report.run.get(f"tags.{name}", "")) for name in names}
     rows = {
-        "study": w.run["run_id"], "symbol": w.symbol, "environment": w.run.get("tags.env"),
-        "combinations": f"{len(w.grid):,} of {', '.join(parameters(w.grid))}", "windows": str(len(w.windows)),
-        "test days": f"{len(w.returns):,}, {w.returns.index[0]:%Y-%m-%d} to {w.returns.index[-1]:%Y-%m-%d}",
-        "data fingerprint": w.run.get(f"tags.data_fingerprint.{w.symbol}"), "configuration": tags["config_hash"],
+        "study": report.run["run_id"], "symbol": report.symbol, "environment": report.run.get("tags.env"),
+        "combinations": f"{len(report.grid):,} of {', '.join(parameters(report.grid))}",
+        "windows": str(len(report.windows)), "test days": f"{len(days):,}, {days[0]:%Y-%m-%d} to {days[-1]:%Y-%m-%d}",
+        "data fingerprint": report.run.get(f"tags.data_fingerprint.{report.symbol}"),
+        "configuration": tags["config_hash"],
         "commit": tags["git_commit"][:12] + (f" + changes {tags['git_diff_hash']}" if tags["git_diff_hash"] else ""),
         "seed": tags["seed"],
     }  # fmt: skip
-    return pd.DataFrame({"": rows})
+    return parameter_table(rows)
 
 
-def verdict(w: WalkforwardReport) -> str:
-    "What following the choices proves."
-    row = w.summary.loc["test_sharpe_annual"]
+def verdict(report: WalkforwardReport) -> str:
+    "What the test days prove: the Sharpe ratio of the choices, with its interval."
+    row = report.summary.loc["test_sharpe_annual"]
     if pd.isna(row["value"]):
         return "The choices never traded on their test days, so there is nothing to judge."
-    told = f"Chosen on the past, the Sharpe ratio on {int(row['n']):,} days that followed is {row['value']:+.2f} a year"
+    text = f"Chosen on the past, the Sharpe ratio on {int(row['n']):,} days that followed is {row['value']:+.2f} a year"
     if not np.isfinite(row["low"]):
-        return f"{told}; no interval can be given."
-    told = f"{told}; the 95 % interval runs from {row['low']:+.2f} to {row['high']:+.2f}"
+        return f"{text}; no interval can be given."
+    text = f"{text}; the 95 % interval runs from {row['low']:+.2f} to {row['high']:+.2f}"
     if row["low"] > 0:
-        return f"{told} and lies above zero: a reason to test further, on candles that were not part of this study."
+        return f"{text} and lies above zero: a reason to test further, on candles that were not part of this study."
     if row["high"] < 0:
-        return f"{told} and lies below zero: choosing from this grid lost money, and more than chance explains."
-    return f"{told} and includes zero: no evidence that choosing from this grid earns anything."
+        return f"{text} and lies below zero: choosing from this grid lost money, and more than chance explains."
+    return f"{text} and includes zero: no evidence that choosing from this grid earns anything."
 
 
-def money(w: WalkforwardReport) -> str:
-    "What the folds earned, played one by one."
-    grown = 100 * (np.prod(1 + w.returns["daily_return"].to_numpy()) - 1)
-    trades = int(column(w.folds, f"metrics.{w.symbol}.trades_n").fillna(0).sum())
+def money(report: WalkforwardReport) -> str:
+    "What the folds earned, replayed one by one from flat."
+    return_pct = 100 * (np.prod(1 + report.returns["daily_return"].to_numpy()) - 1)
+    trades = int(column(report.folds, f"metrics.{report.symbol}.trades_n").fillna(0).sum())
     return (
-        f"Every window's choice was played again from flat on its test days: {trades:,} closed trades, "
-        f"{grown:+.2f} % after costs if each fold's returns are compounded. The figures below read the grid's own "
+        f"Every window's choice was replayed from flat on its test days: {trades:,} closed trades, "
+        f"{return_pct:+.2f} % after costs if each fold's returns are compounded. The figures below read the grid's own "
         "returns, where a position may reach over a window's edge."
     )
 
 
-def selection_bias(w: WalkforwardReport) -> str:
-    "How much of the best combination is choosing."
-    v, n = w.summary["value"], w.summary["n"]
-    best = (
-        f"The best of {int(v['combinations_n']):,} combinations shows a Sharpe ratio of {_two(v, 'best_sharpe_annual')}"
-    )
-    said = [f"{best} on all days."]
-    if pd.notna(v["deflated_sharpe_pct"]):
-        said.append(f"The chance that it is above the luck of so many tries is {v['deflated_sharpe_pct']:.0f} %.")
-    said.append(
+def selection_bias(report: WalkforwardReport) -> str:
+    "How much of the best combination's result is selection: deflated Sharpe ratio, overfitting, CPCV paths."
+    v, n = report.summary["value"], report.summary["n"]
+    combinations, deflated = int(v["combinations_n"]), v["deflated_sharpe_pct"]
+    return sentences(
+        f"The best of {combinations:,} combinations shows a Sharpe ratio of {two_digits(v['best_sharpe_annual'])}",
+        "on all days.",
+        f"The chance that it is above the luck of so many tries is {deflated:.0f} %." if pd.notna(deflated) else "",
         f"In {v['overfit_probability_pct']:.0f} % of {int(n['overfit_probability_pct']):,} halvings the choice of one "
         "half was below the middle of the other half (50 % would be blind choice); it lost money in "
-        f"{v['overfit_loss_pct']:.0f} %."
+        f"{v['overfit_loss_pct']:.0f} %.",
+        f"Combinatorial cross-validation gives {len(report.paths)} paths with a median Sharpe ratio of "
+        f"{two_digits(v['path_sharpe_annual'])} and {two_digits(v['path_sharpe_annual_worst'])} at worst.",
     )
-    said.append(
-        f"Combinatorial cross-validation gives {len(w.paths)} paths with a median Sharpe ratio of "
-        f"{_two(v, 'path_sharpe_annual')} and {_two(v, 'path_sharpe_annual_worst')} at worst."
-    )
-    return " ".join(said)
 
 
-def _two(values: pd.Series, name: str) -> str:
-    "A figure with two digits."
-    return f"{values[name]:.2f}" if pd.notna(values[name]) else "none"
+def card(report: WalkforwardReport) -> pd.DataFrame:
+    "The study's figures with intervals, sample sizes and remarks."
+    return scorecard_table(report.summary)
 
 
-def card(w: WalkforwardReport) -> pd.DataFrame:
-    "The summary as a reader wants it."
-    s = w.summary
-    around = [f"{lo:.2f} … {hi:.2f}" if np.isfinite(lo) else "" for lo, hi in zip(s["low"], s["high"], strict=True)]
-    value = ["none" if pd.isna(v) else f"{v:,.0f}" if k.endswith("_n") else f"{v:,.2f}" for k, v in s["value"].items()]
-    table = {"value": value, "95 % interval": around, "n": s["n"], "unit": s["unit"], "remark": s["note"].fillna("")}
-    return pd.DataFrame(table, index=s.index)
-
-
-def folds(w: WalkforwardReport) -> pd.DataFrame:
-    "Window by window: what was chosen, and what became of it from flat."
-    names, rows = parameters(w.grid), []
-    for k, window in enumerate(w.windows.to_dict("records")):
-        run = w.folds.iloc[k]
-        got = {name: run.get(f"metrics.{w.symbol}.{name}", np.nan) for name in ("trades_n", "total_return_pct")}
+def folds(report: WalkforwardReport) -> pd.DataFrame:
+    "Window by window: the chosen parameters, their Sharpe ratios, and what they earned from flat."
+    names, rows = parameters(report.grid), []
+    for k, window in enumerate(report.windows.to_dict("records")):
+        run = report.folds.iloc[k]
+        earned = {name: run.get(f"metrics.{report.symbol}.{name}", np.nan) for name in ("trades_n", "total_return_pct")}
         rows.append(
             {
                 "test days": f"{window['test_from']:%Y-%m-%d} to {window['test_to']:%Y-%m-%d}",
                 "choice": ", ".join(f"{name} {window[name]:g}" if isinstance(window[name], float) else
                                     f"{name} {window[name]}" for name in names),
                 "Sharpe, train": f"{window['train_sharpe_annual']:.2f}", "test": f"{window['test_sharpe_annual']:.2f}",
-                "place": f"{100 * window['test_place']:.0f} %", "trades": f"{got['trades_n']:.0f}",
-                "from flat": f"{got['total_return_pct']:+.2f} %" if pd.notna(got["total_return_pct"]) else "none",
+                "place": f"{100 * window['test_place']:.0f} %", "trades": f"{earned['trades_n']:.0f}",
+                "from flat": f"{earned['total_return_pct']:+.2f} %" if pd.notna(earned["total_return_pct"]) else "none",
                 "run": run["run_id"][:6],
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def summary(w: WalkforwardReport) -> dict[str, Any]:
-    "The report in one row."
+def summary(report: WalkforwardReport) -> dict[str, Any]:
+    "The row stored with the report."
     names = ("test_sharpe_annual", "test_return_pct_year", "deflated_sharpe_pct", "overfit_probability_pct")
-    v = w.summary["value"]
     return {
-        "study": w.run["run_id"], "symbol": w.symbol, "windows": len(w.windows), "combinations": len(w.grid),
-        **{name: None if pd.isna(v[name]) else float(v[name]) for name in names}, "sentence": verdict(w),
+        "study": report.run["run_id"], "symbol": report.symbol, "windows": len(report.windows),
+        "combinations": len(report.grid),
+        **figures(report.summary["value"], names), "sentence": verdict(report),
     }  # fmt: skip

@@ -27,7 +27,7 @@ def candles(house):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "sentence"),
     [
         (("demo", "--env", "tset"), "did you mean 'test'"),
         (("demo", "--env", "test", "--symbol", "MADUP"), "did you mean 'MADEUP'"),
@@ -44,6 +44,9 @@ def candles(house):
         (("read", "{candles}/EURUSD_15m.csv", "--timeframe", "60min"), "did you mean '1h'"),
         (("symbols", "--env", "papier"), "did you mean 'paper'"),
         (("symbols", "--env", "bse"), "did you mean 'base'? Known: base, live, paper, test."),
+        (("report", "replay_report", "-p", "symbol", "X"), "run with smcdesk report run replay_report -p symbol=X"),
+        (("report", "lsit"), "smcdesk report list names the reports"),
+        (("reports",), "did you mean 'report'"),
         (("report", "run", "replay_reprot"), "did you mean 'replay_report'"),
         (("report", "run", "replay_report", "-p", "simbol", "EURUSD"), "did you mean 'symbol'"),
         (("report", "run", "replay_report", "-p", "chart_bars", "many"), "must be a whole number, found 'many'"),
@@ -81,6 +84,20 @@ def test_read_knows_the_files_market_and_stores_columns_too(candles, tmp_path):
     assert code == 0 and "No instrument" in err
     code, _, err = smcdesk("read", candles / "mine.csv", "--symbol", "EURUSDX")
     assert code == 2 and "did you mean 'EURUSD'?" in err
+
+
+def test_read_takes_the_decimal_mark_the_refusal_names(tmp_path):
+    rows = "".join(f"2024-01-{d:02};94,0{d:02};94,100;93,900;94,050;5\n" for d in range(1, 29))
+    (tmp_path / "mine.csv").write_text("Date;Open;High;Low;Close;Volume\n" + rows)
+    code, _, err = smcdesk("read", tmp_path / "mine.csv", "--out", tmp_path / "e.parquet")
+    assert code == 2 and "may be 94001 or 94.001" in err and "--decimal '.'" in err
+    for mark in (".", ","):
+        code, out, _ = smcdesk("read", tmp_path / "mine.csv", "--out", tmp_path / "e.parquet", "--decimal", mark)
+        assert code == 0 and "28 bars" in out
+    code, _, err = smcdesk("read", tmp_path / "mine.csv", "--decimal", "x")
+    assert code == 2 and "expected '.' or ','" in err
+    code, _, err = smcdesk("demo", "--decimal", ".")
+    assert code == 2 and "say which with --data" in err
 
 
 def test_demo_on_a_file_of_an_unknown_market_prints_where_everything_is(candles, house):

@@ -50,7 +50,8 @@ def test_retrain_report_tells_a_training_that_learned_nothing_and_one_that_did(p
     empty = Training(sentence="Too little to learn from: 12 finished rows.", decision={}, **common)
     full = Training(sentence="Better.", **common, **tables, **done)
     for one, words in ((empty, "**Not promoted.** Too little"), (full, "**Promoted.** Better.")):
-        assert retrain_report.verdict(one).startswith(words)
+        report = retrain_report.RetrainReport("X", one)
+        assert retrain_report.verdict(report).startswith(words)
         for show in (
             retrain_report.figures,
             retrain_report.folds,
@@ -58,10 +59,10 @@ def test_retrain_report_tells_a_training_that_learned_nothing_and_one_that_did(p
             retrain_report.leaks,
             retrain_report.acted,
         ):
-            assert len(show(one)) >= 1
+            assert len(show(report)) >= 1
         for draw in (figures.calibration, figures.importance, figures.learning):
             assert len(draw(one).axes) >= 1
-        assert retrain_report.summary(one, "X")["model"] == "smclab-X-15m"
+        assert retrain_report.summary(report)["model"] == "smclab-X-15m"
         assert metrics(one)["rows_n"] == {"value": 30.0, "step": 0}
-    assert "agree on which features matter" in retrain_report.stability(full)
+    assert "agree on which features matter" in retrain_report.stability(retrain_report.RetrainReport("X", full))
     assert metrics(full)["selected.auc"]["value"] == pytest.approx(learned.figures.auc[SELECTED])

@@ -25,7 +25,7 @@ def chart() -> str:
     return base64.b64encode(out.getvalue()).decode()
 
 
-def put(root, slot="EURUSD", *, report="replay_report", day="2024/03/08", hour=9, picture=True, **said):
+def put(root, slot="EURUSD", *, report="replay_report", day="2024/03/08", hour=9, picture=True, **changes):
     "One report's files."
     folder = root / "notebooks_out" / report / day
     folder.mkdir(parents=True, exist_ok=True)
@@ -37,25 +37,25 @@ def put(root, slot="EURUSD", *, report="replay_report", day="2024/03/08", hour=9
         "result": {"sentence": "No edge.", "trades_n": 63.0, "expectancy_r": -0.05, "env": "base"},
         "started": f"{day.replace('/', '-')}T{hour:02}:00:00+00:00",
     }  # fmt: skip
-    (folder / f"{slot}.json").write_text(json.dumps(record | said))
+    (folder / f"{slot}.json").write_text(json.dumps(record | changes))
     return folder
 
 
 class Page(HTMLParser):
-    "What a browser would ask for, and the rows it would show."
+    "What a browser would request, and the rows it would show."
 
     def __init__(self, text):
         super().__init__()
-        self.asked, self.links, self.tags, self.rows = [], [], [], []
+        self.requested, self.links, self.tags, self.rows = [], [], [], []
         self.feed(text)
 
-    def handle_starttag(self, tag, attributes):
-        said = dict(attributes)
-        self.tags.append((tag, said))
-        self.asked += [v for k, v in attributes if k in ("src", "srcset", "data", "poster")]
-        self.asked += [said.get("href", "")] if tag == "link" else []
-        self.links += [said["href"]] if tag == "a" else []
-        self.rows += [said] if "data-report" in said else []
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.tags.append((tag, attributes))
+        self.requested += [v for k, v in attrs if k in ("src", "srcset", "data", "poster")]
+        self.requested += [attributes.get("href", "")] if tag == "link" else []
+        self.links += [attributes["href"]] if tag == "a" else []
+        self.rows += [attributes] if "data-report" in attributes else []
 
 
 def page(root) -> Page:
@@ -82,7 +82,7 @@ def test_page_lists_newest_first_with_links_figures_and_pictures(tmp_path):
 def test_page_asks_for_nothing_outside_itself(tmp_path):
     put(tmp_path)
     found = page(tmp_path)
-    assert found.asked and all(x.startswith("data:") for x in found.asked)
+    assert found.requested and all(x.startswith("data:") for x in found.requested)
     text = (tmp_path / "notebooks_out/index.html").read_text()
     assert not re.search(r"https?://|@import|url\(|fetch\(|import\(", text)
 
@@ -92,10 +92,10 @@ def test_page_can_be_read_aloud_and_filtered(tmp_path):
     tags = page(tmp_path).tags
     names = [tag for tag, _ in tags]
     assert dict(tags[0:1])["html"]["lang"] == "en" and {"caption", "thead", "main", "h1"} <= set(names)
-    assert [said.get("scope") for tag, said in tags if tag == "th"] == ["col"] * 6
-    assert all(said.get("alt") for tag, said in tags if tag == "img")
+    assert [attributes.get("scope") for tag, attributes in tags if tag == "th"] == ["col"] * 6
+    assert all(attributes.get("alt") for tag, attributes in tags if tag == "img")
     assert names.count("select") == 3 and names.count("label") == 4  # each control has its label
-    assert any(said.get("role") == "status" for _, said in tags)
+    assert any(attributes.get("role") == "status" for _, attributes in tags)
 
 
 @pytest.mark.parametrize(
@@ -110,15 +110,15 @@ def test_broken_record_is_shown_as_such(tmp_path, text):
 
 
 @pytest.mark.parametrize(
-    "said",
+    "changes",
     [
         {"params": None}, {"params": [1]}, {"result": "text"}, {"result": {"trades_n": float("nan"), "x": {"y": 1}}},
         {"result": {"sentence": 5, "trades_n": True, "a": 1e300}}, {"error": None}, {"run_id": None},
         {"started": "2024-03-08T09:00:00"}, {"started": "2024-03-08T09:00:00+05:45"}, {"params": {"symbol": 7}},
     ],
 )  # fmt: skip
-def test_half_record_is_shown_as_far_as_it_goes(tmp_path, said):
-    put(tmp_path, **said)
+def test_half_record_is_shown_as_far_as_it_goes(tmp_path, changes):
+    put(tmp_path, **changes)
     assert [r["data-status"] for r in page(tmp_path).rows] == ["ok"]
 
 
@@ -168,17 +168,17 @@ def test_page_of_many_runs_reads_only_the_newest(tmp_path, monkeypatch):
 
 def test_picture_is_made_once_and_forgotten_with_its_notebook(tmp_path, monkeypatch):
     folder = put(tmp_path)
-    monkeypatch.setattr(index, "_smaller", lambda png, make=index._smaller: (made.append(1), make(png))[1])
-    made = []
+    monkeypatch.setattr(index, "_smaller", lambda png, make=index._smaller: (calls.append(1), make(png))[1])
+    calls = []
     page(tmp_path), page(tmp_path)
-    assert len(made) == 1 and len(list((tmp_path / "notebooks_out/.shelf").iterdir())) == 1
+    assert len(calls) == 1 and len(list((tmp_path / "notebooks_out/.thumbnails").iterdir())) == 1
     for path in folder.iterdir():
         path.unlink()
-    assert not page(tmp_path).rows and not list((tmp_path / "notebooks_out/.shelf").iterdir())
+    assert not page(tmp_path).rows and not list((tmp_path / "notebooks_out/.thumbnails").iterdir())
 
 
 @pytest.mark.parametrize(
-    ("name", "x", "said"),
+    ("name", "x", "figure"),
     [
         ("trades_n", 1234.0, ("trades", "1,234")),
         ("win_rate_pct", 40, ("win rate", "40.00 %")),
@@ -188,8 +188,8 @@ def test_picture_is_made_once_and_forgotten_with_its_notebook(tmp_path, monkeypa
         ("tiny", -1e-9, ("tiny", "\N{MINUS SIGN}1e-09")),
     ],
 )
-def test_figures_say_their_unit(name, x, said):
-    assert list(index.figures({name: x, "flag": True, "word": "w"}).items()) == [said]
+def test_figures_say_their_unit(name, x, figure):
+    assert list(index.figures({name: x, "flag": True, "word": "w"}).items()) == [figure]
 
 
 def test_report_makes_the_page_anew_and_the_command_lists_it(house, monkeypatch):
@@ -215,5 +215,5 @@ def test_report_makes_the_page_anew_and_the_command_lists_it(house, monkeypatch)
     monkeypatch.setenv("COLUMNS", "200")
     listed = CliRunner().invoke(app, ["report", "list", "--runs"]).output
     assert "small_report" in listed and "2024-03-08 09:00" in listed and "index.html" in listed
-    told = CliRunner().invoke(app, ["report", "list"]).output
-    assert "replay_report" in told and "never" in told
+    templates = CliRunner().invoke(app, ["report", "list"]).output
+    assert "replay_report" in templates and "never" in templates

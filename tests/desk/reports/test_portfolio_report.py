@@ -1,4 +1,4 @@
-"""One purse at the Desk: two symbols on one clock, what the portfolio refuses, and the same again from its id."""
+"""A portfolio on one account: two symbols on one clock, what it refuses, and the same again from its id."""
 
 import pandas as pd
 import pytest
@@ -29,23 +29,23 @@ def twins(house):
     conf, candles = house / "conf/test/globals.yml", house / "conf/test/catalog.yml"
     conf.write_text(conf.read_text() + twin)
     candles.write_text(candles.read_text().replace("n_bars: 6000", "n_bars: 3000"))
-    said = house / "conf/test/parameters.yml"
-    said.write_text(said.read_text() + "\npolicy:\n  portfolio_gate:\n    max_positions: 1\n")
+    parameters = house / "conf/test/parameters.yml"
+    parameters.write_text(parameters.read_text() + "\npolicy:\n  portfolio_gate:\n    max_positions: 1\n")
     return smcdesk("portfolio", "--env", "test", "--no-report")
 
 
 def test_portfolio_trades_two_symbols_out_of_one_purse(twins, house):
     code, out, _ = twins
-    told = portfolio_report.load("test")
-    assert code == 0 and list(told.by_symbol.index) == list(TWINS) and "The portfolio refused" in out
-    added = told.trades.groupby("symbol")["pnl"].sum()
-    assert len(added) == 2 and told.by_symbol["pnl"].to_dict() == pytest.approx(added.to_dict())
-    still = (told.trades["exit_reason"] == "open_at_end").any()
-    assert still or told.equity["equity"].iloc[-1] == pytest.approx(10_000.0 + added.sum())
-    assert told.scorecard.loc["trades_n", "value"] == told.by_symbol["trades_n"].sum()
-    assert 0 < told.scorecard.loc["exposure_pct", "value"] < 100
-    assert "max_positions" in set(told.refused["reason"])
-    assert told.refused["n"].sum() == told.by_symbol["refused_n"].sum()
+    report = portfolio_report.load("test")
+    assert code == 0 and list(report.by_symbol.index) == list(TWINS) and "The portfolio refused" in out
+    added = report.trades.groupby("symbol")["pnl"].sum()
+    assert len(added) == 2 and report.by_symbol["pnl"].to_dict() == pytest.approx(added.to_dict())
+    still = (report.trades["exit_reason"] == "open_at_end").any()
+    assert still or report.equity["equity"].iloc[-1] == pytest.approx(10_000.0 + added.sum())
+    assert report.scorecard.loc["trades_n", "value"] == report.by_symbol["trades_n"].sum()
+    assert 0 < report.scorecard.loc["exposure_pct", "value"] < 100
+    assert "max_positions" in set(report.refused["reason"])
+    assert report.refused["n"].sum() == report.by_symbol["refused_n"].sum()
 
 
 def test_portfolio_holds_no_more_than_it_may(twins):
@@ -60,26 +60,28 @@ def test_portfolio_run_keeps_its_artifacts_and_is_made_again_from_its_id(twins):
     run = tracking.client().get_run(run_id)
     assert run.data.tags["symbol"] == ",".join(TWINS) and "ledgers_hash.portfolio" in run.data.tags
     assert run.data.metrics["portfolio.trades_n"] > 10
-    kept = {a.path for a in tracking.client().list_artifacts(run_id, "portfolio")}
-    assert {f"portfolio/{n}" for n in ("trades.parquet", "equity.parquet", "by_symbol.parquet", "equity.png")} <= kept
-    told = reproduction.reproduce(run_id)
-    assert told.same and not told.inputs, list(told.lines())
+    artifacts = {a.path for a in tracking.client().list_artifacts(run_id, "portfolio")}
+    assert {
+        f"portfolio/{n}" for n in ("trades.parquet", "equity.parquet", "by_symbol.parquet", "equity.png")
+    } <= artifacts
+    result = reproduction.reproduce(run_id)
+    assert result.same and not result.inputs, list(result.lines())
 
 
 def test_portfolio_report_shows_the_purse(twins, house):
     code, _, err = smcdesk("report", "run", "portfolio_report", "-p", "env=test")
     assert code == 0, err
     page = next((house / "notebooks_out/portfolio_report").rglob("*.html")).read_text()
-    assert all(said in page for said in ("TWIN", "max_positions", "<img", "refused"))
+    assert all(word in page for word in ("TWIN", "max_positions", "<img", "refused"))
 
 
 def test_portfolio_of_one_symbol_asked_for_leaves_the_other_alone(twins):
     code, _, _ = smcdesk("portfolio", "--env", "test", "--symbols", "twin", "--no-report")
-    told = portfolio_report.load("test")
-    assert code == 0 and list(told.by_symbol.index) == ["TWIN"] and told.refused.empty
+    report = portfolio_report.load("test")
+    assert code == 0 and list(report.by_symbol.index) == ["TWIN"] and report.refused.empty
     alone = pd.read_parquet(paths.root() / "data/07_model_output/TWIN/intents.parquet")
-    assert told.by_symbol.loc["TWIN", "entries_n"] == len(alone)
-    assert "nothing was refused" in portfolio_report.refusals(told).index
+    assert report.by_symbol.loc["TWIN", "entries_n"] == len(alone)
+    assert "nothing was refused" in portfolio_report.refusals(report).index
 
 
 def test_unknown_symbol_in_a_portfolio_is_named(twins):

@@ -134,6 +134,8 @@ def _without_repeats(body, taken, again, above_n, where) -> tuple[str, list[str]
     for m in re.finditer("open", body, re.IGNORECASE):
         start, end = body.rfind("\n", 0, m.start()) + 1, body.find("\n", m.end())
         line = body[start : end if end >= 0 else len(body)]
+        if "high" not in line.lower():
+            continue
         cells = [plain_name(cell) for cell in parted(line, separator_of(line))]
         if start in cuts or len(set(PRICES) & set(cells)) < 3:
             continue
@@ -189,6 +191,8 @@ def shape_of(cells: list[str]) -> tuple[str, ...] | None:
     "The columns' names of a row without a header, by how many cells it has and what the first two hold."
     if len(cells) > 1 and re.fullmatch(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?|\d{6}", cells[1]) and _is_moment(cells[0]):
         return DATED.get(len(cells))
+    if len(cells) in (7, 8, 9) and not re.fullmatch(r"\d{9,19}", cells[0]):
+        return None  # an adjusted close may stand before the volume
     return SHAPES.get(len(cells)) if _is_moment(cells[0]) else None
 
 

@@ -47,7 +47,7 @@ def decimal_of(
     found: dict[str, str] = {}  # mark -> the cell that says so
     both: dict[str, str] = {}
     for column in cells:
-        text = column.dropna()
+        text = _without_gaps(column.dropna().str.strip())
         text = text[text.str.contains("[.,]", regex=True)]
         for mark, other in ((".", ","), (",", ".")):
             for pattern, into in ((_decimal_cell(mark, other), found), (_both_ways(mark), both)):
@@ -70,19 +70,24 @@ def decimal_of(
     )
 
 
+def _without_gaps(text: pd.Series) -> pd.Series:
+    "Numbers without the spaces and apostrophes that part their thousands: 94 000,50 and 94'000.50."
+    return text.str.replace(r"(?<=\d)[ \u00a0\u202f'](?=\d{3}(?!\d))", "", regex=True)
+
+
 def numbers(
     column: pd.Series,  # cells as text
     decimal: str,  # "." or ","
 ) -> pd.Series:  # floats where all cells are numbers; else the cells, those that are none as written
     "The numbers of a column, the other mark and spaces between thousands taken out; 12.3K is 12300."
     other = "," if decimal == "." else "."
-    groups = rf"\d{{1,3}}(?:[{re.escape(other)}\u00a0\u202f']\d{{3}})+"
-    text = column.str.strip()
+    groups = rf"\d{{1,3}}(?:{re.escape(other)}\d{{3}})+"
+    text = _without_gaps(column.str.strip())
     good = text.str.fullmatch(
         rf"{_SIGN}(?:{groups}|\d+|(?={re.escape(decimal)}))(?:{re.escape(decimal)}\d*)?{_POWER}[KMB]?"
     )
     good = good.fillna(False).astype(bool)
-    plain = text.str.replace(rf"[{re.escape(other)}\u00a0\u202f']", "", regex=True)
+    plain = text.str.replace(other, "", regex=False)
     worth = plain.str[-1:].map(_WHOLE_WORTH).fillna(1.0)
     plain = plain.str.rstrip("KMB").str.replace(decimal, ".", regex=False)
     values = pd.to_numeric(plain.where(good), errors="coerce") * worth

@@ -14,7 +14,7 @@ from smclab.candles import infer_timeframe, nearest, resample
 from smclab.instruments import instrument
 
 
-class Settings(ProviderSettings):
+class FilesSettings(ProviderSettings):
     "Conf's `kind: files`: the files conf's symbols name."
 
     kind: Literal["files"] = "files"
@@ -69,3 +69,6 @@ class Files(BaseProvider):
     def latest(self, symbol: str, timeframe: str, n: int) -> pd.DataFrame:
         "The last n bars of the file, however old they are."
         return self.history(symbol, timeframe, self._bars(self.wire(symbol)).index[0]).iloc[-n:]
+
+
+Settings = FilesSettings  # by this name the factory finds a kind's settings

@@ -33,7 +33,7 @@ def cells(
     text, kind = read_text(path)
     if kind in JSON:
         return json_cells(text, path.name), []
-    return csv_cells(text, path.name, symbol or symbol_from(path), decimal, asked=symbol)
+    return csv_cells(text, path.name, symbol or symbol_from(path), decimal, ticker=symbol)
 
 
 def parquet_cells(path: Path, symbol: str | None = None, load=pd.read_parquet) -> pd.DataFrame:
@@ -83,16 +83,19 @@ def csv_cells(
     where: str,  # the file's name
     symbol: str | None = None,
     decimal: str | None = None,
-    asked: str | None = None,  # the symbol the user named
+    ticker: str | None = None,  # the symbol the user named, to choose among tickers side by side
 ) -> tuple[pd.DataFrame, list[str]]:
     "The cells of a text, by the separator, header and decimal mark found, and the notes."
-    head = head_of(text, where, asked)
+    head = head_of(text, where, ticker)
     if not head.body.strip():
         raise BadFile(f"{where} has a header line but no candles")
     notes = list(head.notes)
     times = {name: str for name in head.names if is_time(name)}
     if decimal is None and _points_only(head):
         table, mark = _read(head, where, dtype=times), "."
+        for name in table.columns:  # 12.3K
+            if plain_name(name).startswith("vol") and not pd.api.types.is_numeric_dtype(table[name]):
+                table[name] = numbers(table[name].astype(str), ".")
     else:
         table = _read(head, where, dtype=str)
         written, rest = table, [name for name in table.columns if name not in times]
