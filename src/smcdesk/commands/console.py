@@ -12,12 +12,22 @@ Env = Annotated[
     str, typer.Option("--env", "-e", help="Environment in conf: base, test (a made-up market), paper, live.")
 ]
 Zone = Annotated[
-    str | None, typer.Option(help="Time zone of the file's times, where the file does not say (IANA name).")
+    str | None,
+    typer.Option(
+        help="Clock of the file's times, where the file does not say: Europe/Athens, UTC-5, America/New_York+7."
+    ),
 ]
+DayFirst = Annotated[
+    bool | None,
+    typer.Option("--day-first/--month-first", help="Which stands first in 01.02.2017, where no row decides."),
+]
+Label = Annotated[str | None, typer.Option(help="What the file's times name: the bars' open or close; else decided.")]
 Decimal = Annotated[
     str | None, typer.Option(help="What stands before the file's decimals, . or , where its numbers read both ways.")
 ]
-SymbolOfFile = Annotated[str | None, typer.Option("--symbol", "-s", help="Else read from the file's name.")]
+SymbolOfFile = Annotated[
+    str | None, typer.Option("--symbol", "-s", help="Else read from the file's name or symbol column.")
+]
 Profile = Annotated[str | None, typer.Option(help="A profile for an unknown symbol, e.g. default_crypto.")]
 Symbol = Annotated[str | None, typer.Option("--symbol", "-s", help="Else the first of conf.")]
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from smcdesk.commands.console import Decimal, Env, Profile, SymbolOfFile, Zone, console
+from smcdesk.commands.console import DayFirst, Decimal, Env, Label, Profile, SymbolOfFile, Zone, console
 
 app = typer.Typer()
 PANEL = "Market data"
@@ -212,9 +212,11 @@ def read(
         Path,
         typer.Argument(help="Candles: CSV, text, JSON, parquet, feather or a zip; docs/files.md lists the formats."),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where the events go, parquet.")] = Path("events.parquet"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where the events go, .parquet or .csv.")] = Path(
+        "events.parquet"
+    ),
     columns: Annotated[
-        Path | None, typer.Option("--columns", "-c", help="Where the as-known columns go, parquet.")
+        Path | None, typer.Option("--columns", "-c", help="Where the as-known columns go, .parquet or .csv.")
     ] = None,
     symbol: SymbolOfFile = None,
     instrument: Profile = None,
@@ -223,35 +225,52 @@ def read(
     ] = None,
     zone: Zone = None,
     decimal: Decimal = None,
+    day_first: DayFirst = None,
+    label: Label = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Only show how the file is understood, column by column; nothing is run.")
+    ] = False,
 ):
     "Read one file and store every event, each with the bar that made it knowable, by conf's reading parameters."
+    from smcdesk.commands.output import check_output, write_table
+    from smcdesk.marketdata import sources
     from smcdesk.project.config import load_config
-    from smcdesk.project.files import atomic_file
-    from smcdesk.providers.files import read_file, symbol_from
-    from smclab.candles import check, resample, timeframe_ns
-    from smclab.instruments import instrument as profile
+    from smcdesk.providers.files import Explanation, read_file
+    from smclab.candles import BadConfig, resample, timeframe_ns
     from smclab.reader import read as read_market
     from smclab.timeframes import Config
 
     if timeframe:
         timeframe_ns(timeframe)
-    name = instrument or symbol or symbol_from(file)
-    market = profile(name) if name else None
-    bars, notes = read_file(file, symbol=symbol, zone=zone, decimal=decimal)
-    bars = check(bars, symbol=symbol or file.stem)
+    reading = {"symbol": symbol, "zone": zone, "decimal": decimal, "day_first": day_first, "label": label}
+    if explain:
+        for line in sources.explained(file, profile=instrument, **reading):
+            typer.echo(line)
+        return
+    outputs = {"--out": out} | ({"--columns": columns} if columns is not None else {})
+    for option, path in outputs.items():
+        check_output(path, option, file)
+    if columns is not None and columns.resolve() == out.resolve():
+        raise BadConfig(f"--out and --columns are both {out}: name two files")
+    steps = Explanation()
+    bars, notes = read_file(file, also=instrument, steps=steps, **reading)
+    name = symbol or sources.own_symbol(file, steps.symbol)
+    market = sources.file_instrument(name or instrument, instrument) if name or instrument else None
+    if market:
+        if sentence := sources.misfit(market, instrument or name, bars):
+            raise BadConfig(sentence)
+        notes += sources.profile_notes(market, instrument or name, bars)
     if timeframe:
         roll = {"zone": market.zone, "roll_hour": market.roll_hour} if market else {}
         bars = resample(bars, timeframe, **roll).drop(columns="close_time")
     p = load_config("base").parameters
     config, above = Config.from_dict(p["reading"]), tuple(p["timeframes"])
     with console().status(f"reading {len(bars):,} bars"):
-        reading = read_market(bars, config, instrument=market, timeframes=above)
-    for path, table in ((out, reading.events), (columns, reading.columns)):
-        if path is not None:
-            with atomic_file(path) as part:
-                table.to_parquet(part, compression="zstd")
+        result = read_market(bars, config, instrument=market, timeframes=above)
+    for (option, path), table in zip(outputs.items(), (result.events, result.columns), strict=False):
+        write_table(table, path, option)
     if not market:
         notes = (*notes, "No instrument: prices are taken as they are, days roll at 00:00 UTC.")
     for note in notes:
         typer.echo(note, err=True)
-    typer.echo(f"{len(bars):,} bars, {len(reading.events):,} events in {out}")
+    typer.echo(f"{len(bars):,} bars, {len(result.events):,} events in {out}")

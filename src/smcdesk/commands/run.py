@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from smcdesk.commands.console import (
+    DayFirst,
     Decimal,
     Env,
+    Label,
     Profile,
     SymbolOfFile,
     Zone,
@@ -34,6 +36,8 @@ def demo(
     symbol: SymbolOfFile = None,
     zone: Zone = None,
     decimal: Decimal = None,
+    day_first: DayFirst = None,
+    label: Label = None,
     instrument: Profile = None,
     bars_side: Annotated[str | None, typer.Option(help="Which price the candles show: bid, mid or ask.")] = None,
     env: Env = "base",
@@ -42,13 +46,14 @@ def demo(
     from smcdesk.marketdata import sources
     from smcdesk.runs import session
 
+    reading = {"zone": zone, "decimal": decimal, "day_first": day_first, "label": label}
     if data is not None:
         symbol, entry = sources.from_file(
-            data, symbol=symbol, profile=instrument, zone=zone, decimal=decimal, bars_side=bars_side
+            data, symbol=symbol, profile=instrument, bars_side=bars_side, env=env, **reading
         )
         extra = {"symbols": {symbol: entry}}
     else:
-        _only_with_data(zone=zone, decimal=decimal, instrument=instrument, bars_side=bars_side)
+        _only_with_data(**reading, instrument=instrument, bars_side=bars_side)
         symbol, extra = symbol_or_first(symbol, env), {}
     with progress_bar() as bar:
         run_id = session.run_pipelines(STAGES, symbol=symbol, env=env, runtime_params=extra, bar=bar).run_id

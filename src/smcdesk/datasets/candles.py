@@ -11,7 +11,8 @@ from kedro.io import AbstractDataset
 
 from smcdesk.datasets.catalog import load_catalog
 from smcdesk.marketdata.feeds import STORED, history, stored_candles
-from smcdesk.marketdata.sources import RawCandles, SymbolConfig, symbol_config
+from smcdesk.marketdata.instruments import configured_instrument
+from smcdesk.marketdata.sources import RawCandles, SymbolConfig, profile_notes, symbol_config
 from smcdesk.project import paths
 from smcdesk.project.config import check_symbol, load_config
 from smclab.candles import BadConfig
@@ -54,9 +55,12 @@ class CandleSource(AbstractDataset):
         if found.source.startswith(feeds.STORED):
             return RawCandles(self._symbol, *feeds.stored_candles(self._symbol, found.source, feeds.history()))
         bars, notes = read_file(
-            paths.root() / found.source, symbol=self._symbol, zone=found.zone, decimal=found.decimal
-        )
-        return RawCandles(self._symbol, bars, (f"Candles from {Path(found.source).name}.", *notes))
+            paths.root() / found.source, symbol=self._symbol, also=found.instrument,
+            zone=found.zone, decimal=found.decimal, day_first=found.day_first, label=found.label,
+        )  # fmt: skip
+        market = configured_instrument(found.instrument, load_config().parameters["profiles"], self._symbol)
+        more = profile_notes(market, found.instrument, bars)
+        return RawCandles(self._symbol, bars, (f"Candles from {Path(found.source).name}.", *notes, *more))
 
     def save(self, data: Any) -> None:
         "Never: raw data is read only."

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from smclab.candles import timeframe_ns
+from smclab.candles import BadConfig, nearest, timeframe_ns
 
 # The clocks candle files are seen in. "America/New_York+7" is many brokers' server clock: midnight at the FX close.
 CLOCKS = (
@@ -16,10 +16,84 @@ CLOCKS = (
 )  # fmt: skip
 
 
-def clock_parts(zone: str) -> tuple[str, int]:
-    "IANA name and hours added: ('America/New_York', 7) for America/New_York+7."
-    m = re.fullmatch(r"(?!Etc/)(.+?)([+-]\d{1,2})", str(zone))
-    return (m[1], int(m[2])) if m else (zone, 0)
+# The regular hours of exchanges on their own clocks, minutes of the day; and New York's with early and late trading.
+SESSIONS = {
+    "XNYS": ("America/New_York", 9 * 60 + 30, 16 * 60),
+    "XNYS with extended hours": ("America/New_York", 4 * 60, 20 * 60),
+    "XTSE": ("America/Toronto", 9 * 60 + 30, 16 * 60), "XLON": ("Europe/London", 8 * 60, 16 * 60 + 30),
+    "XETR": ("Europe/Berlin", 9 * 60, 17 * 60 + 30), "XPAR": ("Europe/Paris", 9 * 60, 17 * 60 + 30),
+    "XSWX": ("Europe/Zurich", 9 * 60, 17 * 60 + 30), "XBOM": ("Asia/Kolkata", 9 * 60 + 15, 15 * 60 + 30),
+    "XHKG": ("Asia/Hong_Kong", 9 * 60 + 30, 16 * 60), "XTKS": ("Asia/Tokyo", 9 * 60, 15 * 60 + 30),
+    "XSHG": ("Asia/Shanghai", 9 * 60 + 30, 15 * 60), "XASX": ("Australia/Sydney", 10 * 60, 16 * 60),
+}  # fmt: skip
+# What letters behind a time or in a column's name mean: every clock it may be.
+ABBREVIATIONS = {
+    "utc": ("UTC",), "gmt": ("UTC",), "z": ("UTC",), "zulu": ("UTC",),
+    "eet": ("Europe/Athens",), "cet": ("Europe/Berlin",), "wet": ("Europe/Lisbon",),
+    "eest": ("UTC+3",), "cest": ("UTC+2",), "edt": ("UTC-4",), "cdt": ("UTC-5",), "mdt": ("UTC-6",), "pdt": ("UTC-7",),
+    "est": ("UTC-5", "America/New_York"), "cst": ("UTC-6", "America/Chicago", "UTC+8"),
+    "mst": ("UTC-7", "America/Denver"), "pst": ("UTC-8", "America/Los_Angeles"),
+    "et": ("America/New_York",), "ct": ("America/Chicago",), "eastern": ("America/New_York",),
+    "newyork": ("America/New_York",), "ny": ("America/New_York",), "chicago": ("America/Chicago",),
+    "bst": ("UTC+1", "Europe/London"), "london": ("Europe/London",), "jst": ("Asia/Tokyo",), "hkt": ("Asia/Hong_Kong",),
+    "sgt": ("Asia/Singapore",), "ist": ("Asia/Kolkata", "Asia/Jerusalem", "Europe/Dublin"), "msk": ("Europe/Moscow",),
+    "aest": ("UTC+10", "Australia/Sydney"), "aedt": ("UTC+11",),
+}  # fmt: skip
+
+
+def clock_parts(zone: str) -> tuple[str, float]:
+    "IANA name and hours added: ('America/New_York', 7) for America/New_York+7, ('UTC', -5) for UTC-5 or -05:00."
+    text = str(zone).strip()
+    m = re.fullmatch(r"(?!Etc/)(.*?)([+-])(\d{1,2})(?::?(\d\d))?", text)
+    if m is None:
+        return ("UTC" if text.lower() in ("z", "utc", "gmt") else text), 0
+    hours = (int(m[3]) + int(m[4] or 0) / 60) * (-1 if m[2] == "-" else 1)
+    name = m[1].strip()
+    return ("UTC" if name.lower() in ("", "utc", "gmt") else name), hours
+
+
+def check_clock(zone: str) -> None:
+    "Refuse a name that is no clock, with the nearest."
+    name, hours = clock_parts(zone)
+    try:
+        pd.Timestamp(0, tz=name)
+        right = abs(hours) <= 14
+    except Exception:  # zoneinfo raises several kinds, by platform
+        right = False
+    if not right:
+        raise BadConfig(
+            f"unknown time zone {zone!r}: expected an IANA name such as Europe/Athens, a fixed offset such as UTC-5, "
+            f"or a name with hours added such as {CLOCKS[1]}{nearest(str(zone), CLOCKS)}"
+        )
+
+
+def clock_utc(
+    wall: pd.DatetimeIndex,  # naive times as a clock shows them
+    zone: str,  # IANA name, fixed offset, or a name with hours added
+) -> pd.DatetimeIndex:  # UTC; ValueError where the clock never shows such a time
+    "The moments at which a clock shows these times."
+    name, hours = clock_parts(zone)
+    local = wall - pd.Timedelta(minutes=round(hours * 60))
+    falling = len(local) > 1 and local[0] > local[-1]  # the repeated hour is told apart in rising order
+    times = (local[::-1] if falling else local).tz_localize(name, ambiguous="infer").tz_convert("UTC")
+    return times[::-1] if falling else times
+
+
+def named_clocks(text: str) -> tuple[str, ...]:
+    "Every clock that letters such as UTC, EET, UTC+2 or America/New_York may mean; none where they are no clock."
+    text = text.strip()
+    if found := ABBREVIATIONS.get(re.sub(r"[^a-z]", "", text.lower()) if not re.search(r"\d|/", text) else ""):
+        return found
+    if re.fullmatch(r"(?:(?:utc|gmt)\s*)?[+-]\d{1,2}(?::?\d\d)?", text.lower()):
+        hours = clock_parts(text.replace(" ", ""))[1]
+        return (text.replace(" ", ""),) if abs(hours) <= 14 else ()
+    if re.fullmatch(r"[A-Za-z]+(?:/[A-Za-z_+\-0-9]+)+", text):
+        try:
+            check_clock(text)
+        except BadConfig:
+            return ()
+        return (text,)
+    return ()
 
 
 def weekly_clock(
@@ -55,7 +129,7 @@ def weekly_clock(
 def _new_york_hours(wall: pd.DatetimeIndex, clock: str) -> np.ndarray:
     "Hours since Monday, New York time, of wall-clock times of `clock`."
     name, hours = clock_parts(clock)
-    wall = wall - pd.Timedelta(hours=hours)
+    wall = wall - pd.Timedelta(minutes=round(hours * 60))
     utc = wall.tz_localize(name, ambiguous=np.ones(len(wall), bool), nonexistent="shift_forward")
     local = utc.tz_convert("America/New_York")
     return np.asarray(local.day_of_week * 24 + local.hour + local.minute / 60)

@@ -29,7 +29,9 @@ class Files(BaseProvider):
 
     def __init__(
         self,
-        files: Mapping[str, Mapping[str, Any]],  # symbol -> source (a file), zone, decimal
+        files: Mapping[
+            str, Mapping[str, Any]
+        ],  # symbol -> source (a file), instrument, zone, decimal, day_first, label
         *,
         name: str = "files",
         root: Path | None = None,  # what a file's relative path starts from
@@ -49,7 +51,10 @@ class Files(BaseProvider):
         if symbol not in self._read:
             entry = self._files[symbol]
             self._read[symbol], self.notes[symbol] = read_file(
-                self._root / entry["source"], symbol=symbol, zone=entry.get("zone"), decimal=entry.get("decimal")
+                self._root / entry["source"],
+                symbol=symbol,
+                also=entry.get("instrument"),
+                **{name: entry.get(name) for name in ("zone", "decimal", "day_first", "label")},
             )
         return self._read[symbol]
 

@@ -92,7 +92,7 @@ def csv_cells(
     notes = list(head.notes)
     times = {name: str for name in head.names if is_time(name)}
     if decimal is None and _points_only(head):
-        table = _read(head, where, dtype=times)
+        table, mark = _read(head, where, dtype=times), "."
         for name in table.columns:  # 12.3K
             if plain_name(name).startswith("vol") and not pd.api.types.is_numeric_dtype(table[name]):
                 table[name] = numbers(table[name].astype(str), ".")
@@ -106,6 +106,7 @@ def csv_cells(
             notes.append(f"Numbers have a decimal {'comma' if mark == ',' else 'point, commas part thousands'}.")
     empty = [name for name in table.columns if name.startswith("unnamed") and table[name].isna().all()]
     table = table.drop(columns=empty)
+    table.attrs = {"separator": head.separator, "decimal": mark}  # for who explains the file
     if head.ticker and "Ticker" not in table:
         table["Ticker"] = head.ticker
     return table, notes

@@ -3,31 +3,80 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from smcdesk.providers.clocks import CLOCKS, clock_parts
+from smcdesk.providers.clocks import check_clock, clock_parts, clock_utc, named_clocks
 from smcdesk.providers.files.errors import BadFile
-from smclab.candles import BadConfig, nearest
 
+_OFFSET = (
+    r"(?P<offset>Z|(?:UTC|GMT)?\s*[+-]\d{2}:?\d{2}|(?:UTC|GMT)\s*[+-]\d{1,2}|(?:(?<=:\d{2})|(?<=\d{6}))[+-]\d{2}"
+    r"|[A-Za-z]+(?:/[A-Za-z_]+)+|(?![AaPp][Mm])[A-Z]{2,5})"
+)
 _DATE = r"(?P<{0}>\d{{{1}}})[-./ ](?P<{2}>\d{{1,2}})[-./ ](?P<{3}>\d{{{4}}})"
 _CLOCK = (
-    r"(?:[ T]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.(?P<fraction>\d{1,9}))?)?"
-    r"\s*(?P<half>[AaPp][Mm])?)?\s*(?P<offset>Z|(?:UTC|GMT)?\s*[+-]\d{2}:?\d{2}|UTC|GMT)?"
+    r"(?:,?[ T]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?"
+    rf"\s*(?P<half>[AaPp][Mm])?)?\s*{_OFFSET}?"
 )
 _SHAPES = {
     "year first": _DATE.format("year", 4, "month", "day", "1,2") + _CLOCK,
     "year last": _DATE.format("a", "1,2", "b", "year", 4) + _CLOCK,
     "compact": r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})"
-    r"(?:[ T]?(?P<hour>\d{2}):?(?P<minute>\d{2}):?(?P<second>\d{2})?)?(?P<fraction>)(?P<half>)(?P<offset>)",
+    r"(?:[ T]*-?(?P<hour>\d{2})(?::?(?P<minute>\d{2})(?::?(?P<second>\d{2})(?:[.,]?(?P<fraction>\d{3,9}))?)?)?"
+    rf"\s*(?P<half>[AaPp][Mm])?\s*{_OFFSET}?)?",
 }
+_DIGITS = {8: "yyyyMMdd", 10: "yyyyMMddHH", 12: "yyyyMMddHHmm", 14: "yyyyMMddHHmmss", 17: "yyyyMMddHHmmssSSS"}
 _EPOCHS = ((1e8, 4.2e9, 1_000_000_000, "seconds"), (1e11, 4.2e12, 1_000_000, "milliseconds"),
            (1e14, 4.2e15, 1_000, "microseconds"), (1e17, 4.2e18, 1, "nanoseconds"))  # fmt: skip
+_END_OF_32_BITS = 2_147_483_648  # s: 2038, later than any candle
+NO_ZONE = "no zone is named: taken as UTC"
+WAY = "say which with --zone (zone= in Python)"
+
+
+@dataclass(frozen=True, eq=False)
+class Times:
+    "The moment of each row, and why it is that moment."
+
+    utc: pd.DatetimeIndex
+    written: pd.DatetimeIndex  # naive, as the clock shows them
+    zone: str  # that clock
+    reason: str  # why that clock
+    notes: list[str]
+
+
+def _whole_numbers(column) -> pd.Series:
+    "The column as text, whole numbers without their point."
+    if pd.api.types.is_float_dtype(column) and (column % 1 == 0).all():
+        column = column.astype("int64")
+    return column.astype(str).str.strip().str.replace(r"^(\d+)\.0+$", r"\1", regex=True)
+
+
+def _digits(column) -> tuple[pd.Series, str] | None:
+    "The dates that are written as nothing but digits, year first, and how; None where they are no dates."
+    text = _whole_numbers(column)
+    width = len(text.iloc[0])
+    if width not in _DIGITS or not (text.str.fullmatch(r"\d+") & (text.str.len() == width)).all():
+        return None
+    if width == 10 and not _valid(text) and _valid("20" + text):
+        if (text.astype("int64") >= _END_OF_32_BITS).all():
+            return "20" + text, "yyMMddHHmm"
+        return None
+    return (text, _DIGITS[width]) if _valid(text) else None
+
+
+def _valid(text: pd.Series) -> bool:
+    "Whether all digits are a year from 1900 to 2099 and a month, day, hour, minute and second there can be."
+    bounds = ((0, 4, 1900, 2099), (4, 6, 1, 12), (6, 8, 1, 31), (8, 10, 0, 23), (10, 12, 0, 59), (12, 14, 0, 59))
+    used = [(text.str[a:b], least, most) for a, b, least, most in bounds if a < len(text.iloc[0])]
+    return all(pd.to_numeric(part).between(least, most).all() for part, least, most in used)
 
 
 def _epoch(column) -> tuple[pd.DatetimeIndex, str] | None:
     "Naive UTC times of a column of unix numbers, and their unit; None when they are no such numbers."
+    if pd.api.types.is_bool_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
+        return None
     number = pd.to_numeric(column, errors="coerce")
     if number.isna().any():
         return None
@@ -40,7 +89,21 @@ def _epoch(column) -> tuple[pd.DatetimeIndex, str] | None:
             units.append(unit)
     if (scale == 0).any():
         return None
-    return pd.DatetimeIndex((number * scale).astype("int64")), " and ".join(units)
+    times = pd.DatetimeIndex((number * scale).astype("int64"))
+    return times if number.dtype.kind in "iu" else times.round("us"), " and ".join(units)
+
+
+def knows_zone(column: pd.Series) -> bool:
+    "Whether the cells say what zone they are on: unix numbers, or an offset or zone behind each."
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        return True
+    if pd.api.types.is_datetime64_dtype(column) or not len(column) or column.isna().any():
+        return False
+    if _digits(column) is None and _epoch(column) is not None:
+        return True
+    first = str(column.iloc[0]).strip()
+    found = next((m for pattern in _SHAPES.values() if (m := re.fullmatch(pattern, first))), None)
+    return bool(found and found["offset"])
 
 
 def _split(column, where) -> tuple[pd.DataFrame, str]:
@@ -84,80 +147,154 @@ def _day_first(parts, text, where, day_first) -> tuple[pd.DatetimeIndex, str]:
     orders = {True: parts.assign(day=a, month=b), False: parts.assign(day=b, month=a)}
     fits = [order for order in (True, False) if orders[order]["month"].max() <= 12]
     if not fits:
-        i, j = int(a.gt(12).idxmax()), int(b.gt(12).idxmax())
+        i, j = int(a.gt(12).to_numpy().argmax()), int(b.gt(12).to_numpy().argmax())
         raise BadFile(f"{where}: {text.iloc[i]!r} has the day first and {text.iloc[j]!r} the month; expected one order")
     if day_first is not None and day_first not in fits:
-        raise BadFile(f"{where}: day_first={day_first} would make a month above 12; leave it out")
+        flag = "--day-first" if day_first else "--month-first"
+        raise BadFile(f"{where}: day_first={day_first} ({flag}) would make a month above 12; leave it out")
+    why = ""
     if day_first is None and len(fits) == 2:
-        fits = [order for order in fits if _assemble(orders[order], text, where).is_monotonic_increasing] or fits
+        fits, why = _likelier_orders({order: _assemble(orders[order], text, where) for order in fits})
     order = day_first if day_first is not None else fits[0]
     if day_first is None and len(fits) == 2:
         raise BadFile(
             f"{where}: {text.iloc[0]!r} may have the day or the month first, and no row decides; "
-            "pass day_first=True or day_first=False"
+            "pass day_first=True or day_first=False (--day-first or --month-first)"
         )
-    return _assemble(orders[order], text, where), f"Dates read with the {'day' if order else 'month'} first."
+    return _assemble(orders[order], text, where), f"Dates read with the {'day' if order else 'month'} first{why}."
 
 
-def _offsets(parts, text, where) -> np.ndarray | None:
-    "Minutes ahead of UTC as written behind the times; None when nothing is written."
+def _likelier_orders(times: dict[bool, pd.DatetimeIndex]) -> tuple[list[bool], str]:
+    "The orders of day and month that make the rows rise, and of those the one whose days follow each other."
+    rising = [k for k, t in times.items() if t.is_monotonic_increasing or t.is_monotonic_decreasing] or list(times)
+    if len(rising) == 1:
+        return rising, ", since only so do the rows follow each other in time"
+    days = {}
+    for order in rising:
+        step = np.abs(np.diff(times[order].asi8)) / 8.64e13  # days
+        intraday = step[(step > 0) & (step < 1)]
+        turns = step[np.diff(times[order].normalize().asi8) != 0]
+        if not len(intraday) or not len(turns):
+            return rising, ""
+        days[order] = float(np.median(turns))
+    near = [order for order in rising if days[order] <= 5]
+    if len(near) == 1 and days[not near[0]] >= 20:
+        return near, f", since the other order would leave {days[not near[0]]:.0f} days between one day and the next"
+    return rising, ""
+
+
+def _behind(parts, text, where) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    "What is written behind the times: minutes ahead of UTC by row, or the clocks one name for all rows may mean."
     written = parts["offset"].replace("", np.nan)
     if written.isna().all():
-        return None
+        return None, ()
     if written.isna().any():
         i = int(written.isna().to_numpy().argmax())
         raise BadFile(f"{where}: {text.iloc[i]!r} (row {i}) has no time zone, other rows have one")
-    sign = written.str.extract(r"([+-])(\d{2}):?(\d{2})$")
-    minutes = pd.to_numeric(sign[1]).fillna(0) * 60 + pd.to_numeric(sign[2]).fillna(0)
-    return (minutes * np.where(sign[0] == "-", -1, 1)).to_numpy(np.int64)
+    minutes, clocks = {}, {}
+    for name in written.unique():
+        clocks[name] = named_clocks(name)
+        if not clocks[name]:
+            i = int(np.flatnonzero(written == name)[0])
+            raise BadFile(f"{where}: {text.iloc[i]!r} (row {i}): {name!r} is no time zone that can be told; {WAY}")
+        base, hours = clock_parts(clocks[name][0])
+        minutes[name] = round(60 * hours) if base == "UTC" else None
+    if len(clocks) == 1 and (None in minutes.values() or len(next(iter(clocks.values()))) > 1):
+        return None, next(iter(clocks.values()))
+    if None in minutes.values():
+        few = " and ".join(map(repr, list(minutes)[:2]))
+        raise BadFile(f"{where}: the times name several clocks ({few}); expected one")
+    return written.map(minutes).to_numpy(np.int64), ()
 
 
-def _from_clock(naive: pd.DatetimeIndex, zone: str, where: str) -> pd.DatetimeIndex:
-    "UTC times of wall-clock times in `zone`: an IANA name, or one with whole hours added (America/New_York+7)."
-    name, hours = clock_parts(zone)
+def _clock_time(naive: pd.DatetimeIndex, zone: str, where: str) -> pd.DatetimeIndex:
+    "UTC times of what a clock shows; times it never shows are refused."
     try:
-        pd.Timestamp(0, tz=name)
-    except Exception as error:  # zoneinfo raises several kinds, by platform
-        near = nearest(zone, CLOCKS)
-        raise BadConfig(
-            f"unknown time zone {zone!r}: expected an IANA name, hours may be added as in {CLOCKS[1]}{near}"
-        ) from error
-    wall = naive - pd.Timedelta(hours=hours)
-    try:
-        return wall.tz_localize(name, ambiguous="infer").tz_convert("UTC")
+        return clock_utc(naive, zone)
     except ValueError as error:
         reason = str(error).split(". ")[0].split(", try using")[0]
         raise BadFile(f"{where}: the times cannot be on the clock of {zone}: {reason}") from error
 
 
-def utc_times(column, where, zone, day_first) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex, list[str]]:
-    "UTC times, the digits as written, and how they were read."
-    notes: list[str] = []
-    if isinstance(column.dtype, pd.DatetimeTZDtype):
-        written, offset = pd.DatetimeIndex(column).tz_convert("UTC").tz_localize(None).as_unit("ns"), 0
-    elif pd.api.types.is_datetime64_dtype(column):
-        written, offset = pd.DatetimeIndex(column).as_unit("ns"), None
-    elif (epoch := _epoch(column)) is not None:
-        (written, unit), offset = epoch, 0
-        notes.append(f"Times are unix {unit}.")
-    else:
-        text = column.astype(str).str.strip()
-        parts, shape = _split(column, where)
-        if shape == "year last":
-            written, note = _day_first(parts, text, where, day_first)
-            notes.append(note)
-        else:
-            written = _assemble(parts, text, where)
-        offset = _offsets(parts, text, where)
-        offset = 0 if offset is None and re.search("gmt|utc", str(column.name).lower()) else offset
+def _by_name(naive, clocks, zone, where, source) -> Times:
+    "UTC times of a clock that is named; a name of several clocks is taken only where they agree, or `zone` decides."
+    found = {}
+    for clock in clocks:
+        try:
+            found[clock] = clock_utc(naive, clock)
+        except ValueError:
+            continue
+    if not found:
+        _clock_time(naive, clocks[0], where)
     if zone is not None:
-        if offset is not None and np.any(offset):
-            raise BadFile(f"{where}: the times carry their own time zone; leave out zone={zone!r}")
-        return _from_clock(written, zone, where), written, notes
-    if offset is None:
-        notes.append(
-            "The times name no zone: taken as UTC; pass zone= when they are a broker's or an exchange's clock."
+        own = _clock_time(naive, zone, where)
+        if not any(own.equals(times) for times in found.values()):
+            raise BadFile(
+                f"{where}: {source} says {' or '.join(clocks)}, zone={zone!r} (--zone) is another clock; leave it out"
+            )
+        return Times(own, naive, zone, f"{source}, as given", [])
+    first, *others = found.items()
+    if any(not first[1].equals(times) for _, times in others):
+        raise BadFile(f"{where}: {source} may mean {' or '.join(found)}; {WAY}")
+    note = [f"The times are on the clock of {first[0]}: {source} says so."] if first[0] != "UTC" else []
+    return Times(first[1], naive, first[0], source, note)
+
+
+def _parsed(column, where, day_first):
+    "Naive times, minutes ahead of UTC or None, clocks that are named, what says so, and notes."
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        utc = pd.DatetimeIndex(column).tz_convert("UTC").tz_localize(None).as_unit("ns")
+        return utc, 0, (), f"the column carries its zone, {column.dtype.tz}", []
+    if pd.api.types.is_datetime64_dtype(column):
+        return pd.DatetimeIndex(column).as_unit("ns"), None, (), "", []
+    notes = []
+    if (digits := _digits(column)) is not None:
+        column, width = digits
+        if width != "yyyyMMdd":
+            notes.append(f"Times are digits: read as {width}.")
+    elif (epoch := _epoch(column)) is not None:
+        return epoch[0], 0, (), "unix numbers count from 1970 in UTC", [f"Times are unix {epoch[1]}."]
+    text = column.astype(str).str.strip()
+    parts, shape = _split(column, where)
+    if shape == "year last":
+        naive, note = _day_first(parts, text, where, day_first)
+        notes.append(note)
+    else:
+        naive = _assemble(parts, text, where)
+    ahead, clocks = _behind(parts, text, where)
+    source = f"each time carries its zone, as {text.iloc[0]!r}" if ahead is not None or clocks else ""
+    return naive, ahead, clocks, source, notes
+
+
+def utc_times(
+    column: pd.Series,  # the times as written
+    where: str,
+    zone: str | None,  # clock of times that name none
+    day_first: bool | None,
+    header: tuple[str, tuple[str, ...]] = ("", ()),  # the column's name, and the clocks it may mean
+) -> Times:
+    "The moments of the rows. Times that name their zone are never shifted by another; then `zone` is refused."
+    if zone is not None:
+        check_clock(zone)
+    naive, ahead, clocks, source, notes = _parsed(column, where, day_first)
+    name, in_header = header
+    if ahead is None and not clocks and in_header:
+        found = _by_name(naive, in_header, zone, where, f"the header {name!r}")
+        return Times(found.utc, found.written, found.zone, found.reason, notes + found.notes)
+    if zone is not None and source and (np.any(ahead) or clocks or clock_parts(zone) != ("UTC", 0)):
+        raise BadFile(
+            f"{where}: the times carry their own time zone ({source}) and are not shifted again; "
+            f"leave out zone={zone!r} (--zone)"
         )
-    ahead = pd.to_timedelta(np.broadcast_to(0 if offset is None else offset, len(written)), unit="m")
-    times = (written - ahead).tz_localize("UTC")
-    return times, times.tz_localize(None), notes
+    if clocks:
+        found = _by_name(naive, clocks, None, where, source)
+        return Times(found.utc, found.written, found.zone, found.reason, notes + found.notes)
+    if ahead is None and zone is not None:
+        return Times(_clock_time(naive, zone, where), naive, zone, "as given", notes)
+    if ahead is None:
+        notes.append(
+            "The times name no zone: taken as UTC; pass zone= (--zone) when they are a broker's or an exchange's clock."
+        )
+    minutes = pd.to_timedelta(np.broadcast_to(0 if ahead is None else ahead, len(naive)), unit="m")
+    written = naive - minutes
+    return Times(written.tz_localize("UTC"), written, "UTC", source or NO_ZONE, notes)
