@@ -18,7 +18,6 @@ from smcdesk.providers.protocol import BadAnswer, ProviderDeps, ProviderDown, Pr
 Answer = TypeVar("Answer")
 
 log = logging.getLogger(__name__)
-log.addHandler(logging.NullHandler())  # retries are for whoever logs, not for the terminal
 
 
 class RetrySettings(ProviderSettings):
@@ -139,7 +138,7 @@ class RetryingCaller:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(self._worth_another), wait=self._wait_s, sleep=self._sleep,
             stop=tenacity.stop_after_attempt(self._settings.attempts), reraise=True,
-            before_sleep=tenacity.before_sleep_log(log, logging.WARNING),
+            before_sleep=tenacity.before_sleep_log(log, logging.DEBUG),  # a retry is no news for a terminal
         )  # fmt: skip
         return retrying(attempt)
 
