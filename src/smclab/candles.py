@@ -393,12 +393,13 @@ def _spikes(frame):
     )
     return frame.assign(times_median=times)[(times > 10) & inside]
 
-# %% ../../nbs/10_candles.ipynb #4856024c
+# %% ../../nbs/10_candles.ipynb #fa7d5b60
 @dataclass(frozen=True)
 class JumpLimits:
     "From where on a price cannot be."
 
     factor: float = 1.4  # an opening or a wick this many times the price before it or as little, times, > 1
+    lasting_factor: float = 1.5  # an opening without an explanation must reach as much, times, >= factor
     ranges: float = 8.0  # and this far away, usual ranges, > 0
     lone_factor: float = 1.01  # a whole bar this far beyond both its neighbours, times, > 1
     lone_ranges: float = 10.0  # and this far, usual ranges, > 0
@@ -451,28 +452,6 @@ def _lone_bars(frame, step, limits):
     at = at[_beyond(frame, at, far[at - 1], limits.lone_ranges, step, limits)]
     return at, size[at - 1]
 
-# %% ../../nbs/10_candles.ipynb #9208a296
-def _episodes(frame, at, size, limits):
-    "Jumps put together: rows of first wrong bar, the bar that shows it, and the first good bar (-1: it stays)."
-    o, c, near = frame["open"].to_numpy(), frame["close"].to_numpy(), math.log(limits.factor)
-    rows, away = [], []  # away: numbers of rows not yet back, each with the jump from the level before
-    for i, jump in zip(at.tolist(), size.tolist(), strict=True):
-        away = [(row, level) for row, level in away if i - rows[row][0] <= limits.back_bars]
-        away = [(row, level + jump) for row, level in away]
-        back = next((n for n, (_, level) in enumerate(away) if abs(level) < near), None)
-        if back is not None:
-            for row, _ in away[back:]:
-                rows[row][2] = i
-            away = away[:back]
-        elif abs(math.log(c[i - 1] / o[i - 1]) + jump) < near:
-            rows.append([i - 1, i, i])  # the close before was wrong
-        elif abs(math.log(c[i] / o[i]) + jump) < near:
-            rows.append([i, i, i + 1])  # the open is wrong
-        else:
-            away.append((len(rows), jump))
-            rows.append([i, i, -1])
-    return rows
-
 # %% ../../nbs/10_candles.ipynb #0ff0fbb0
 _DECIMAL_SHIFTS = {10.0**k: f"a decimal shift of ×{10.0**k:g}" for k in (1, 2, 3, -1, -2, -3)}
 _SPLITS = {1 / n: f"a split of {n}:1 that is not adjusted" for n in range(2, 21)}
@@ -499,6 +478,30 @@ def explain_jump(
         words = _SPLITS[best] if exact else f"a split by {1 / adjusted:.4g} that is not adjusted"
         return f"{words}, as Adj Close shows"
     return " or ".join(found)
+
+# %% ../../nbs/10_candles.ipynb #9d2e5ffe
+def _episodes(frame, at, size, limits):
+    "Jumps put together: rows of first wrong bar, the bar that shows it, and the first good bar (-1: it stays)."
+    o, c, near = frame["open"].to_numpy(), frame["close"].to_numpy(), math.log(limits.factor)
+    rows, away = [], []  # away: numbers of rows not yet back, each with the jump from the level before
+    for i, jump in zip(at.tolist(), size.tolist(), strict=True):
+        away = [(row, level) for row, level in away if i - rows[row][0] <= limits.back_bars]
+        away = [(row, level + jump) for row, level in away]
+        back = next((n for n, (_, level) in enumerate(away) if abs(level) < near), None)
+        if back is not None:
+            for row, _ in away[back:]:
+                rows[row][2] = i
+            away = away[:back]
+        elif abs(math.log(c[i - 1] / o[i - 1]) + jump) < near:
+            rows.append([i - 1, i, i])  # the close before was wrong
+        elif abs(math.log(c[i] / o[i]) + jump) < near:
+            rows.append([i, i, i + 1])  # the open is wrong
+        elif abs(jump) >= math.log(limits.lasting_factor) or explain_jump(
+            math.exp(jump), True, near_pct=limits.near_pct
+        ):
+            away.append((len(rows), jump))
+            rows.append([i, i, -1])
+    return rows
 
 # %% ../../nbs/10_candles.ipynb #15ae433d
 def jumps(
@@ -533,7 +536,9 @@ _JUMP_DTYPES = {
 
 def _adjusted_change(bars, i):
     "By how much close / Adj Close changes at a bar, times; 1 without such a column."
-    name = next((x for x in bars.columns if re.sub(r"[^a-z]", "", str(x).lower()) in ("adjclose", "adjustedclose")), None)
+    name = next(
+        (x for x in bars.columns if re.sub(r"[^a-z]", "", str(x).lower()) in ("adjclose", "adjustedclose")), None
+    )
     if name is None or i < 1:
         return 1.0
     share = bars["close"].iloc[i - 1 : i + 1].to_numpy() / pd.to_numeric(bars[name].iloc[i - 1 : i + 1]).to_numpy()
