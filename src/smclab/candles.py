@@ -453,7 +453,7 @@ def _lone_bars(frame, step, limits):
     return at, size[at - 1]
 
 # %% ../../nbs/10_candles.ipynb #0ff0fbb0
-_DECIMAL_SHIFTS = {10.0**k: f"a decimal shift of ×{10.0**k:g}" for k in (1, 2, 3, -1, -2, -3)}
+_DECIMAL_SHIFTS = {10.0**k: f"a decimal shift of x{10.0**k:g}" for k in (1, 2, 3, -1, -2, -3)}
 _SPLITS = {1 / n: f"a split of {n}:1 that is not adjusted" for n in range(2, 21)}
 _SPLITS |= {float(n): f"a reverse split of 1:{n} that is not adjusted" for n in range(2, 21)}
 _SPLITS |= {2 / 3: "a split of 3:2 that is not adjusted", 3 / 2: "a reverse split of 2:3 that is not adjusted"}
@@ -512,8 +512,8 @@ def jumps(
 ) -> pd.DataFrame:  # by first wrong bar: kind, bars, before, price, after, factor, cause, seen
     """The prices that cannot be, each with both neighbours' prices and the nearest explanation.
 
-    kind: whole bar, lasting jump, wick, lone bar. bars: how many are wrong (1 for a lasting jump). before, after: the close
-    before and the open of the first bar behind it, NaN where there is none. seen: position of the bar that showed it.
+    kind: whole bar, lasting jump, wick, lone bar. bars: how many are wrong (1 for a lasting jump). before, after: the
+    close before and the open of the first bar behind it, NaN where there is none. seen: position of the bar that shows.
     """
     step = timeframe_ns(timeframe or infer_timeframe(bars)) if len(bars) > 1 else 1
     at, size = _openings(bars, step, limits)
@@ -572,7 +572,7 @@ def jump_sentences(
         stays = row["kind"] == "lasting jump"
         n = f" ({row['bars']:,} bars)" if row["bars"] > 1 else ""
         where = f"{before} before it and {after} after it"
-        what = f"{row['kind']}{n} at {price}, {where}, ×{row['factor']:.4g}"
+        what = f"{row['kind']}{n} at {price}, {where}, x{row['factor']:.4g}"
         near = "no decimal shift or split is near, so a move of the market or a fault: compare another source"
         cause = row["cause"] or (near if stays else "no decimal shift is near")
         sentences.append(f"{time:%Y-%m-%d %H:%M}Z {what}: {cause}")
