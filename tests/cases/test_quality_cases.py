@@ -26,9 +26,9 @@ def test_a_price_that_cannot_be_is_found_in_a_file_from_the_field(case):
         text = " ".join(found.reasons)
         assert found.verdict != "ok", name
         assert all(word in text for word in case.words), (name, text)
-    known = verdicts(bars, market, case.timeframe)
+    judged = verdicts(bars, market, case.timeframe)
     at = bars.index.get_loc(lab.jumps.index[0])
-    assert set(known.iloc[:at]) == {"ok"} and known.iloc[at] != "ok"
+    assert set(judged.iloc[:at]) == {"ok"} and judged.iloc[at] != "ok"
 
 
 def test_every_file_has_its_row():

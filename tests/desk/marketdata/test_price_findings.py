@@ -121,13 +121,13 @@ def test_after_a_hole_of_a_year_the_market_may_have_doubled():
 def test_jumps_are_known_at_their_own_bar_and_what_comes_later_changes_nothing(sample):
     bars = moved(sample.iloc[:3000], 900, 10)
     bars = moved(moved(moved(bars, slice(1500, None), 0.5), 1700, 1.3), 2500, 10, ["close", "high"])
-    known = quality_known(bars, timeframe="1h", week="fx")
-    first = [t for t in bars.index[known != "ok"] if known[bars.index[bars.index.get_loc(t) - 1]] == "ok"]
+    judged = quality_known(bars, timeframe="1h", week="fx")
+    first = [t for t in bars.index[judged != "ok"] if judged[bars.index[bars.index.get_loc(t) - 1]] == "ok"]
     assert first == [bars.index[900], bars.index[1500], bars.index[2501]]
     whole = verdicts(bars, EURUSD, "1h")
     for cut in [*range(898, 904), 1400, 1401, *range(1499, 1503), *range(1699, 1704), *range(2499, 2504), 2999]:
         part = quality_known(bars.iloc[:cut], timeframe="1h", week="fx")
-        pd.testing.assert_series_equal(part, known.iloc[:cut])
+        pd.testing.assert_series_equal(part, judged.iloc[:cut])
         assert verdict(bars.iloc[:cut], EURUSD, "1h") == whole.iloc[cut - 1], cut
 
 
