@@ -101,7 +101,9 @@ def quality(
         str | None, typer.Option("--provider", help="Whose candles in the history; else those conf's runs read.")
     ] = None,
     against: Annotated[str | None, typer.Option(help="A second provider in the history, to compare with.")] = None,
-    late: Annotated[bool, typer.Option("--late/--no-late", help="Whether the last candle must be of today.")] = False,
+    late: Annotated[
+        bool, typer.Option("--late/--no-late", help="Late candles are bad (exit code 1), not only degraded.")
+    ] = False,
     env: Env = "base",
 ):
     "What is wrong with a market's candles: holes, repeats, spikes, a wrong clock; and against a second source."
@@ -117,7 +119,7 @@ def quality(
 
     bars, timeframe, where = candles.load_candles(symbol, timeframe, provider, env)
     market = instruments.instrument_of(symbol, env) or instrument(symbol)
-    found = desk.inspect(bars, market, timeframe=timeframe, now=now() if late else None)
+    found = desk.inspect(bars, market, timeframe=timeframe, now=now(), late_is_bad=late)
     out = Console(soft_wrap=True, highlight=False)
     out.print(
         f"{symbol} {found.timeframe} {where}: {found.verdict}. {found.bars:,} bars, "

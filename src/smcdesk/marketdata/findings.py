@@ -11,11 +11,10 @@ from smcdesk.marketdata.calendars import EXCHANGE, NEW_YORK, ExpectedTimes, expe
 from smcdesk.marketdata.gaps import holes
 from smcdesk.providers.clocks import weekly_clock
 from smclab import candles
-from smclab.candles import timeframe_ns
+from smclab.candles import ONE_CASE_PCT, timeframe_ns
 from smclab.instruments import Instrument
 
 VERDICTS = ("ok", "degraded", "bad")
-ONE_CASE_PCT = 1e-12  # a limit that a single bar reaches
 # From which share of bars, %, a finding makes the verdict degraded, and bad; the Lab's own limits where it has one.
 LIMITS_PCT = candles.LIMITS_PCT | {
     "impossible": (ONE_CASE_PCT, 1), "off grid": (ONE_CASE_PCT, 1), "daily candles": (ONE_CASE_PCT, 1),
@@ -56,6 +55,12 @@ def finding(kind: str, at: Any, words: str, n: int, of: int) -> dict[str, Any]:
     return dict(
         zip(FINDINGS, (kind, level, n, share_pct, first, f"{n:,} {words} ({share_pct:.3g} %){since}"), strict=True)
     )
+
+
+def jump_finding(found: pd.DataFrame, n: int) -> dict[str, Any]:
+    "The prices that cannot be, as the Lab's `jumps` names them, among n bars."
+    row = finding("jumps", found.index, "bars at prices that cannot be", int(found["bars"].sum()), n)
+    return row | {"sentence": "; ".join([row["sentence"], *candles.jump_sentences(found)])}
 
 
 def _fact(kind: str, sentence: str, level: int, n: int = 1) -> dict[str, Any]:
@@ -165,13 +170,34 @@ def _clock(times: pd.DatetimeIndex, step: int, instrument: Instrument) -> list[d
     return []
 
 
-def late_finding(last: pd.Timestamp, now: pd.Timestamp, instrument: Instrument, timeframe: str) -> list[dict[str, Any]]:
-    "Candles that should be there by now."
+def missing_since(
+    last: pd.Timestamp,  # open time of the last candle, UTC
+    now: pd.Timestamp,  # UTC
+    instrument: Instrument,
+    timeframe: str,
+) -> int:  # candles
+    "How many candles have closed since the last one by the market's hours, and are not there."
     step = pd.Timedelta(timeframe_ns(timeframe), "ns")
-    if step > DAY or now - step <= last:
-        return []
+    if now - step <= last:
+        return 0
+    if step > DAY:
+        return int((now - step - last) // step)
     should = expected_open_times(instrument)(last, now - step, timeframe)
-    n = int((should > last).sum())
-    level = sum(n >= bound for bound in LATE_BARS)
-    words = f"the last candle opened at {last:%Y-%m-%d %H:%M}Z: {n:,} more should be there by now"
+    return int((should > last).sum())
+
+
+def late_finding(
+    last: pd.Timestamp,  # open time of the last candle, UTC
+    now: pd.Timestamp,  # UTC
+    instrument: Instrument,
+    timeframe: str,
+    most: int = 2,  # the worst level, 0..2
+) -> list[dict[str, Any]]:  # one row, or none
+    "Candles that should be there by now, by the market's hours; weeks and longer by the step alone."
+    n = missing_since(last, now, instrument, timeframe)
+    if not n:
+        return []
+    level = min(sum(n >= bound for bound in LATE_BARS), most)
+    more = f"{n:,} more should be there by {now:%Y-%m-%d %H:%M}Z"
+    words = f"the last candle opened at {last:%Y-%m-%d %H:%M}Z: {more} (ok below {LATE_BARS[0]})"
     return [_fact("late", words, level, n)]

@@ -20,6 +20,7 @@ from smcdesk.marketdata.findings import (
     WEEK_NS,
     calendar_gaps,
     finding,
+    jump_finding,
     late_finding,
     market_findings,
 )
@@ -54,11 +55,12 @@ def inspect(
     *,
     timeframe: str | None = None,  # None: inferred
     now: Any = None,  # a moment: how late the last candle is; None: lateness is not judged
+    late_is_bad: bool = True,  # False: late candles are degraded at worst, as with a file of old ones
 ) -> Inspection:
     "What is wrong with the candles of one source: each finding with its level, and the worst level as the verdict."
     good, impossible = check(bars, symbol=instrument.symbol, on_bad="quarantine")
     timeframe = timeframe or infer_timeframe(good)
-    tape = quality(good, timeframe=None, week=instrument.week, symbol=instrument.symbol)
+    tape = quality(good, timeframe=timeframe if len(good) < 3 else None, week=instrument.week, symbol=instrument.symbol)
     gaps = calendar_gaps(good, instrument, timeframe) if timeframe_ns(timeframe) <= DAY.value else tape.gaps
     wrong = f"rows no candle can be: {', '.join(sorted(set(impossible['rule'])))}"
     n = len(good)
@@ -67,10 +69,11 @@ def inspect(
         finding("stale", tape.stale.index, "bars repeat the four prices before them", len(tape.stale), n),
         finding("flat", tape.flat.index, "bars without range", len(tape.flat), n),
         finding("spikes", tape.spikes.index, "lonely wicks", len(tape.spikes) * (len(tape.spikes) > 1), n),
+        jump_finding(tape.jumps, n),
         *market_findings(good, instrument, timeframe, gaps),
     ]
     if now is not None:
-        found += late_finding(good.index[-1], moment(now), instrument, timeframe)
+        found += late_finding(good.index[-1], moment(now), instrument, timeframe, most=2 if late_is_bad else 1)
     table = pd.DataFrame([row for row in found if row["n"]], columns=list(FINDINGS))
     worst = max((VERDICTS.index(level) for level in table["level"]), default=0)
     return Inspection(
@@ -138,7 +141,8 @@ def verdict(
 ) -> str:  # ok, degraded or bad
     "The last value of `verdicts`, from the candles it depends on alone."
     back = pd.Timedelta(WEEKS_BACK * WEEK_NS + ENOUGH * timeframe_ns(timeframe))
-    recent = bars[bars.index >= bars.index[-1] - back]
+    first = min(bars.index.searchsorted(bars.index[-1] - back), max(len(bars) - ENOUGH, 0))
+    recent = bars.iloc[first:]
     by_bar = quality_known(recent, timeframe=timeframe, week=instrument.week).iloc[-1]
     if inspected is None:
         close_ns = bars.index[-1].as_unit("ns").value + timeframe_ns(timeframe)

@@ -9,6 +9,7 @@ import pandas as pd
 from smcdesk.marketdata.quality import WEEKS_BACK, cross_check, inspect
 from smcdesk.reports.period import Period, calendar_state, load_period, period_parameters, series_table
 from smcdesk.reports.text import NOTHING, counts_of
+from smclab import candles
 from smclab.candles import BadBars
 
 
@@ -50,6 +51,19 @@ def holes(report: Period, most: int = 20) -> pd.DataFrame:
             rows += [{"symbol": symbol, "timeframe": tf, **g} for g in gaps.to_dict("records")]
     table = pd.DataFrame(rows)
     return table.sort_values("missing_bars", ascending=False).head(most) if len(table) else NOTHING
+
+
+def jumps(report: Period, most: int = 20) -> pd.DataFrame:
+    "The newest prices that cannot be, in all candles of each series: both neighbours' prices, the nearest explanation."
+    rows = []
+    for symbol in report.workspace.configs:
+        for tf in report.timeframes:
+            found = candles.jumps(
+                report.workspace.history.bars(report.workspace.provider_name, symbol, tf), timeframe=tf
+            )
+            found = found.drop(columns=["seen"]).rename_axis("time").reset_index()
+            rows += [{"symbol": symbol, "timeframe": tf, **row} for row in found.to_dict("records")]
+    return pd.DataFrame(rows).sort_values("time", ascending=False).head(most) if rows else NOTHING
 
 
 def second_sources(report: Period) -> pd.DataFrame:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from smcdesk.marketdata.quality import WEEKS_BACK, inspect
+from smcdesk.marketdata.findings import missing_since
+from smcdesk.marketdata.quality import ENOUGH, VERDICTS, WEEKS_BACK, inspect
 from smcdesk.marketdata.quality import verdict as decision_verdict
 from smcdesk.reports.text import NOTHING, SIDES, bar_time, counts_of, parameter_table, price
 from smcdesk.research.rollout import CLOSED
@@ -171,7 +172,7 @@ def slot_problems(period: Period) -> pd.DataFrame:
 
 
 def series_table(period: Period) -> pd.DataFrame:
-    "Every series: its candles, how late it is, its verdicts, missing bars and revised candles."
+    "Every series: its candles, how late it is, its verdicts (the worse of both first), missing bars, revised candles."
     rows = [_series(period, s, tf) for s in period.workspace.configs for tf in period.timeframes]
     return pd.DataFrame(rows)
 
@@ -182,21 +183,21 @@ def _series(period: Period, symbol: str, timeframe: str) -> dict[str, Any]:
     bars = history.bars(name, symbol, timeframe)
     if not len(bars):
         return {"symbol": symbol, "timeframe": timeframe, "candles": "none", "verdict": "no data"}
-    step, instrument = pd.Timedelta(timeframe_ns(timeframe), "ns"), period.workspace.configs[symbol].instrument
+    instrument = period.workspace.configs[symbol].instrument
     revised = history.revisions(name, symbol, timeframe)
-    found, now = None, min(period.now, period.until)
-    recent = bars[bars.index >= period.since - pd.Timedelta(weeks=WEEKS_BACK)]
-    if len(recent) > 1:
-        found = inspect(recent, instrument, timeframe=timeframe, now=now)
+    now, since = min(period.now, period.until), period.since - pd.Timedelta(weeks=WEEKS_BACK)
+    recent = bars.iloc[min(bars.index.searchsorted(since), max(len(bars) - ENOUGH, 0)) :]
+    found = inspect(recent, instrument, timeframe=timeframe, now=now)
+    by_bar = decision_verdict(bars, instrument, timeframe)
     new = bars[(bars.index >= period.since) & (bars.index < period.until)]
     return {
         "symbol": symbol, "timeframe": timeframe, "candles": f"{len(new):,} of {len(bars):,}",
         "last (UTC)": f"{bars.index[-1]:%Y-%m-%d %H:%M}",
-        "bars late": f"{max((now - bars.index[-1]) / step - 1, 0):,.1f}",
-        "verdict": decision_verdict(bars, instrument, timeframe),
-        "inspected": found.verdict if found else "", "holes": int(found.gaps["missing_bars"].sum()) if found else "",
+        "bars late": f"{missing_since(bars.index[-1], now, instrument, timeframe):,}",
+        "verdict": max(by_bar, found.verdict, key=VERDICTS.index), "for decisions": by_bar,
+        "inspected": found.verdict, "holes": int(found.gaps["missing_bars"].sum()),
         "revised": f"{int((revised['seen_at'] >= period.since).sum()):,}" if len(revised) else "0",
-        "why": "; ".join(found.reasons) if found else "",
+        "why": "; ".join(found.reasons),
     }  # fmt: skip
 
 

@@ -112,7 +112,7 @@ def trades(scorecard: pd.DataFrame) -> str:
 
 
 def data(report: ReplayReport) -> str:
-    "Where the candles come from, their quality verdict, and what is missing, stale, flat or spiking."
+    "Where the candles come from, their quality verdict, and what is missing, stale, flat, spiking or cannot be."
     q = report.quality
     missing = int(q.gaps["missing_bars"].sum())
     defects = [
@@ -120,6 +120,7 @@ def data(report: ReplayReport) -> str:
         counted(len(q.stale), "stale bar") if len(q.stale) else "",
         counted(len(q.flat), "bar") + " without range" if len(q.flat) else "",
         counted(len(q.spikes), "lonely spike") if len(q.spikes) else "",
+        counted(len(q.jumps), "price") + " that cannot be" if len(q.jumps) else "",
     ]
     defects = ", ".join(x for x in defects if x) or "nothing missing, stale, flat or spiking"
     refusal = "" if q.verdict == "ok" else "Setups are refused where the 500 bars before them show it."

@@ -50,6 +50,12 @@ def test_fetch_quality_and_a_run_use_the_same_candles(house, tape, monkeypatch):
     inspected = run.invoke(app, ["quality", "BTCUSDT"])
     assert inspected.exit_code == 0 and "ok." in inspected.output, inspected.output
     assert "as it was known at each bar: ok 100 %" in inspected.output
+    with monkeypatch.context() as later:
+        later.setattr("smcdesk.providers.protocol.now", lambda: now + pd.Timedelta("3D"))
+        old = run.invoke(app, ["quality", "BTCUSDT"])
+        assert old.exit_code == 0 and "degraded." in old.output, old.output
+        assert "288 more should be there by" in old.output, old.output
+        assert run.invoke(app, ["quality", "BTCUSDT", "--late"]).exit_code == 1
     source = f"history:binance/15m@{now.isoformat()}"
     same(feeds.stored_candles("BTCUSDT", source, feeds.history())[0], candles.bars)
     with pytest.raises(BadConfig, match="had been fetched"):
