@@ -32,7 +32,9 @@ class FriendlyErrors(TyperGroup):
             found = None if ctx.params.get("debug") or isinstance(error, typer.Exit) else _fixable(error)
             if found is None:
                 raise
-            typer.echo(f"smcdesk: {' '.join(str(found).split())}", err=True)
+            from smcdesk.project.redaction import one_line
+
+            typer.echo(f"smcdesk: {one_line(found)}", err=True)
             raise typer.Exit(1 if isinstance(found, ConnectionError) else 2) from None
 
 
