@@ -31,6 +31,9 @@ for _group in (schedule, model, store, outbox):
 
 def main():
     "Entry point of the `smcdesk` command."
+    from smcdesk.project import logs
+
+    logs.mask_secrets()
     app(prog_name="smcdesk")
 
 

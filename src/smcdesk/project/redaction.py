@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, quote_plus, unquote, unquote_plus, urlsplit
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 MASK = "***"
 _LEAST = 4  # letters of a secret that is looked for by its value: a shorter one would blank ordinary words
@@ -34,11 +34,10 @@ def masked(text: str) -> str:
     "The text without any secret."
     if not isinstance(text, str) or not text:
         return text
-    text = _ADDRESS.sub(lambda found: masked_url(found[0]), text)
-    text = _PAIR.sub(lambda found: f"{found[1]}{found[2]}{MASK}", text)
     for secret in _secrets():
         text = text.replace(secret, MASK)
-    return text
+    text = _ADDRESS.sub(lambda found: masked_url(found[0]), text)
+    return _PAIR.sub(lambda found: f"{found[1]}{found[2]}{MASK}", text)
 
 
 def masked_values(value: Any) -> Any:
@@ -97,13 +96,10 @@ def _secrets() -> list[str]:  # the longest first
 def _passwords(url: str) -> set[str]:
     "The secrets inside an address."
     found = set()
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # brackets that are no IPv6 address
-        parts = urlsplit("")
-    who = (parts.netloc or url.partition("://")[2]).rpartition("@")[0]
-    if ":" in who:
-        found.add(who.partition(":")[2])
+    place = url.partition("://")[2]
+    for who in (re.split(r"[/?#]", place)[0].rpartition("@")[0], place.rpartition("@")[0]):
+        if ":" in who:  # the second: a password with a slash or a question mark that was not encoded
+            found.add(who.partition(":")[2])
     for part in re.split(r"[&;]", url.partition("?")[2]):
         name, equals, value = part.partition("=")
         if equals and unquote_plus(name).lower() not in _OPEN_PARAMETERS and _SECRET_NAME.search(unquote_plus(name)):
