@@ -83,7 +83,12 @@ def defaults(path: Path) -> dict[str, Any]:
     "The literals of the template's parameters cell."
     from papermill import inspect_notebook
 
-    return {name: ast.literal_eval(p["default"]) for name, p in inspect_notebook(str(path)).items()}
+    return {name: ast.literal_eval(p["default"]) for name, p in inspect_notebook(_literal(path)).items()}
+
+
+def _literal(path: Path) -> str:
+    "A path for papermill, which would fill in braces."
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def resolve_parameters(
@@ -195,8 +200,8 @@ def _execute(source: Path, target: Path, values: Mapping[str, Any], root: Path) 
     error = ""
     try:
         papermill.execute_notebook(
-            str(source), str(running), parameters=dict(values), cwd=str(root), kernel_name="python3", language="python",
-            progress_bar=False, log_output=False, extra_arguments=["--log-level=CRITICAL"],
+            _literal(source), _literal(running), parameters=dict(values), cwd=str(root), kernel_name="python3",
+            language="python", progress_bar=False, log_output=False, extra_arguments=["--log-level=CRITICAL"],
         )  # fmt: skip
     except PapermillExecutionError as e:
         error = f"{e.ename}: {e.evalue}"
