@@ -10,7 +10,7 @@ from command import smcdesk
 from smcdesk.commands.groups import _fixable
 
 
-def said(*words):
+def refusal(*words):
     code, _, err = smcdesk(*words)
     assert code in (1, 2) and "Traceback" not in err, (words, err)
     return code, err
@@ -32,7 +32,7 @@ BAD_WORDS = [
 @pytest.mark.parametrize("words", BAD_WORDS, ids=" ".join)
 def test_wrong_words_are_one_sentence_and_write_nothing(house, words):
     before = files(house)
-    _, err = said(*words)
+    _, err = refusal(*words)
     assert err.startswith("smcdesk: ") and len(err.splitlines()) == 1, err
     assert files(house) == before
 
@@ -40,7 +40,7 @@ def test_wrong_words_are_one_sentence_and_write_nothing(house, words):
 def test_damaged_tracking_store_is_one_sentence(house):
     (house / "mlruns").mkdir(exist_ok=True)
     (house / "mlruns/mlflow.db").write_bytes(b"no database " * 500)
-    code, err = said("replay", "--env", "test")
+    code, err = refusal("replay", "--env", "test")
     (house / "mlruns/mlflow.db").unlink()
     assert code == 1 and len(err.strip().splitlines()) == 1 and "database" in err
 
