@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable
 
 import pandas as pd
-
 from smclab.account import Account
+from smclab.policy import Policy
+
 from smclab.decision import decide, decide_all
 from smclab.gates import Context, gate_table
 from smclab.instruments import instrument
 from smclab.news import NewsCalendar
-from smclab.policy import Policy
 from smclab.reader import read
 from smclab.setups import candidates
 from smclab.tapes import market

@@ -12,11 +12,11 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import talib
+from smclab.reader import read
 
 from smclab.features import _BARS, FeatureConfig, _of_bars, _window, features
 from smclab.instruments import instrument
 from smclab.news import NewsCalendar
-from smclab.reader import read
 from smclab.sentiment import Sentiment
 from smclab.setups import candidates, candidates_at
 from smclab.tapes import market

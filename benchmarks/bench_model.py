@@ -12,13 +12,13 @@ import time
 
 import numpy as np
 import pandas as pd
+from smclab.reader import read
 
 from smcdesk.modelling.registry import Champion, scorer
 from smclab.classifier import KINDS, Model
 from smclab.features import features
 from smclab.instruments import instrument
 from smclab.learner import ModelConfig, _fitted, fit
-from smclab.reader import read
 from smclab.regime import regimes
 from smclab.setups import candidates
 from smclab.tapes import market

@@ -16,9 +16,9 @@ import time
 
 import numpy as np
 import pandas as pd
+from smclab.dealing_range import RangeConfig
 
 from smclab import tapes
-from smclab.dealing_range import RangeConfig
 from smclab.instruments import instrument
 from smclab.liquidity import LiquidityConfig, liquidity_advance, liquidity_state
 from smclab.reader import Reader

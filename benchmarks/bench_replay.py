@@ -21,6 +21,7 @@ import warnings
 import numpy as np
 import pandas as pd
 from smcdesk.studies import Tape, live_tickets
+from smclab.sweep import search, sweep
 
 from smclab.account import Account
 from smclab.execution import BACKTRADER_OCO, Costs, intent_table, intents
@@ -31,7 +32,6 @@ from smclab.policy import preset
 from smclab.reader import read
 from smclab.replay import prepare, replay
 from smclab.setups import candidates, warmup_bars
-from smclab.sweep import search, sweep
 from smclab.tapes import market
 
 EURUSD, PURSE, FREE = instrument("EURUSD"), Account(equity=10_000.0), Costs()

@@ -109,9 +109,10 @@ def _watch() -> dict:
 
 def batch(first: int, n: int, bars: int) -> tuple[list[tuple], float]:  # rows; peak memory of this process, MB
     "What the last bar of some made-up symbols says: read, then decided, one symbol after the other."
+    from smclab.policy import preset
+
     from smclab import Account, Context, Reader, instrument
     from smclab.decision import decide
-    from smclab.policy import preset
     from smclab.tapes import market
 
     owner, policy, rows = instrument("EURUSD"), preset("shadow"), []

@@ -12,12 +12,12 @@ import time
 from collections.abc import Iterator
 
 import numpy as np
-
 from smclab.account import Account
+from smclab.policy import Policy
+
 from smclab.decision import decide
 from smclab.gates import Context
 from smclab.instruments import instrument
-from smclab.policy import Policy
 from smclab.reader import Reader
 from smclab.stream import Stream
 from smclab.tapes import market

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from smclab.account import Account
+from smclab.policy import Policy, preset
 
 from smcdesk.decisions.context import tape_context
 from smcdesk.decisions.inputs import spread_by_bar, trading_costs
@@ -17,7 +19,6 @@ from smcdesk.pipelines.sweep import waiting
 from smcdesk.project.config import load_config
 from smcdesk.research import sweep
 from smcdesk.research import tape as research_tape
-from smclab.account import Account
 from smclab.candles import BadConfig, check
 from smclab.decision import decide_all
 from smclab.execution import Costs
@@ -25,7 +26,6 @@ from smclab.gates import GATES, Context, gate_table
 from smclab.instruments import instrument
 from smclab.labels import barrier_outcomes
 from smclab.news import NewsCalendar
-from smclab.policy import Policy, preset
 from smclab.reader import read
 from smclab.setups import SetupConfig, candidates, warmup_bars
 from smclab.timeframes import Config

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from smclab.account import Account
+from smclab.policy import preset
 
 from smcdesk.decisions.inputs import regime_series, round_trip_cost
 from smcdesk.decisions.records import decision_log
 from smcdesk.marketdata.quality import verdicts
 from smcdesk.modelling.trading_value import TradingTest, trading_value
 from smcdesk.pipelines.model import setup_labels
-from smclab.account import Account
 from smclab.audit import audit, changed_by_cut
 from smclab.candles import check
 from smclab.decision import decide_all
@@ -26,7 +27,6 @@ from smclab.gates import Context
 from smclab.instruments import instrument
 from smclab.learner import ModelConfig, fit
 from smclab.news import NewsCalendar
-from smclab.policy import preset
 from smclab.promotion import promotion
 from smclab.reader import read
 from smclab.regime import RegimeConfig

@@ -5,10 +5,10 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+from smclab.dealing_range import RangeConfig, range_events
 
 from smclab import tapes
 from smclab.candles import COLUMNS, BadBars, resample
-from smclab.dealing_range import RangeConfig, range_events
 from smclab.liquidity import LiquidityConfig, liquidity_events
 from smclab.reader import Reader, read
 from smclab.sessions import sessions_events

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-
 from smclab.account import Account
+from smclab.policy import PRESETS, Policy, Risk, preset
+
 from smclab.candles import check
 from smclab.decision import decide, decide_all, from_dict
 from smclab.gates import GATE_NAMES, Context, gate_table
 from smclab.instruments import instrument
 from smclab.news import MINUTE_NS, NewsCalendar
-from smclab.policy import PRESETS, Policy, Risk, preset
 from smclab.reader import read
 from smclab.setups import candidates
 from smclab.tapes import market

@@ -8,8 +8,8 @@ import os
 from dataclasses import replace
 
 import pytest
-
 from smclab.account import Account
+
 from smclab.candles import BadConfig
 from smclab.execution import PRESETS, Costs, Rules
 from smclab.instruments import instrument
