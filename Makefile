@@ -6,6 +6,11 @@ UV := $(shell command -v uv 2>/dev/null)
 VENV := $(if $(UV),$(UV) venv -q --python $(PYTHON),$(PYTHON) -m venv)
 INSTALL := $(if $(UV),$(UV) pip install -q --python $(BIN)/python,$(BIN)/python -m pip install -q) -c requirements.lock
 export MPLCONFIGDIR ?= $(CURDIR)/.venv/matplotlib
+# nothing calls out unasked
+export MLFLOW_DISABLE_TELEMETRY = true
+export DO_NOT_TRACK = true
+QUIET_LAB := --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate --LabApp.news_url=None \
+	--LabApp.extension_manager=readonly
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*##/:/' | column -t -s:
@@ -51,7 +56,7 @@ sync: .venv/dev ## format, clean and export the notebooks: the diff should be on
 
 lab: .venv/dev ## JupyterLab on nbs, with this environment as its kernel and papermill as its scheduler's executor
 	$(BIN)/python -m ipykernel install --sys-prefix --name smclab --display-name smclab
-	$(BIN)/jupyter lab --Scheduler.execution_manager_class=smcdesk.services.jupyter.PapermillExecutor nbs
+	$(BIN)/jupyter lab $(QUIET_LAB) --Scheduler.execution_manager_class=smcdesk.services.jupyter.PapermillExecutor nbs
 
 ui: .venv/lab ## MLflow's pages on the runs tracked here
 	$(BIN)/smcdesk ui

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
+try:
+    import typer
+except ModuleNotFoundError:
+    raise SystemExit("smcdesk: the Desk is not installed with this library: pip install 'smclab[desk]'") from None
 
 from smcdesk.commands import data, model, outbox, report, run, scan, schedule, store, studies
 from smcdesk.commands.groups import FriendlyErrors
@@ -31,6 +34,9 @@ for _group in (schedule, model, store, outbox):
 
 def main():
     "Entry point of the `smcdesk` command."
+    from smcdesk.project import logs
+
+    logs.mask_secrets()
     app(prog_name="smcdesk")
 
 

@@ -17,6 +17,7 @@ from kedro.framework.hooks import hook_impl
 from smcdesk import pipeline_registry, tracking
 from smcdesk.pipelines import portfolio
 from smcdesk.project import paths
+from smcdesk.project.redaction import masked, masked_values
 from smcdesk.research import sweep, workers
 from smclab.candles import fingerprint
 
@@ -75,7 +76,7 @@ class Tracking:
         self._tag("versions", tracking.versions())
         self._tag("env", run_params.get("env") or "base")
         self._tag("kedro_stages", json.dumps(stages))
-        tracking.client().log_dict(self.run_id, self._conf, tracking.CONF)
+        tracking.client().log_dict(self.run_id, masked_values(self._conf), tracking.CONF)
         self._tag("config_hash", config_hash(pipeline, catalog))
         self._tag("seed", str(catalog.load("params:seed")))
         self._tag("symbol", ",".join(self.symbols))
@@ -111,7 +112,7 @@ class Tracking:
     def _tag(self, name: str, value: str) -> None:
         "One tag on this run, from any thread."
         if self.run_id:
-            tracking.client().set_tag(self.run_id, name, value)
+            tracking.client().set_tag(self.run_id, name, masked(value))
 
 
 def config_hash(pipeline, catalog) -> str:

@@ -5,6 +5,7 @@ from smcdesk.project import config, logs
 from smcdesk.project.loader import ProjectConfigLoader
 
 logs.silence_warnings()
+logs.mask_secrets()
 
 # Each hook that cares about its place among the others says tryfirst or trylast.
 HOOKS = (SelectSymbols(), CloseDaskPool(), Tracking())

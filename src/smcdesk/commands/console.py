@@ -75,16 +75,18 @@ def short_path(path: Path) -> Path:
 def say_where(done):
     "Where a report, its run and its figures are, and the command that opens each."
     from rich.console import Console
+    from rich.markup import escape
 
     from smcdesk.project import paths
+    from smcdesk.project.redaction import one_line
 
     root, out = paths.root(), Console(soft_wrap=True, highlight=False)
     sentence = done.result.get("sentence") or done.error
 
     def line(what, where, command):
-        out.print(f"[bold]{what:<9}[/] {where}\n          [dim]open:[/] {command}")
+        out.print(f"[bold]{what:<9}[/] {escape(str(where))}\n          [dim]open:[/] {escape(command)}")
 
-    out.print(f"{done.report} {done.slot}: {done.status}. {sentence}", markup=False)
+    out.print(one_line(f"{done.report} {done.slot}: {done.status}. {sentence}"), markup=False)
     tools = short_path(Path(sys.executable).parent)
     line("report", short_path(done.html), f"{tools}/python -m webbrowser -t {done.html.as_uri()}")
     line("notebook", short_path(done.notebook), f"{tools}/jupyter lab {short_path(done.notebook)}")

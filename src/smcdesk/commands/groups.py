@@ -32,7 +32,9 @@ class FriendlyErrors(TyperGroup):
             found = None if ctx.params.get("debug") or isinstance(error, typer.Exit) else _fixable(error)
             if found is None:
                 raise
-            typer.echo(f"smcdesk: {' '.join(str(found).split())}", err=True)
+            from smcdesk.project.redaction import one_line
+
+            typer.echo(f"smcdesk: {one_line(found)}", err=True)
             raise typer.Exit(1 if isinstance(found, ConnectionError) else 2) from None
 
 
@@ -62,9 +64,39 @@ def _fixable(error: BaseException | None):
         from smcdesk.providers import ProviderDown
 
         fixable += (ProviderDown,)
+    first = error
     while error is not None and not isinstance(error, fixable):
         error = error.__cause__ or error.__context__
-    return error
+    return error or _outside(first)
+
+
+def _outside(error: BaseException | None) -> Exception | None:
+    "A sentence for what the machine refuses: files, databases, runs and packages; None for a defect of the program."
+    from smclab.candles import BadConfig
+
+    while error is not None:
+        kind = f"{type(error).__module__}.{type(error).__name__}"
+        words = (str(getattr(error, "orig", None) or error).splitlines() or [kind])[0]
+        if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] not in ("smclab", "smcdesk"):
+            return BadConfig(f"the package {error.name} is not installed: pip install 'smclab[lab]'")
+        if kind.startswith(("sqlite3.", "sqlalchemy.exc.")) and ("Operational" in kind or "DatabaseError" in kind):
+            return ConnectionError(f"a database cannot be used now ({words}): close what holds it, or restore it")
+        if kind == "mlflow.exceptions.MlflowException":
+            return ConnectionError(f"the tracking store cannot be used: {words}{_stale_run(words)}")
+        if isinstance(error, PermissionError) or (isinstance(error, OSError) and error.errno in (30, 28, 122)):
+            return ConnectionError(f"{error.filename or 'the disk'} cannot be written: {error.strerror or words}")
+        if isinstance(error, NotADirectoryError | IsADirectoryError | FileExistsError):
+            return BadConfig(f"{error.filename}: {error.strerror}")
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _stale_run(words: str) -> str:
+    "The variable that names a run which is not there."
+    import os
+
+    name = os.environ.get("MLFLOW_RUN_ID", "")
+    return "; the variable MLFLOW_RUN_ID names that run: unset it" if name and name in words else ""
 
 
 def joined_params(words: list[str]) -> list[str]:

@@ -44,6 +44,7 @@ def schedule_once(
     "Run one line for its newest slot; a slot that ran already is shown, not run again."
     from smcdesk.services import scheduler
 
+    scheduler.check_line(name, scheduler.timetable.load(env))  # before a store is opened
     done = scheduler.Scheduler(env).run_once(name)
     typer.echo(f"{done.slot.name}: {done.status}" + (f". {done.reason}" if done.reason else ""))
     if done.status == "failed":

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from smcdesk.project.redaction import one_line
 from smclab.candles import BadConfig, timeframe_ns
 from smclab.decision import Decision
 
@@ -55,10 +56,10 @@ def failure_message(
     where: str = "",  # the page or the log to look at
 ) -> dict[str, Any]:
     "The alert for a report that failed; the same slot failing again in another way is another message."
-    first = " ".join(error.split()) or "no reason was given"
+    first = one_line(error) or "no reason was given"
     word = hashlib.sha256(first.encode()).hexdigest()[:8]
     lines = [f"Report {report}, slot {slot}, failed at {_utc(when_ns)}.", f"ERROR   {first}"]
-    lines += [f"WITH    {', '.join(f'{k}={v}' for k, v in params.items())}"] if params else []
+    lines += [f"WITH    {one_line(', '.join(f'{k}={v}' for k, v in params.items()))}"] if params else []
     lines += [f"LOOK    {where}"] if where else []
     message = {"kind": "failure", "key": f"failure/{report}/{slot}/{when_ns}/{word}", "when_ns": when_ns}
     return message | {"subject": f"FAILED {report} {slot}"[:300], "text": "\n".join(lines)}
@@ -74,7 +75,9 @@ def digest_message(
     "The digest of a day: a sentence, then a title and its lines for each section; an empty one says so."
     blocks = [summary] if summary else []
     for title, lines in sections.items():
-        blocks.append("\n".join([title.upper(), *(f"- {line}" for line in (*lines,) or ("nothing",))]))
+        blocks.append(
+            "\n".join([title.upper(), *(f"- {' '.join(line.splitlines())}" for line in (*lines,) or ("nothing",))])
+        )
     subject = f"Digest {day}" + (f": {summary}" if summary else "")
     message = {"kind": "digest", "key": f"digest/{day}", "when_ns": when_ns, "text": "\n\n".join(blocks) or "nothing"}
     return message | {"subject": " ".join(subject.split())[:300]}

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, and_, func, insert, select, update
 
 from smcdesk.notifications.channel import Channel, ChannelDown, Message, Rejected, Retry
 from smcdesk.notifications.config import NotifyConfig, notify_conf
+from smcdesk.project.redaction import masked, one_line, plain
 from smcdesk.store import Store
 from smcdesk.store.models import DELIVERIES, DeliveryRow, MessageRow
 from smcdesk.store.rows import frame
@@ -48,6 +49,7 @@ def enqueue(
     for name, value, most in (("key", key, 200), ("subject", subject, 300)):
         if len(value.splitlines()) > 1 or len(value) > most:
             raise BadConfig(f"a message's {name} is one line of at most {most} characters; found {value!r}")
+    subject, text = plain(masked(subject)), plain(masked(text))
     row = {"key": key, "kind": kind, "time": when_ns, "expires_at": expires_ns, "channel": channel}
     return bool(store.record_messages([{**row, "subject": subject, "text": text}]))
 
@@ -279,7 +281,7 @@ def _is(key: str, channel: str):
 
 def _line(error: BaseException) -> str:
     "An error as one line."
-    return " ".join(str(error).split())[:500]
+    return one_line(error)[:500]
 
 
 def listing(

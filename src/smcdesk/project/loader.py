@@ -1,17 +1,72 @@
-"""Kedro's configuration loader, which also knows for which environment it reads: `${env:}` in any file of conf."""
+"""Kedro's configuration loader, for folders of any name, with `${env:}` and errors that name file and line."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from kedro.config import OmegaConfigLoader
+from kedro.config import MissingConfigException, OmegaConfigLoader
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from smclab.candles import BadConfig
+
+
+class LiteralFolder:
+    "A file system whose `glob` takes the folder of conf as it is spelt: brackets in it are no pattern."
+
+    def __init__(self, files: Any, folder: Path):
+        self._files, self._folder = files, folder
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._files, name)
+
+    def glob(self, path: str) -> list[str]:
+        "The files under the folder that match the rest of the path."
+        pattern = Path(path).relative_to(self._folder).as_posix()
+        return sorted(p.as_posix() for p in self._folder.glob(pattern) if p.is_file())
 
 
 class ProjectConfigLoader(OmegaConfigLoader):
     "Conf as Kedro reads it; `${env:}` is the environment, `base` where none is named."
 
+    @staticmethod
+    def _initialise_filesystem_and_protocol(conf_source: str) -> tuple[Any, str]:
+        "Kedro has no public name for how it opens conf: this is the only place that changes it."
+        files, protocol = OmegaConfigLoader._initialise_filesystem_and_protocol(conf_source)
+        return (LiteralFolder(files, Path(conf_source)) if protocol == "file" else files), protocol
+
     def __getitem__(self, key: str) -> Any:
         "One of conf's types, resolved for this loader's environment: several may be in use at once."
         OmegaConf.register_new_resolver("env", lambda: self.env or "base", replace=True)
-        return super().__getitem__(key)
+        try:
+            return super().__getitem__(key)
+        except (YAMLError, UnicodeDecodeError, OmegaConfBaseException) as error:
+            raise BadConfig(_unreadable(Path(self.conf_source)) or f"conf's {key}: {_first_line(error)}") from error
+        except MissingConfigException as error:
+            raise BadConfig(f"conf's {key} cannot be read: {_first_line(error)}") from error
+
+
+def _unreadable(folder: Path) -> str:  # "": every file can be read
+    "Which file of conf is no YAML, in which line, and why."
+    for path in sorted(folder.rglob("*.yml")):
+        try:
+            OmegaConf.load(path)
+        except YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            what = getattr(error, "problem", None) or _first_line(error)
+            if mark and "\t" in path.read_text(encoding="utf-8").splitlines()[mark.line]:
+                what = "a tab where YAML wants spaces"
+            return f"{path}:{mark.line + 1}: {what}" if mark else f"{path}: {what}"
+        except UnicodeDecodeError as error:
+            line = error.object[: error.start].count(b"\n") + 1
+            return f"{path}:{line}: it is not UTF-8 text"
+        except OSError as error:
+            return f"{path}: {error.strerror}"
+    return ""
+
+
+def _first_line(error: Exception) -> str:
+    "An error's first line."
+    return (str(error).splitlines() or [type(error).__name__])[0]

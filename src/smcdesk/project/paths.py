@@ -16,12 +16,18 @@ def _is_project(folder: Path) -> bool:
     page = folder / "pyproject.toml"
     if not page.is_file():
         return False
-    return tomllib.loads(page.read_text()).get("tool", {}).get("kedro", {}).get("package_name") == "smcdesk"
+    try:
+        tool = tomllib.loads(page.read_text(encoding="utf-8")).get("tool", {})
+    except (OSError, ValueError):  # another project's page, which is no TOML
+        return False
+    return tool.get("kedro", {}).get("package_name") == "smcdesk"
 
 
 def root() -> Path:
     "The project's top folder: `SMCLAB_ROOT`, else the nearest one above the working directory, else above this file."
     if folder := os.environ.get("SMCLAB_ROOT"):
+        if not (Path(folder) / "conf").is_dir():
+            raise BadConfig(f"SMCLAB_ROOT is {folder!r}, which is no smclab project: it has no folder conf")
         return Path(folder).resolve()
     for start in (Path.cwd(), Path(__file__).resolve()):
         for folder in (start, *start.parents):
@@ -49,7 +55,12 @@ def check_env(
 
 def mlflow_uri() -> str:
     "The tracking store: `SMCLAB_MLFLOW_URI`, else the SQLite file under mlruns, always absolute."
-    return os.environ.get("SMCLAB_MLFLOW_URI") or f"sqlite:///{(root() / 'mlruns' / 'mlflow.db').as_posix()}"
+    return os.environ.get("SMCLAB_MLFLOW_URI") or sqlite_url(root() / "mlruns" / "mlflow.db")
+
+
+def sqlite_url(path: Path) -> str:
+    "The address of an SQLite file; a question mark or a percent sign in its path is no sign of the address."
+    return f"sqlite:///{path.as_posix().replace('%', '%25').replace('?', '%3F')}"
 
 
 def mlflow_artifacts() -> str:

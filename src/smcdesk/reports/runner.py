@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from hashlib import sha256
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from smcdesk.project.files import atomic_file, write_text
+from smcdesk.project.redaction import masked_values, one_line
 from smcdesk.reports import index
 from smclab.candles import BadConfig, nearest
 
@@ -21,6 +23,7 @@ _KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 <style>
 body {{ font: 16px/1.55 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1d2329 }}
 h1, h2 {{ line-height: 1.2 }} h2 {{ margin-top: 2.2rem }} img {{ max-width: 100%; height: auto }}
@@ -80,7 +83,12 @@ def defaults(path: Path) -> dict[str, Any]:
     "The literals of the template's parameters cell."
     from papermill import inspect_notebook
 
-    return {name: ast.literal_eval(p["default"]) for name, p in inspect_notebook(str(path)).items()}
+    return {name: ast.literal_eval(p["default"]) for name, p in inspect_notebook(_literal(path)).items()}
+
+
+def _literal(path: Path) -> str:
+    "A path for papermill, which would fill in braces."
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def resolve_parameters(
@@ -162,7 +170,8 @@ def run_report(
         _page(cells, files["html"], f"{name} {slot}", with_code=bool(error))
         status = "failed" if error else "ok"
         run_id = run_id or (None if error else _run_of(result))
-        done = ReportResult(name, slot, status, error, values, result, now.isoformat(), **files, run_id=run_id)
+        shown, result = masked_values(values), masked_values(result)
+        done = ReportResult(name, slot, status, error, shown, result, now.isoformat(), **files, run_id=run_id)
         write_text(files["record"], json.dumps(asdict(done), indent=2, default=str) + "\n")
         if run_id:
             from smcdesk import tracking
@@ -177,7 +186,7 @@ def _finished(record: Path, values: Mapping[str, Any]) -> ReportResult | None:
     if not record.exists():
         return None
     stored = json.loads(record.read_text(encoding="utf-8"))
-    if stored["status"] != "ok" or stored["params"] != dict(values):
+    if stored["status"] != "ok" or stored["params"] != masked_values(values):
         return None
     return ReportResult(**{k: Path(v) if k in ("notebook", "html", "record") else v for k, v in stored.items()})
 
@@ -191,18 +200,34 @@ def _execute(source: Path, target: Path, values: Mapping[str, Any], root: Path) 
     error = ""
     try:
         papermill.execute_notebook(
-            str(source), str(running), parameters=dict(values), cwd=str(root), kernel_name="python3", language="python",
-            progress_bar=False, log_output=False, extra_arguments=["--log-level=CRITICAL"],
+            _literal(source), _literal(running), parameters=dict(values), cwd=str(root), kernel_name="python3",
+            language="python", progress_bar=False, log_output=False, extra_arguments=["--log-level=CRITICAL"],
         )  # fmt: skip
     except PapermillExecutionError as e:
-        error = f"{e.ename}: {e.evalue}".splitlines()[0]
+        error = f"{e.ename}: {e.evalue}"
     except PapermillException as e:
-        error = f"{type(e).__name__}: {e}".splitlines()[0]
+        error = f"{type(e).__name__}: {e}"
     except RuntimeError as e:  # the kernel died
-        error = f"{type(e).__name__}: {e}".splitlines()[0]
+        error = f"{type(e).__name__}: {e}"
     if running.exists():
-        running.replace(target)
-    return error
+        notebook = json.loads(running.read_text(encoding="utf-8"))
+        write_text(target, json.dumps(_without_secrets(notebook), indent=1, ensure_ascii=False) + "\n")
+        running.unlink()
+    return one_line(error.splitlines()[0]) if error else ""
+
+
+def _without_secrets(notebook: dict[str, Any]) -> dict[str, Any]:
+    "The notebook with every text in it masked; pictures stay as they are."
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", ()):
+            pictures = {mime: data for mime, data in output.get("data", {}).items() if mime.startswith("image/")}
+            masked_output = masked_values({k: v for k, v in output.items() if k != "data"})
+            if "data" in output:
+                masked_output["data"] = masked_values({k: v for k, v in output["data"].items() if k not in pictures})
+                masked_output["data"] |= pictures
+            output.update(masked_output)
+        cell["source"], cell["metadata"] = masked_values(cell["source"]), masked_values(cell.get("metadata", {}))
+    return notebook | {"metadata": masked_values(notebook["metadata"])}
 
 
 def _read(notebook: Path):
@@ -230,7 +255,7 @@ def _page(nb, target: Path, title: str, *, with_code: bool) -> None:
     )  # fmt: skip
     body, _ = exporter.from_notebook_node(nb)
     with atomic_file(target) as part:
-        part.write_text(_PAGE.format(title=title, body=body), encoding="utf-8")
+        part.write_text(_PAGE.format(title=escape(title), body=body), encoding="utf-8")
 
 
 def _run_of(result: Mapping[str, Any]) -> str | None:

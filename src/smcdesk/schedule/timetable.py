@@ -149,16 +149,25 @@ def _cron_trigger(cron: str):
     return CronTrigger.from_crontab(cron, timezone=UTC)
 
 
+@cache
+def _every_hour(cron: str) -> bool:
+    "Whether a cron line names all 24 hours, however it spells them: *, 0-23, */1."
+    hours = next(field for field in _cron_trigger(cron).fields if field.name == "hour")
+    return all(hours.get_next_value(datetime(2024, 1, 1, hour, tzinfo=UTC)) == hour for hour in range(24))
+
+
 def _cron_times(job: Job, after: datetime, until: datetime) -> Iterator[datetime]:
     """Every wall-clock time once: where clocks jump over it, as late after the jump as it lay after its beginning;
     where it comes twice, the first time. A line for every hour runs in both hours of a repeated one."""
     trigger, zone = _cron_trigger(job.cron), ZoneInfo(job.zone)
-    folds = (0, 1) if job.cron.split()[1].startswith("*") else (0,)
+    hourly = _every_hour(job.cron)
     wall = (after - _DAY).astimezone(zone).replace(tzinfo=UTC)
     last = (until + _DAY).astimezone(zone).replace(tzinfo=UTC)
     while (wall := trigger.get_next_fire_time(None, wall)) is not None and wall <= last:
-        for fold in folds:
-            yield wall.replace(tzinfo=zone, fold=fold).astimezone(UTC)
+        first, second = (wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+        yield first
+        if hourly and second > first:  # the clock shows this time twice; where it jumps over it, second < first
+            yield second
         wall += timedelta(minutes=1)
 
 

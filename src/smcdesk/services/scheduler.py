@@ -33,6 +33,13 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def check_line(name: str, schedule: timetable.Timetable) -> None:
+    "Refuse a name that no line of the timetable has, with the nearest."
+    if name not in schedule.jobs:
+        names = ", ".join(schedule.jobs)
+        raise BadConfig(f"the timetable has no line {name!r}{nearest(name, schedule.jobs)} Known: {names}.")
+
+
 class Scheduler:
     "One environment's timetable."
 
@@ -103,9 +110,7 @@ class Scheduler:
 
     def run_once(self, name: str) -> Done:
         "Run a line for its newest slot, unless that ran already."
-        if name not in self.schedule.jobs:
-            names = ", ".join(self.schedule.jobs)
-            raise BadConfig(f"the timetable has no line {name!r}{nearest(name, self.schedule.jobs)} Known: {names}.")
+        check_line(name, self.schedule)
         job, moment = self.schedule.jobs[name], self.clock()
         slot = timetable.newest_slot(name, job, moment)
         if slot is None:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InterfaceE
 
 from smcdesk.project import paths
 from smcdesk.project.config import load_config
+from smcdesk.project.redaction import has_password, masked, masked_url
 from smclab.candles import BadConfig, nearest
 
 URL_VARIABLE = "SMCDESK_STORE_URL"
@@ -38,7 +39,7 @@ def store_url(env: str | None = None) -> str:
     if url := os.environ.get(URL_VARIABLE):
         return url
     url = load_config(env).store["url"]
-    if checked(url).password:
+    if has_password(url):
         raise BadConfig(f"store.url in conf holds a password: move the whole URL to the variable {URL_VARIABLE}")
     return url
 
@@ -54,7 +55,7 @@ def checked(
         hint = f"; did you mean 'sqlite:///{url}'?" if path else ""
         raise BadConfig(f"the store's URL must be like {_EXAMPLES}; found {_masked(str(url))!r}{hint}") from None
     except ValueError as error:  # a port that is no number
-        raise BadConfig(f"the store's URL is malformed ({error}); expected {_EXAMPLES}") from None
+        raise BadConfig(f"the store's URL is malformed ({masked(str(error))}); expected {_EXAMPLES}") from None
     if found.drivername not in _DRIVERS:
         schemes = ("sqlite", "postgresql")
         near = nearest(found.drivername, schemes)
@@ -75,12 +76,12 @@ def is_sqlite(url: URL) -> bool:
 
 def shown(url: URL) -> str:
     "The URL as messages may show it."
-    return url.render_as_string(hide_password=True)
+    return masked_url(url.render_as_string(hide_password=True))
 
 
 def _masked(text: str) -> str:
     "A text that may be a URL, without what may be its user and password."
-    return f"…@{text.rpartition('@')[2]}" if "@" in text else text
+    return masked(f"…@{text.rpartition('@')[2]}" if "@" in text else text)
 
 
 def engine(url: URL) -> Engine:
@@ -113,9 +114,11 @@ def translate_errors(url: URL) -> Iterator[None]:
     try:
         yield
     except (DBAPIError, sqlite3.Error) as error:
-        reason = " ".join(str(getattr(error, "orig", error)).split())
+        reason = masked(" ".join(str(getattr(error, "orig", error)).split()))
         if "file is not a database" in reason:
             raise BadConfig(f"the store's file {url.database} is not an SQLite database: name another one") from error
+        if "invalid connection option" in reason:
+            raise BadConfig(f"the store's URL {shown(url)} cannot be used: {reason}") from error
         if isinstance(error, IntegrityError):
             raise BadConfig(f"the store refuses a row ({reason}): nothing was written") from error
         if not isinstance(error, OperationalError | InterfaceError | sqlite3.OperationalError):
