@@ -14,9 +14,6 @@ from dataclasses import fields as fields_of
 from functools import cached_property
 from typing import Any
 
-from smclab.account import Account
-from smclab.policy import Policy
-
 from smcdesk.decisions.inputs import fill_rules, higher_timeframes, setup_config, trading_costs
 from smcdesk.marketdata.instruments import configured_instrument
 from smcdesk.modelling import registry
@@ -24,9 +21,11 @@ from smcdesk.project import paths
 from smcdesk.project.config import check_symbol, load_config
 from smcdesk.providers.economic_calendar import calendar
 from smcdesk.store.journal import content_hash
+from smclab.account import Account
 from smclab.execution import Costs, Rules
 from smclab.instruments import Instrument
 from smclab.news import NewsCalendar
+from smclab.policy import Policy
 from smclab.setups import SetupConfig
 from smclab.timeframes import Config
 

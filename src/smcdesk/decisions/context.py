@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from smclab.account import Account
-from smclab.policy import Policy
 
 from smcdesk.decisions.config import DecisionBasis, DecisionConfig
 from smcdesk.decisions.inputs import decision_time_ns, regime_series, round_trip_cost, stop_atr_series
 from smcdesk.marketdata.quality import verdicts
 from smcdesk.modelling import registry
+from smclab.account import Account
 from smclab.execution import Costs
 from smclab.gates import Context
 from smclab.instruments import Instrument
 from smclab.news import NewsCalendar
+from smclab.policy import Policy
 from smclab.reader import ReadingNow
 from smclab.reading import Reading
 from smclab.sentiment import Sentiment

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from smclab.policy import Policy
 
 from smclab.candles import BadConfig, infer_timeframe, nearest, resample, timeframe_ns
 from smclab.execution import Costs, Rules
 from smclab.instruments import Instrument
+from smclab.policy import Policy
 from smclab.reader import read
 from smclab.regime import HmmConfig, RegimeConfig, hmm_regimes, regimes
 from smclab.setups import SetupConfig

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from smclab.policy import Policy
 
 from smcdesk.store.models import OUTCOME_COLUMNS
 from smclab.candles import infer_timeframe
@@ -16,6 +15,7 @@ from smclab.execution import Costs, Rules
 from smclab.gates import Context, regime_at
 from smclab.instruments import Instrument
 from smclab.labels import barrier_outcomes
+from smclab.policy import Policy
 
 TICKET = ("side", "entry_type", "entry_price", "stop_price", "target_price", "rr_net", "expiry_bars")
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
-from smclab.reader import Reader, ReadingNow
 
 from smcdesk.decisions.config import DecisionConfig
 from smcdesk.marketdata.quality import verdict, week_of, weekly_verdict
@@ -14,6 +13,7 @@ from smcdesk.project.files import atomic_file
 from smclab.candles import timeframe_ns
 from smclab.decision import Decision, decide
 from smclab.gates import Context
+from smclab.reader import Reader, ReadingNow
 from smclab.reading import Reading
 from smclab.setups import evaluations_at
 

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 
@@ -67,6 +68,18 @@ def write_text(path: Path | str, text: str) -> Path:
     with atomic_file(path) as part:
         part.write_text(text, encoding="utf-8")
     return Path(path)
+
+
+def set_aside(
+    path: Path,
+    at: datetime,
+) -> Path:  # where it is now
+    "Rename a damaged file to `<name>.damaged-<moment>`, so that nobody reads it and it can be looked at."
+    stamp = f"{at:%Y%m%dT%H%M%S%f}Z"
+    moved = path.with_name(f"{path.name}.damaged-{stamp}")
+    os.replace(path, moved)
+    _sync(path.parent)
+    return moved
 
 
 def _umask() -> int:

@@ -8,7 +8,6 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from smclab.reader import read
 
 from smcdesk.decisions.config import DecisionBasis, DecisionConfig
 from smcdesk.decisions.context import TapeFacts, bar_context, tape_facts, with_live_model_scores
@@ -17,6 +16,7 @@ from smcdesk.scanning.workspace import Workspace
 from smcdesk.store.journal import ScanEntry, decisions_hash
 from smcdesk.store.rows import differences, plain
 from smclab.decision import Decision, decide
+from smclab.reader import read
 from smclab.reading import Reading
 from smclab.setups import candidates_at
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import pandas as pd
-from smclab.account import Account
 
 from smcdesk.decisions.config import AccountSnapshot, CalendarSnapshot, DecisionBasis, DecisionConfig
 from smcdesk.decisions.context import bar_context, bar_facts, with_live_model_scores
@@ -22,6 +21,7 @@ from smcdesk.scanning.signals import first_evaluations, signal_versions
 from smcdesk.scanning.summary import ScanResult, moment_ns, summarize
 from smcdesk.scanning.workspace import Workspace, spread_of, update_history
 from smcdesk.store.journal import ScanEntry, ScanJournal, series
+from smclab.account import Account
 from smclab.candles import BadConfig
 from smclab.decision import Decision
 from smclab.gates import Context

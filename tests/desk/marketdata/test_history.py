@@ -85,7 +85,7 @@ def test_an_open_bar_is_not_kept(history, tape):
 
 def test_a_crash_between_the_months_is_mended(history, tape, monkeypatch):
     history.merge(*KEY, tape.iloc[:100], after(tape.iloc[:100]))
-    from smcdesk.marketdata import history as module
+    from smcdesk.marketdata import months as module
 
     whole, calls = module.atomic_file, []
 
