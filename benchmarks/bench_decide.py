@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable
 
 import pandas as pd
-from smclab.account import Account
-from smclab.policy import Policy
 
+from smclab.account import Account
 from smclab.decision import decide, decide_all
 from smclab.gates import Context, gate_table
 from smclab.instruments import instrument
 from smclab.news import NewsCalendar
+from smclab.policy import Policy
 from smclab.reader import read
 from smclab.setups import candidates
 from smclab.tapes import market
@@ -37,7 +37,7 @@ def timed(job: Callable) -> float:
     return time.process_time() - start
 
 
-def world(bars: pd.DataFrame) -> Context:
+def context_of(bars: pd.DataFrame) -> Context:
     "A context with an account and a figure every seven hours."
     times = bars.index.as_unit("ns").asi8
     due = range(int(times[0]), int(times[-1]), 7 * 3_600_000_000_000)
@@ -53,19 +53,19 @@ def main():
     args, policy = ask.parse_args(), Policy()
 
     bars = market(args.bars, seed=8)
-    context, table = world(bars), candidates(read(bars, timeframes=("1h", "4h")), instrument("EURUSD"))
+    context, table = context_of(bars), candidates(read(bars, timeframes=("1h", "4h")), instrument("EURUSD"))
     spent = median_s(lambda: gate_table(table, context, policy), args.repeat)
     print(f"bulk gates: {args.bars:,} bars, {len(table):,} candidates: {spent * 1e9 / args.bars:.1f} ns per bar, "
           f"{spent * 1e6 / max(len(table), 1):.2f} us per candidate (target 1,000 ns per bar)")  # fmt: skip
 
     reading = read(market(args.decide_bars, seed=8))
-    context = world(reading.bars)
-    said = decide_all(reading, context, policy)
+    context = context_of(reading.bars)
+    decided = decide_all(reading, context, policy)
     spent = median_s(lambda: decide_all(reading, context, policy), args.repeat)
     print(
-        f"decide_all, candidates included: {len(said):,} candidates: {spent * 1e6 / len(said):.0f} us per candidate (target 200)"
+        f"decide_all, candidates included: {len(decided):,} candidates: {spent * 1e6 / len(decided):.0f} us per candidate (target 200)"
     )
-    at = [reading.at(pd.Timestamp(ns, tz="UTC")) for ns in sorted({d.time for d in said})]
+    at = [reading.at(pd.Timestamp(ns, tz="UTC")) for ns in sorted({d.time for d in decided})]
     n = sum(len(decide(a, context, policy)) for a in at)
     spent = median_s(lambda: [decide(a, context, policy) for a in at], args.repeat)
     print(

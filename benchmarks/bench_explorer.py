@@ -18,10 +18,9 @@ import threading
 import time
 from pathlib import Path
 
-from smclab.reader import read
-
 from smclab import tapes
 from smclab.charts import FIRST_LAYERS, LAYERS, explore
+from smclab.reader import read
 
 BARS, MOVES, WAIT_S = 20_000, 20, 120
 FLAGS = [

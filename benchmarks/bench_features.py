@@ -12,11 +12,11 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import talib
-from smclab.reader import read
 
 from smclab.features import _BARS, FeatureConfig, _of_bars, _window, features
 from smclab.instruments import instrument
 from smclab.news import NewsCalendar
+from smclab.reader import read
 from smclab.sentiment import Sentiment
 from smclab.setups import candidates, candidates_at
 from smclab.tapes import market
@@ -37,15 +37,15 @@ def timed(job: Callable) -> float:
     return time.process_time() - start
 
 
-def world(bars: pd.DataFrame) -> dict:
+def market_inputs(bars: pd.DataFrame) -> dict:
     "A figure every seven hours, a headline every two, a spread and a regime by bar."
     times = bars.index.as_unit("ns").asi8
     due = np.arange(times[0], times[-1], 7 * 3_600_000_000_000).tolist()
     news = NewsCalendar(tuple(due), ("USD",) * len(due), ("figure",) * len(due), 0, 2**62, 0)
     when = pd.date_range(bars.index[0], bars.index[-1], freq="2h")
-    heard = Sentiment.from_frame(pd.DataFrame({"published": when, "score": 0.5, "currency": "USD"}))
+    sentiment = Sentiment.from_frame(pd.DataFrame({"published": when, "score": 0.5, "currency": "USD"}))
     regime = pd.Series("trend", index=bars.index + pd.Timedelta("15min"))
-    return {"instrument": EURUSD, "news": news, "sentiment": heard, "spread_price": 0.00008, "regime": regime}
+    return {"instrument": EURUSD, "news": news, "sentiment": sentiment, "spread_price": 0.00008, "regime": regime}
 
 
 def plain(bars: pd.DataFrame) -> pd.DataFrame:
@@ -70,21 +70,21 @@ def main():
     args = ask.parse_args()
 
     bars = market(args.bars, seed=8)
-    reading, said = read(bars, instrument=EURUSD), world(bars)
+    reading, inputs = read(bars, instrument=EURUSD), market_inputs(bars)
     for what, pending in (("setups", False), ("evaluations, waiting limits at every bar", True)):
         table = candidates(reading, EURUSD, pending=pending)
-        spent = least_s(lambda table=table: features(reading, table, **said), args.repeat)
+        spent = least_s(lambda table=table: features(reading, table, **inputs), args.repeat)
         print(
             f"bulk: {args.bars:,} bars, {len(table):,} {what}: {spent:.3f} s, {spent * 1e6 / len(table):.1f} us per row (target 1 s)"
         )
 
     table = candidates(reading, EURUSD, pending=True)
     stops = table["time"].drop_duplicates().iloc[-200:]
-    asked = [(at, candidates_at(at, EURUSD)) for at in map(reading.at, stops)]
-    spent = least_s(lambda: [features(at, rows, **said) for at, rows in asked], args.repeat)
-    rows = sum(len(rows) for _, rows in asked)
+    rows_at = [(at, candidates_at(at, EURUSD)) for at in map(reading.at, stops)]
+    spent = least_s(lambda: [features(at, rows, **inputs) for at, rows in rows_at], args.repeat)
+    rows = sum(len(rows) for _, rows in rows_at)
     print(
-        f"one bar at a time on that tape: {len(asked)} bars, {rows} setups: {spent * 1e3 / len(asked):.2f} ms per bar (target 2 ms, with the scorer)"
+        f"one bar at a time on that tape: {len(rows_at)} bars, {rows} setups: {spent * 1e3 / len(rows_at):.2f} ms per bar (target 2 ms, with the scorer)"
     )
 
     every = np.arange(len(bars))

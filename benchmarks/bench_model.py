@@ -12,19 +12,19 @@ import time
 
 import numpy as np
 import pandas as pd
-from smclab.reader import read
 
 from smcdesk.modelling.registry import Champion, scorer
 from smclab.classifier import KINDS, Model
 from smclab.features import features
 from smclab.instruments import instrument
 from smclab.learner import ModelConfig, _fitted, fit
+from smclab.reader import read
 from smclab.regime import regimes
 from smclab.setups import candidates
 from smclab.tapes import market
 
 
-def made_up(n: int, k: int):
+def synthetic(n: int, k: int):
     """Setups six hours apart with labels of up to a day, two of their features weakly telling."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(n, k))
@@ -38,7 +38,7 @@ def made_up(n: int, k: int):
 def search(n: int, k: int):
     """The default search with two workers."""
     own, wall, before = time.process_time(), time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    learned = fit(*made_up(n, k), score=np.zeros(n), config=ModelConfig(jobs=2))
+    learned = fit(*synthetic(n, k), score=np.zeros(n), config=ModelConfig(jobs=2))
     own, wall = time.process_time() - own, time.perf_counter() - wall
     from joblib.externals.loky import get_reusable_executor
 
@@ -69,9 +69,9 @@ def one_setup():
     reading = read(bars, instrument=owner)
     found, words = candidates(reading, owner), regimes(bars).regime
     words = words.set_axis(bars.index + pd.Timedelta(minutes=15))
-    told = {"instrument": owner, "spread_price": 0.00008, "regime": words}
-    spent = best(lambda: features(reading, found, **told), 3, 1)
-    table = features(reading, found, **told)
+    inputs = {"instrument": owner, "spread_price": 0.00008, "regime": words}
+    spent = best(lambda: features(reading, found, **inputs), 3, 1)
+    table = features(reading, found, **inputs)
     print(f"features of {len(found):,} setups on {len(bars):,} bars: {spent * 1e3:.0f} ms")
     rng = np.random.default_rng(0)
     y, row = (rng.random(len(found)) < 0.4).astype(float), found.iloc[[-1]]
@@ -83,7 +83,7 @@ def one_setup():
         model = Model(tuple(table.columns), flat, {"slope": 1.0, "shift": 0.0}, oof, 0)
         alone = best(lambda m=model: m.percentile(m.probability(values)), 5, 200)
         stands, name = Champion("x", "1", model), {"setup_id": row["setup_id"].iloc[0]}
-        whole = best(lambda c=stands, n=name: scorer(c, row, features(at, row, **told))(n), 5, 20)
+        whole = best(lambda c=stands, n=name: scorer(c, row, features(at, row, **inputs))(n), 5, 20)
         print(
             f"one setup, {kind}: {alone * 1e6:.0f} us from its features, {whole * 1e3:.2f} ms with them (target 2 ms)"
         )

@@ -16,9 +16,9 @@ import time
 
 import numpy as np
 import pandas as pd
-from smclab.dealing_range import RangeConfig
 
 from smclab import tapes
+from smclab.dealing_range import RangeConfig
 from smclab.instruments import instrument
 from smclab.liquidity import LiquidityConfig, liquidity_advance, liquidity_state
 from smclab.reader import Reader
@@ -239,8 +239,8 @@ def compare(bars: pd.DataFrame, ours: float):
     """Print our kernels beside the package's functions on the same bars."""
     took = peer(bars)
     total = sum(took.values())
-    said = ", ".join(f"{name} {seconds:.2f}" for name, seconds in took.items())
-    print(f"\nsmartmoneyconcepts 0.0.27 on the same {len(bars):,} bars, its own set, s: {said}; together {total:.2f}")
+    text = ", ".join(f"{name} {seconds:.2f}" for name, seconds in took.items())
+    print(f"\nsmartmoneyconcepts 0.0.27 on the same {len(bars):,} bars, its own set, s: {text}; together {total:.2f}")
     print(f"our structure, zones and swing pools (more than its set): {ours * 1e3:.1f} ms, {total / ours:,.0f} x")
 
 

@@ -21,7 +21,6 @@ import warnings
 import numpy as np
 import pandas as pd
 from smcdesk.studies import Tape, live_tickets
-from smclab.sweep import search, sweep
 
 from smclab.account import Account
 from smclab.execution import BACKTRADER_OCO, Costs, intent_table, intents
@@ -32,10 +31,11 @@ from smclab.policy import preset
 from smclab.reader import read
 from smclab.replay import prepare, replay
 from smclab.setups import candidates, warmup_bars
+from smclab.sweep import search, sweep
 from smclab.tapes import market
 
-EURUSD, PURSE, FREE = instrument("EURUSD"), Account(equity=10_000.0), Costs()
-GAME = {"account": PURSE, "costs": FREE}
+EURUSD, ACCOUNT, FREE = instrument("EURUSD"), Account(equity=10_000.0), Costs()
+GAME = {"account": ACCOUNT, "costs": FREE}
 DESK = {"instrument": EURUSD, **GAME}
 UNITS = 1000
 FIRST_CALL = """
@@ -112,10 +112,10 @@ for _ in range(5):
         bars["close"], entries=enter, short_entries=short, price=bars["open"], open=bars["open"], high=bars["high"],
         low=bars["low"], sl_stop=0.0015 / 1.1, tp_stop=0.0030 / 1.1, size=1000, init_cash=1e6, accumulate=False,
         upon_opposite_entry="ignore", freq="15min")
-    told = done.trades.records, done.value(), done.total_return(), done.max_drawdown(), done.sharpe_ratio(), \
+    values = done.trades.records, done.value(), done.total_return(), done.max_drawdown(), done.sharpe_ratio(), \
         done.trades.win_rate(), done.trades.profit_factor(), done.trades.expectancy()
     best.append(time.process_time() - start)
-print(min(best), len(told[0]))
+print(min(best), len(values[0]))
 """
 
 
@@ -247,18 +247,18 @@ def peers(ours: float, python: str | None):
         job = {"bars": bars[["open", "high", "low", "close", "volume"]], "orders": orders[columns].to_numpy(float)}
         np.savez(tape, ns=bars.index.as_unit("ns").asi8, **job)
         for name, script in (("backtesting.py", BACKTESTING), ("vectorbt", VECTORBT)):
-            took, said = with_peer(python, script, tape) if python else ("", "no --peers interpreter")
-            told = (
-                f"{float(took):.4f} s CPU, {said} trades, {float(took) / ours:,.0f} x"
+            took, printed = with_peer(python, script, tape) if python else ("", "no --peers interpreter")
+            text = (
+                f"{float(took):.4f} s CPU, {printed} trades, {float(took) / ours:,.0f} x"
                 if took
-                else f"not measured: {said}"
+                else f"not measured: {printed}"
             )
-            print(f"{name}: {told}")
+            print(f"{name}: {text}")
     took, _done = once_s(lambda: with_backtrader(bars, orders))
     print(f"backtrader with PandasData: {took:.1f} s CPU, {took / ours:,.0f} x")
     ledger = replay(bars, orders, rules=BACKTRADER_OCO, **DESK)
-    took, said = once_s(lambda: verify(ledger, bars, orders, instrument=EURUSD, costs=FREE))
-    print(f"backtrader with our feed and player: {took:.1f} s CPU, {said}")
+    took, printed = once_s(lambda: verify(ledger, bars, orders, instrument=EURUSD, costs=FREE))
+    print(f"backtrader with our feed and player: {took:.1f} s CPU, {printed}")
 
 
 def clocks() -> tuple[float, float, float]:
@@ -270,7 +270,7 @@ def clocks() -> tuple[float, float, float]:
 def road(n: int):
     """Print where the time goes from a million bars to a ledger, with warm kernels."""
     policy, costs = preset("v1"), Costs(spread_price=0.00008)
-    context = Context(EURUSD, PURSE, spread_price=0.00008)
+    context = Context(EURUSD, ACCOUNT, spread_price=0.00008)
 
     def walk(bars: pd.DataFrame) -> list[tuple]:
         laps = [("", *clocks())]
@@ -286,9 +286,9 @@ def road(n: int):
         laps.append(("intents", *clocks()))
         ready = prepare(bars, orders, EURUSD)
         laps.append(("reel", *clocks()))
-        done = ready.run(account=PURSE, costs=costs)
-        told = done.trades, done.equity, done.figures
-        laps.append((f"run, with trades, equity and figures: {len(told[0]):,} trades", *clocks()))
+        done = ready.run(account=ACCOUNT, costs=costs)
+        results = done.trades, done.equity, done.figures
+        laps.append((f"run, with trades, equity and figures: {len(results[0]):,} trades", *clocks()))
         return [(after[0], *np.subtract(after[1:], before[1:])) for before, after in itertools.pairwise(laps)]
 
     walk(market(20_000, seed=2))
@@ -304,16 +304,16 @@ def main():
     options.add_argument("--quick", action="store_true", help="no peers")
     options.add_argument("--peers", metavar="PYTHON", help="an interpreter with backtesting.py and vectorbt")
     options.add_argument("--road", type=int, nargs="?", const=1_000_000, metavar="BARS", help="only the whole road")
-    asked = options.parse_args()
+    chosen = options.parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, numpy {np.__version__}\n")
-    if asked.road:
-        road(asked.road)
+    if chosen.road:
+        road(chosen.road)
     else:
         ours = own()
-        if not asked.quick:
+        if not chosen.quick:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                peers(ours, asked.peers)
+                peers(ours, chosen.peers)
     print(f"\npeak memory of this run: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB")
 
 

@@ -1,4 +1,4 @@
-"""How long scans take: a live one from the local store in a warm process, and ten thousand made-up symbols in batches.
+"""How long scans take: a live one from the local store in a warm process, and ten thousand synthetic symbols in batches.
 
 python benchmarks/bench_scan.py live                      50 symbols x 3 timeframes, median and best of 5 slots
 python benchmarks/bench_scan.py many --symbols 10000      the same rows with joblib and on two Dask workers
@@ -23,8 +23,8 @@ TIMEFRAMES = ("15m", "1h", "4h")
 BATCH = 100  # symbols of one unit of work: what a worker holds at a time
 
 
-def live(symbols: int, slots: int, kept: int) -> None:
-    "Scans of warm lanes from a local history; what the store and the journal write is part of it."
+def live(symbols: int, slots: int, candles_n: int) -> None:
+    "Scans with warm readers from a local history; what the store and the journal write is part of it."
     from smcdesk.decisions import config
     from smcdesk.marketdata.history import CandleHistory
     from smcdesk.scanning import scanner
@@ -36,23 +36,23 @@ def live(symbols: int, slots: int, kept: int) -> None:
     folder = Path(tempfile.mkdtemp())
     one = config.load_decision_configs("paper", ["EURUSD"])["EURUSD"]
     names = [f"SYM{k:02d}" for k in range(symbols)]
-    known = {
+    configs = {
         s: config.DecisionConfig.from_dict(one.to_dict() | {"instrument": one.instrument.to_dict() | {"symbol": s}})
         for s in names
     }
     history, steps = CandleHistory(folder / "raw"), slots + 2
     tapes = {}
     for k, s in enumerate(names):
-        bars = market(kept * 16 // 4, seed=k)
+        bars = market(candles_n * 16 // 4, seed=k)
         for tf in TIMEFRAMES:
-            made = bars if tf == "15m" else resample(bars, tf, zone=one.instrument.zone, roll_hour=17)
-            tapes[s, tf] = made.drop(columns="close_time", errors="ignore")
+            bars_of = bars if tf == "15m" else resample(bars, tf, zone=one.instrument.zone, roll_hour=17)
+            tapes[s, tf] = bars_of.drop(columns="close_time", errors="ignore")
     end = tapes[names[0], "15m"].index[-steps]
     store = Store(f"sqlite:///{folder / 'store.db'}")
     store.upgrade()
     moving = {"now": end}
     workspace = Workspace(
-        None, "bench", history, store, known, config.load_account("paper"), config.load_calendar("paper"),
+        None, "bench", history, store, configs, config.load_account("paper"), config.load_calendar("paper"),
         config.load_fill_rules("paper", one.policy),
         clock=lambda: moving["now"].to_pydatetime(),
     )  # fmt: skip
@@ -72,16 +72,16 @@ def live(symbols: int, slots: int, kept: int) -> None:
         spent.clear()
         wall, cpu = time.perf_counter(), time.process_time()
         found = scanner.scan(workspace, names, TIMEFRAMES, f"slot{k}")
-        told = (time.perf_counter() - wall, time.process_time() - cpu, sum(spent.values()))
+        spent_s = (time.perf_counter() - wall, time.process_time() - cpu, sum(spent.values()))
         bars_n = int(found.series["bars_n"].sum())
         print(
-            f"slot {k}: {told[0]:6.2f} s wall, {told[1]:6.2f} s CPU, read+decide {told[2]:5.2f} s CPU, {bars_n} candles, {len(found.decisions)} candidates"
+            f"slot {k}: {spent_s[0]:6.2f} s wall, {spent_s[1]:6.2f} s CPU, read+decide {spent_s[2]:5.2f} s CPU, {bars_n} candles, {len(found.decisions)} candidates"
         )
-        rows += [told] if k else []  # the first slot reads every tape from its beginning
+        rows += [spent_s] if k else []  # the first slot reads every tape from its beginning
     for name, values in zip(("wall", "CPU", "read+decide CPU"), zip(*rows, strict=True), strict=True):
         print(f"{name}: median {statistics.median(values):.2f} s, best {min(values):.2f} s")
     print(
-        f"{symbols} symbols x {len(TIMEFRAMES)} timeframes, {kept} candles of 15m each and more; peak memory {_peak_mb():.0f} MB; {_machine()}"
+        f"{symbols} symbols x {len(TIMEFRAMES)} timeframes, {candles_n} candles of 15m each and more; peak memory {_peak_mb():.0f} MB; {_machine()}"
     )
 
 
@@ -92,12 +92,12 @@ def _watch() -> dict:
     spent: dict[str, float] = {}
 
     def timed(name):
-        kept = getattr(SeriesReader, name)
+        original = getattr(SeriesReader, name)
 
         def call(*args, **kwargs):
             begin = time.process_time()
             try:
-                return kept(*args, **kwargs)
+                return original(*args, **kwargs)
             finally:
                 spent[name] = spent.get(name, 0.0) + time.process_time() - begin
 
@@ -108,19 +108,18 @@ def _watch() -> dict:
 
 
 def batch(first: int, n: int, bars: int) -> tuple[list[tuple], float]:  # rows; peak memory of this process, MB
-    "What the last bar of some made-up symbols says: read, then decided, one symbol after the other."
-    from smclab.policy import preset
-
+    "What the last bar of some synthetic symbols says: read, then decided, one symbol after the other."
     from smclab import Account, Context, Reader, instrument
     from smclab.decision import decide
+    from smclab.policy import preset
     from smclab.tapes import market
 
     owner, policy, rows = instrument("EURUSD"), preset("shadow"), []
     context = Context(owner, Account(equity=10_000.0), owner.typical_spread)
     for seed in range(first, first + n):
         reader = Reader(instrument=owner).extend(market(bars, seed=seed))
-        made = [d for d in decide(reader.now(), context, policy) if d.setup_id]
-        rows.append((seed, len(made), hashlib.sha256("".join(d.hash() for d in made).encode()).hexdigest()[:8]))
+        decided = [d for d in decide(reader.now(), context, policy) if d.setup_id]
+        rows.append((seed, len(decided), hashlib.sha256("".join(d.hash() for d in decided).encode()).hexdigest()[:8]))
     return rows, _peak_mb()
 
 
@@ -168,10 +167,10 @@ if __name__ == "__main__":
     parser.add_argument("--symbols", type=int, default=None)
     parser.add_argument("--bars", type=int, default=1000)
     parser.add_argument("--slots", type=int, default=5)
-    parser.add_argument("--kept", type=int, default=1000, help="candles of 15m kept of each symbol, divided by 4")
+    parser.add_argument("--candles", type=int, default=1000, help="candles of 15m of each symbol, divided by 4")
     parser.add_argument("--engine", choices=["joblib", "dask", "both"], default="both")
-    said = parser.parse_args()
-    if said.what == "live":
-        live(said.symbols or 50, said.slots, said.kept)
+    chosen = parser.parse_args()
+    if chosen.what == "live":
+        live(chosen.symbols or 50, chosen.slots, chosen.candles)
     else:
-        many(said.symbols or 10_000, said.bars, said.engine)
+        many(chosen.symbols or 10_000, chosen.bars, chosen.engine)

@@ -12,12 +12,12 @@ import time
 from collections.abc import Iterator
 
 import numpy as np
-from smclab.account import Account
-from smclab.policy import Policy
 
+from smclab.account import Account
 from smclab.decision import decide
 from smclab.gates import Context
 from smclab.instruments import instrument
+from smclab.policy import Policy
 from smclab.reader import Reader
 from smclab.stream import Stream
 from smclab.tapes import market
@@ -33,8 +33,8 @@ def spent(bars, first: int) -> Iterator[tuple[int, int, int]]:
         a = time.thread_time_ns()
         reader.push(ts, *row)
         b = time.thread_time_ns()
-        said = decide(reader.now(), CONTEXT, POLICY)
-        yield b - a, time.thread_time_ns() - b, len(said) if said[0].setup_id else 0
+        decided = decide(reader.now(), CONTEXT, POLICY)
+        yield b - a, time.thread_time_ns() - b, len(decided) if decided[0].setup_id else 0
 
 
 def figures(bars, first: int, repeat: int) -> dict[str, tuple[float, float]]:

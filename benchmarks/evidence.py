@@ -9,8 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from smclab.account import Account
-from smclab.policy import Policy, preset
 
 from smcdesk.decisions.context import tape_context
 from smcdesk.decisions.inputs import spread_by_bar, trading_costs
@@ -19,6 +17,7 @@ from smcdesk.pipelines.sweep import waiting
 from smcdesk.project.config import load_config
 from smcdesk.research import sweep
 from smcdesk.research import tape as research_tape
+from smclab.account import Account
 from smclab.candles import BadConfig, check
 from smclab.decision import decide_all
 from smclab.execution import Costs
@@ -26,12 +25,13 @@ from smclab.gates import GATES, Context, gate_table
 from smclab.instruments import instrument
 from smclab.labels import barrier_outcomes
 from smclab.news import NewsCalendar
+from smclab.policy import Policy, preset
 from smclab.reader import read
 from smclab.setups import SetupConfig, candidates, warmup_bars
 from smclab.timeframes import Config
 from smclab.walkforward import study
 
-HERE = Path(__file__).resolve().parent
+FOLDER = Path(__file__).resolve().parent
 TAPES = {  # name: symbol, candles, spread
     "XAUUSD 15m": ("XAUUSD", "fx/XAUUSD_15m", "fx_spread/XAUUSD_15m_spread"),
     "XAUUSD 5m": ("XAUUSD", "fx/XAUUSD_5m", "fx_spread/XAUUSD_5m_spread"),
@@ -135,18 +135,18 @@ def road(shared: Path, symbol: str, candles: str, spread: str | None, conf: dict
     bars, profile, policy = tape(shared, candles), instrument(symbol), Policy.from_dict(conf["policy"])
     costs, account = trading_costs(profile, conf["costs"], "bid"), Account.from_dict(conf["account"])
     config = Config.from_dict(conf["reading"])
-    world = tape_context(bars, bars, profile, account, costs, None, policy, config, conf["regime"])
+    context = tape_context(bars, bars, profile, account, costs, None, policy, config, conf["regime"])
     quoted = pd.read_parquet(shared / "data" / f"{spread}.parquet").set_index("ts").iloc[:, 0] if spread else None
     paid = spread_by_bar(bars, bars, quoted, costs)
     reading = read(bars, config, instrument=profile, timeframes=tuple(conf["timeframes"]))
     setups = SetupConfig.from_dict({**conf["setups"], "htf": conf["confluence"]["htf"]})
     found = candidates(reading, profile, setups)
     looks = waiting(reading, profile, setups)
-    asked, first = (conf["policy"], conf["rules"], conf["orders"]), warmup_bars(reading, setups)
-    return research_tape.ResearchTape(bars, found, world, costs, paid, *asked, looks, first)
+    settings, first = (conf["policy"], conf["rules"], conf["orders"]), warmup_bars(reading, setups)
+    return research_tape.ResearchTape(bars, found, context, costs, paid, *settings, looks, first)
 
 
-def said(row, digits: int = 2, unit: str = "") -> str:
+def interval(row, digits: int = 2, unit: str = "") -> str:
     """A figure with its interval."""
     around = "" if pd.isna(row["low"]) else f" ({row['low']:+.{digits}f} to {row['high']:+.{digits}f})"
     return f"{row['value']:+.{digits}f}{around}{unit}" if pd.notna(row["value"]) else "none"
@@ -158,9 +158,9 @@ def earned(name: str, tape: research_tape.ResearchTape, n_boot: int, seed: int) 
     card = research_tape.card(tape, ledger, n_boot=n_boot, seed=seed)
     return {
         "tape": name, "trades": f"{card.loc['trades_n', 'value']:,.0f}",
-        "expectancy, R (95 %)": said(card.loc["expectancy_r"]), "costs, R per trade": said(card.loc["costs_r"]),
+        "expectancy, R (95 %)": interval(card.loc["expectancy_r"]), "costs, R per trade": interval(card.loc["costs_r"]),
         "costs paid, % of first equity": f"{100 * card.loc['costs', 'value'] / ledger.start_equity:.1f}",
-        "return, % (95 %)": said(card.loc["total_return_pct"], 1), "Sharpe a year (95 %)": said(card.loc["sharpe_annual"]),
+        "return, % (95 %)": interval(card.loc["total_return_pct"], 1), "Sharpe a year (95 %)": interval(card.loc["sharpe_annual"]),
         "deepest fall, %": f"{card.loc['max_drawdown_pct', 'value']:.1f}",
     }  # fmt: skip
 
@@ -170,15 +170,15 @@ def walked(name: str, tape: research_tape.ResearchTape, conf: dict) -> dict:
     grid = sweep.sweep(tape, sweep.grid(conf["sweep"]["space"]), engine="serial")
     how = {"longest_trade_days": grid.longest_trade_days, "n_boot": conf["scorecard"]["n_boot"], "seed": conf["seed"]}
     try:
-        told = study(grid.whole, conf["walkforward"], **how).summary
+        summary = study(grid.whole, conf["walkforward"], **how).summary
     except BadConfig as error:
         return {"tape": name, "combinations": len(grid.combinations), "best Sharpe": f"not possible: {error}"}
-    value = told["value"]
+    value = summary["value"]
     return {
         "tape": name, "combinations": len(grid.combinations), "best Sharpe": f"{value['best_sharpe_annual']:+.2f}",
         "deflated": f"{value['deflated_sharpe_pct']:.0f} %", "PBO": f"{value['overfit_probability_pct']:.0f} %",
-        "windows": f"{value['windows_n']:.0f}", "Sharpe on the test days (95 %)": said(told.loc["test_sharpe_annual"]),
-        "% a year on them (95 %)": said(told.loc["test_return_pct_year"], 1),
+        "windows": f"{value['windows_n']:.0f}", "Sharpe on the test days (95 %)": interval(summary.loc["test_sharpe_annual"]),
+        "% a year on them (95 %)": interval(summary.loc["test_return_pct_year"], 1),
         "place of the choice": f"{value['test_place_pct']:.0f} %",
     }  # fmt: skip
 
@@ -212,9 +212,9 @@ def main(shared: Path):
         bars, found, decisions, answers = decided(shared, news, *where)
         heads.append(summary(name, bars, found, decisions))
         ends.append(outcomes(name, bars, found, decisions, where[0]))
-        asked = [g for g in GATES if g in answers]
+        settings = [g for g in GATES if g in answers]
         gates.append({"tape": name, "n": len(found)} | {
-            g: f"{100 * answers[g].mean():.0f} %" if len(found) else "-" for g in asked
+            g: f"{100 * answers[g].mean():.0f} %" if len(found) else "-" for g in settings
         })  # fmt: skip
         counts = np.histogram(found["score"], BANDS)[0]
         bands = [f"{a}-{b}" for a, b in zip(BANDS[:-1], (*BANDS[1:-1], 100), strict=True)]
@@ -222,9 +222,9 @@ def main(shared: Path):
         first = [next((v.gate for v in d.verdicts if v.refuses), "") for d in decisions]
         order = pd.Series(first, dtype="str").replace("", "nothing").value_counts()
         tops.append({"tape": name, "first enforced refusal": ", ".join(f"{g} {n}" for g, n in order.items())})
-    text = (HERE / "evidence.md").read_text() if (HERE / "evidence.md").exists() else ""
-    kept = text.split(READ, 1)[1] if READ in text else ""
-    (HERE / "evidence.md").write_text(
+    text = (FOLDER / "evidence.md").read_text() if (FOLDER / "evidence.md").exists() else ""
+    opinion = text.split(READ, 1)[1] if READ in text else ""
+    (FOLDER / "evidence.md").write_text(
         f'# What the decision rooms make of real markets\n\n`{COMMAND}` writes everything above "Read". Policy '
         f"`a_plus_and_a_live`, default setups, spread as recorded where the file has it, data judged bar by bar.\n\n"
         f"## Candidates, grades, outcomes\n\n{table(heads)}\n## Score\n\nCandidates by score band.\n\n{table(scores)}\n"
@@ -234,10 +234,10 @@ def main(shared: Path):
         f"full-size stop and target with a 96-bar limit, after the typical spread. Limits that never filled are left "
         f"out; setups overlap in time, so the intervals are too narrow.\n\n{table(ends)}\n"
         f"## Gold's stop cap\n\nShare of setups refused by each cap.\n\n{table(gold_caps(shared))}\n"
-        f"{whole_road(shared)}{READ}{kept}"
+        f"{whole_road(shared)}{READ}{opinion}"
     )
 
 
 COMMAND, READ = "python benchmarks/evidence.py", "## Read\n"
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE.parent.parent / "shared")
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER.parent.parent / "shared")

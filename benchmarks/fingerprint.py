@@ -27,7 +27,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from smclab.sweep import ambiguity_bounds, sweep
 
 from smclab import tapes
 from smclab.account import Account
@@ -50,6 +49,7 @@ from smclab.replay import Ledger, replay
 from smclab.scorecard import by, scorecard
 from smclab.setups import SetupConfig, candidates
 from smclab.stream import Stream
+from smclab.sweep import ambiguity_bounds, sweep
 from smclab.timeframes import Config
 from smclab.walkforward import study
 

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from smclab.account import Account
-from smclab.policy import preset
 
 from smcdesk.decisions.inputs import regime_series, round_trip_cost
 from smcdesk.decisions.records import decision_log
 from smcdesk.marketdata.quality import verdicts
 from smcdesk.modelling.trading_value import TradingTest, trading_value
 from smcdesk.pipelines.model import setup_labels
+from smclab.account import Account
 from smclab.audit import audit, changed_by_cut
 from smclab.candles import check
 from smclab.decision import decide_all
@@ -27,12 +26,13 @@ from smclab.gates import Context
 from smclab.instruments import instrument
 from smclab.learner import ModelConfig, fit
 from smclab.news import NewsCalendar
+from smclab.policy import preset
 from smclab.promotion import promotion
 from smclab.reader import read
 from smclab.regime import RegimeConfig
 from smclab.setups import candidates
 
-HERE = Path(__file__).resolve().parent
+FOLDER = Path(__file__).resolve().parent
 TAPES = {  # name: symbol, candles, spread
     "XAUUSD 15m": ("XAUUSD", "fx/XAUUSD_15m", "fx_spread/XAUUSD_15m_spread"),
     "EURUSD 15m": ("EURUSD", "fx/EURUSD_15m", "fx_spread/EURUSD_15m_spread"),
@@ -57,14 +57,14 @@ def within(r, name: str, digits: int = 3) -> str:
     return f"{r[name]:.{digits}f} [{r[f'{name}_low']:.{digits}f}, {r[f'{name}_high']:.{digits}f}]"
 
 
-def told(r) -> dict:
+def result_row(r) -> dict:
     """What one way to act earned."""
-    known, spans = np.isfinite(r["expectancy_r"]), np.isfinite(r["low"])
+    has_trades, spans = np.isfinite(r["expectancy_r"]), np.isfinite(r["low"])
     earned = f"{r['expectancy_r']:+.3f} R" + (f" [{r['low']:+.3f}, {r['high']:+.3f}]" if spans else "")
     return {
         "setups": int(r["setups_n"]), "live": int(r["live_n"]), "trades": int(r["trades_n"]),
-        "won": f"{r['win_rate_pct']:.0f} %" if known else "none", "expectancy": earned if known else "none",
-        "total": f"{r['total_r']:+.1f} R", "costs per trade": f"{r['costs_r']:.1f} R" if known else "none",
+        "won": f"{r['win_rate_pct']:.0f} %" if has_trades else "none", "expectancy": earned if has_trades else "none",
+        "total": f"{r['total_r']:+.1f} R", "costs per trade": f"{r['costs_r']:.1f} R" if has_trades else "none",
     }  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def tape(shared: Path, candles: str) -> pd.DataFrame:
     return check(bars[["open", "high", "low", "close", "volume"]].astype("float64"))
 
 
-def world(shared: Path, news: NewsCalendar, symbol: str, candles: str, spread: str | None):
+def inputs_of(shared: Path, news: NewsCalendar, symbol: str, candles: str, spread: str | None):
     """Reading, candidates, context, spread and costs of one tape."""
     bars, profile = tape(shared, candles), instrument(symbol)
     costs = Costs(
@@ -95,7 +95,7 @@ def world(shared: Path, news: NewsCalendar, symbol: str, candles: str, spread: s
     return read(bars, instrument=profile), context, paid, costs
 
 
-def cut_rows(reading, found, made: pd.DataFrame, context: Context, paid, n: int = 6) -> tuple[int, int]:
+def cut_rows(reading, found, values: pd.DataFrame, context: Context, paid, n: int = 6) -> tuple[int, int]:
     """Rows made again from tapes that end with them: how many, and how many of their values differ."""
     rng, bad = np.random.default_rng(0), 0
     picked = found.iloc[np.sort(rng.choice(len(found), n, replace=False))]
@@ -109,29 +109,29 @@ def cut_rows(reading, found, made: pd.DataFrame, context: Context, paid, n: int 
             "regime": context.regimes,
         }
         again = features(short, row, **given)
-        bad += int(changed_by_cut(made, again).sum())
+        bad += int(changed_by_cut(values, again).sum())
     return n, bad
 
 
 def studied(shared: Path, news: NewsCalendar, name: str) -> dict:
     """Everything about one tape."""
     began = time.process_time()
-    reading, context, paid, costs = world(shared, news, *TAPES[name])
+    reading, context, paid, costs = inputs_of(shared, news, *TAPES[name])
     found = candidates(reading, context.instrument)
     decisions = decide_all(reading, context, POLICY, spread_price=paid)
     rules = Rules(cooldown_bars=POLICY.cooldown_bars)
     labels = setup_labels(reading.bars, found, decision_log(decisions), context.instrument, POLICY, costs, rules)
     rows = found.set_index("setup_id").loc[labels["setup_id"]].reset_index()
     given = {"instrument": context.instrument, "news": news, "spread_price": paid, "regime": context.regimes}
-    made = features(reading, rows, **given)
+    values = features(reading, rows, **given)
     spans = (labels["outcome"], labels["known_close"], labels["end_time"])
-    learned = fit(made, *spans, score=labels["score"], config=CONFIG)
-    leaks = audit(made, *spans, config=CONFIG)
+    learned = fit(values, *spans, score=labels["score"], config=CONFIG)
+    leaks = audit(values, *spans, config=CONFIG)
     trial = TradingTest(reading, reading.bars, context, POLICY, None, paid, ORDERS, costs, rules)
     acted = trading_value(trial, learned.oof, rows.set_index("setup_id")["score"])
     return {
-        "learned": learned, "leaks": leaks, "acted": acted, "cut": cut_rows(reading, rows, made, context, paid),
-        "promotion": promotion(learned.oof, None, CONFIG), "n": len(found), "labels": labels, "k": made.shape[1],
+        "learned": learned, "leaks": leaks, "acted": acted, "cut": cut_rows(reading, rows, values, context, paid),
+        "promotion": promotion(learned.oof, None, CONFIG), "n": len(found), "labels": labels, "k": values.shape[1],
         "regimes": rows_by_regime(context, labels, rows), "cpu": time.process_time() - began,
     }  # fmt: skip
 
@@ -183,7 +183,7 @@ def write(done: dict):
                          "won": f"{100 * r['base_rate_test']:.1f} %", "kind": r["kind"], "AUC": within(r, "auc"),
                          "skill": f"{100 * r['skill']:+.2f} % [{100 * r['skill_low']:+.2f}, {100 * r['skill_high']:+.2f}]"})  # fmt: skip
         for way, r in d["acted"].iterrows():
-            money.append({"tape": name, "way": way, **told(r)})
+            money.append({"tape": name, "way": way, **result_row(r)})
         moods.append({"tape": name, **d["regimes"]})
         top = ", ".join(
             f"{f} {r.loss_rise:+.4f} ({r.folds_above_zero:.0%} of folds)"
@@ -192,9 +192,9 @@ def write(done: dict):
         whys.append(
             {"tape": name, "verdict": d["learned"].verdict, "promotion": d["promotion"].reason, "most important": top}
         )
-    page = HERE / "model_evidence.md"
+    page = FOLDER / "model_evidence.md"
     text = page.read_text() if page.exists() else ""
-    kept = text.split(READ, 1)[1] if READ in text else ""
+    opinion = text.split(READ, 1)[1] if READ in text else ""
     page.write_text(
         f'# Does the model help on real markets?\n\n`{COMMAND}` writes everything above "Read". Policy `a_plus_and_a_live`, default '
         f"setups and default search (logistic, forest, boosted; {CONFIG.n_iter} settings each on {CONFIG.n_inner} purged folds inside), "
@@ -205,10 +205,10 @@ def write(done: dict):
         f"## Acting on it\n\nThe same tape replayed after spread, slippage and commission, full size to stop or target, on out-of-fold setups with at "
         f"least 50 before them. *Best by score* and *by model*: percentile among earlier setups of 60 or more, by model also an "
         f"expectancy of 0 R or more.\n\n{table(money)}\n## Regimes\n\nNet R of the full stop and target by the regime at the trigger, all setups.\n\n"
-        f"{table(moods)}\n## Verdicts\n\n{table(whys)}\n{READ}{kept}"
+        f"{table(moods)}\n## Verdicts\n\n{table(whys)}\n{READ}{opinion}"
     )
 
 
 COMMAND, READ = "python benchmarks/model_evidence.py", "## Read\n"
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE.parent.parent / "shared")
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER.parent.parent / "shared")

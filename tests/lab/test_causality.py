@@ -5,10 +5,10 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
-from smclab.dealing_range import RangeConfig, range_events
 
 from smclab import tapes
 from smclab.candles import COLUMNS, BadBars, resample
+from smclab.dealing_range import RangeConfig, range_events
 from smclab.liquidity import LiquidityConfig, liquidity_events
 from smclab.reader import Reader, read
 from smclab.sessions import sessions_events
@@ -71,13 +71,13 @@ def sees_the_future(detect, bars: pd.DataFrame, rng: np.random.Generator, cuts: 
     whole = detect(bars)
     for cut in sorted(rng.integers(1, len(bars), cuts)):
         now = bars.index[cut - 1]
-        known = whole[whole["known_at"] <= now].reset_index(drop=True)
+        before = whole[whole["known_at"] <= now].reset_index(drop=True)
         other = pd.concat([bars.iloc[:cut], shuffled_future(bars.iloc[cut:], rng)])
         for name, tape in (("cut", bars.iloc[:cut]), ("future changed", other)):
             found = detect(tape)
             found = found[found["known_at"] <= now].reset_index(drop=True)
-            if not found.equals(known):
-                return f"{name} after bar {cut - 1}: {len(found)} rows known instead of {len(known)}, or others"
+            if not found.equals(before):
+                return f"{name} after bar {cut - 1}: {len(found)} rows known instead of {len(before)}, or others"
     return ""
 
 
@@ -120,18 +120,18 @@ def test_stream_equals_batch_also_across_save_and_load(tape, tmp_path):
     bars = TAPES[tape](1)
     config = Config.from_dict({"structure": {"left": 3, "right": 2}, "gap": {"max_age_bars": 40}})
     reader = Reader(config, instrument="EURUSD", timeframe="15m")
-    told = []
+    pushed = []
     for k, (ts, row) in enumerate(zip(bars.index.asi8, bars[list(COLUMNS)].to_numpy(), strict=True)):
         if k in (1, 100, 257):
             reader = Reader.from_bytes(reader.to_bytes())
         if k == 400:
             (tmp_path / "reader.npz").write_bytes(reader.to_bytes())
             reader = Reader.from_bytes((tmp_path / "reader.npz").read_bytes())
-        told.append(reader.push(ts, *row))
+        pushed.append(reader.push(ts, *row))
     batch, stream = read(bars, config, instrument="EURUSD"), reader.reading
     pd.testing.assert_frame_equal(stream.events, batch.events, check_exact=True)
     pd.testing.assert_frame_equal(stream.columns, batch.columns, check_exact=True)
-    ids = [(e.timeframe, e.family, e.event_id) for events in told for e in events]
+    ids = [(e.timeframe, e.family, e.event_id) for events in pushed for e in events]
     log = batch.events
     assert ids == list(zip(log["timeframe"].astype(str), log["family"].astype(str), log["event_id"], strict=True))
 
@@ -169,12 +169,12 @@ def test_mirrored_prices_give_the_mirrored_log(seed):
 def test_shifted_and_scaled_ticks_give_the_same_log(seed):
     bars = tapes.random_ticks(700, seed=seed, levels=12)
     moved = bars.assign(**{c: 4.0 * bars[c] + 1024.0 for c in COLUMNS[:4]})  # exact in binary
-    here, there = (read(b, timeframe="15m").events for b in (bars, moved))
+    original, shifted = (read(b, timeframe="15m").events for b in (bars, moved))
     for c in ("level", "top", "bottom", "protected_price"):
-        pd.testing.assert_series_equal(4.0 * here[c] + 1024.0, there[c], check_exact=True)
+        pd.testing.assert_series_equal(4.0 * original[c] + 1024.0, shifted[c], check_exact=True)
     prices = {"level", "top", "bottom", "protected_price", "depth_price"}
-    rest = [c for c in here.columns if c not in prices]
-    pd.testing.assert_frame_equal(here[rest], there[rest], check_exact=True)
+    rest = [c for c in original.columns if c not in prices]
+    pd.testing.assert_frame_equal(original[rest], shifted[rest], check_exact=True)
 
 
 @pytest.mark.parametrize("start", ["2024-03-07", "2024-03-28", "2024-10-24", "2024-10-31"])

@@ -1,4 +1,4 @@
-"""Promises of the road from a candidate to a decision, over made-up tapes and, where they are at hand, real ones."""
+"""Promises of the road from a candidate to a decision, over synthetic tapes and, where they are at hand, real ones."""
 
 import dataclasses
 import json
@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from smclab.account import Account
-from smclab.policy import PRESETS, Policy, Risk, preset
 
+from smclab.account import Account
 from smclab.candles import check
 from smclab.decision import decide, decide_all, from_dict
 from smclab.gates import GATE_NAMES, Context, gate_table
 from smclab.instruments import instrument
 from smclab.news import MINUTE_NS, NewsCalendar
+from smclab.policy import PRESETS, Policy, Risk, preset
 from smclab.reader import read
 from smclab.setups import candidates
 from smclab.tapes import market
@@ -32,7 +32,7 @@ def figures_every(hours: int, first: str, last: str) -> NewsCalendar:
 
 
 @pytest.fixture(scope="module", params=[("EURUSD", 1.10, 0.00001, 0.00008, 3), ("XAUUSD", 2400.0, 0.01, 0.25, 5)])
-def made_up(request):
+def synthetic(request):
     symbol, price, tick, spread, seed = request.param
     reading = read(market(6000, seed=seed, price=price, tick=tick))
     calendar = figures_every(7, "2024-01-01", "2024-06-01")
@@ -84,8 +84,8 @@ def rules_of_outcome(decisions, policy):
 
 
 @pytest.mark.parametrize("block, flag", switches(Policy()), ids="-".join)
-def test_flag_turned_changes_who_refuses_and_no_answer(made_up, block, flag):
-    reading, context = made_up
+def test_flag_turned_changes_who_refuses_and_no_answer(synthetic, block, flag):
+    reading, context = synthetic
     before, after = Policy(), turned(Policy(), block, flag)
     was, now = decide_all(reading, context, before), decide_all(reading, context, after)
     rules_of_outcome(now, after)
@@ -96,22 +96,22 @@ def test_flag_turned_changes_who_refuses_and_no_answer(made_up, block, flag):
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_grade_b_is_never_live_and_no_trade_is_none(made_up, name):
-    rules_of_outcome(decide_all(*made_up, preset(name)), preset(name))
+def test_grade_b_is_never_live_and_no_trade_is_none(synthetic, name):
+    rules_of_outcome(decide_all(*synthetic, preset(name)), preset(name))
 
 
-def test_one_figure_more_or_less_is_a_sentence_not_a_crash(made_up):
-    reading, context = made_up
-    for world in ({"news": None}, {"data_quality": "bad"}, {"now_ns": ALWAYS[1]}, {"account": Account(equity=0.0)}):
-        rules_of_outcome(decide_all(reading, dataclasses.replace(context, **world), Policy()), Policy())
+def test_one_figure_more_or_less_is_a_sentence_not_a_crash(synthetic):
+    reading, context = synthetic
+    for change in ({"news": None}, {"data_quality": "bad"}, {"now_ns": ALWAYS[1]}, {"account": Account(equity=0.0)}):
+        rules_of_outcome(decide_all(reading, dataclasses.replace(context, **change), Policy()), Policy())
 
 
-def test_policy_switched_off_is_v1_on_a_made_up_tape(made_up):
-    before = traded(decide_all(*made_up, preset("v1")))
-    told = Policy(risk=Risk(sizing="capital_fraction", fx_sl_caps=(1, 2), xau_sl_caps=(1, 2), min_r_coefficient=9.0))
+def test_policy_switched_off_is_v1_on_a_made_up_tape(synthetic):
+    before = traded(decide_all(*synthetic, preset("v1")))
+    altered = Policy(risk=Risk(sizing="capital_fraction", fx_sl_caps=(1, 2), xau_sl_caps=(1, 2), min_r_coefficient=9.0))
     flags = [turned(Policy(), b, f) for b, f in switches(Policy()) if b != "stop_cap"]  # the caps are v1's own
-    for policy in (*map(preset, PRESETS), *flags, told):
-        assert traded(decide_all(*made_up, dataclasses.replace(policy, enabled=False))) == before
+    for policy in (*map(preset, PRESETS), *flags, altered):
+        assert traded(decide_all(*synthetic, dataclasses.replace(policy, enabled=False))) == before
     assert {outcome for *_, outcome, _ in before} >= {"live", "shadow"}
 
 
@@ -130,28 +130,28 @@ def test_grade_b_is_never_live_on_a_real_tape(real):
         rules_of_outcome(decide_all(reading, context, policy), policy)
 
 
-def test_bulk_gates_say_what_the_decisions_say(made_up):
-    reading, context = made_up
+def test_bulk_gates_say_what_the_decisions_say(synthetic):
+    reading, context = synthetic
     table = candidates(reading, context.instrument)
     bulk = gate_table(table, context, Policy())
-    said = decide_all(reading, context, Policy())
+    decisions = decide_all(reading, context, Policy())
     for gate in GATE_NAMES[1:-1]:
         at = GATE_NAMES.index(gate)
-        assert bulk[gate].tolist() == [d.verdicts[at].passed for d in said], gate
-    assert bulk["grade_name"].tolist() == [d.grade for d in said]
+        assert bulk[gate].tolist() == [d.verdicts[at].passed for d in decisions], gate
+    assert bulk["grade_name"].tolist() == [d.grade for d in decisions]
 
 
-def test_decision_bar_by_bar_is_the_decision_in_bulk(made_up):
-    reading, context = made_up
-    said = decide_all(reading, context, Policy(), pending=True)
-    for ns in sorted({d.time for d in said})[::11]:
+def test_decision_bar_by_bar_is_the_decision_in_bulk(synthetic):
+    reading, context = synthetic
+    decisions = decide_all(reading, context, Policy(), pending=True)
+    for ns in sorted({d.time for d in decisions})[::11]:
         assert decide(reading.at(pd.Timestamp(ns, tz="UTC")), context, Policy()) == tuple(
-            d for d in said if d.time == ns
+            d for d in decisions if d.time == ns
         )
 
 
-def test_decision_through_json_is_the_same_decision(made_up):
-    for d in decide_all(*made_up, Policy()):
+def test_decision_through_json_is_the_same_decision(synthetic):
+    for d in decide_all(*synthetic, Policy()):
         back = from_dict(json.loads(json.dumps(d.to_dict(), allow_nan=False)))
         assert (back, back.hash(), back.explain()) == (d, d.hash(), d.explain())
 
@@ -172,8 +172,8 @@ def test_decision_hash_in_another_process_is_the_same():
     assert len(hashes) == 1 and len(hashes.pop().split()) > 3
 
 
-def test_news_blocks_exactly_fifteen_minutes(made_up):
-    reading, context = made_up
+def test_news_blocks_exactly_fifteen_minutes(synthetic):
+    reading, context = synthetic
     table = candidates(reading, context.instrument)
     minutes, _ = context.news.nearest(pd.DatetimeIndex(table["known_close"]).as_unit("ns").asi8, ("USD",))
     passed = gate_table(table, context, Policy())["news"].to_numpy()
@@ -191,8 +191,8 @@ def test_news_blocks_exactly_fifteen_minutes(made_up):
         assert gate_table(table[:1], dataclasses.replace(context, news=book), Policy())["news"].tolist() == [wanted]
 
 
-def test_sized_trades_never_risk_more_than_the_policy_allows(made_up):
-    reading, context = made_up
+def test_sized_trades_never_risk_more_than_the_policy_allows(synthetic):
+    reading, context = synthetic
     for sizing in ("fixed_risk", "capital_fraction"):
         for d in decide_all(reading, context, Policy(risk=Risk(sizing=sizing))):
             units = d.verdicts[-1].evidence["units"]

@@ -38,8 +38,8 @@ TAPES = {
 }
 
 
-def world(index: pd.DatetimeIndex, now: pd.Timestamp | None = None) -> dict:
-    """A made-up calendar, headlines, spreads and regimes; after `now` they are others, save the calendar."""
+def market_inputs(index: pd.DatetimeIndex, now: pd.Timestamp | None = None) -> dict:
+    """A synthetic calendar, headlines, spreads and regimes; after `now` they are others, save the calendar."""
     rng, when = np.random.default_rng(5), index
     due = index.as_unit("ns").asi8[::37]
     news = NewsCalendar(tuple(due.tolist()), ("USD",) * len(due), ("figure",) * len(due), 0, 2**62, 0)
@@ -49,8 +49,8 @@ def world(index: pd.DatetimeIndex, now: pd.Timestamp | None = None) -> dict:
     if now is not None:
         words[words.index > now], spread[spread.index >= now] = "range", 9e-5
         score = np.where(when < now, score, -score)
-    heard = Sentiment.from_frame(pd.DataFrame({"published": when, "score": score, "currency": about}))
-    return {"news": news, "sentiment": heard, "regime": words, "spread_price": spread}
+    news_sentiment = Sentiment.from_frame(pd.DataFrame({"published": when, "score": score, "currency": about}))
+    return {"news": news, "sentiment": news_sentiment, "regime": words, "spread_price": spread}
 
 
 def everything(bars: pd.DataFrame, outside: dict, owner=EURUSD) -> tuple[pd.DataFrame, np.ndarray]:
@@ -62,17 +62,22 @@ def everything(bars: pd.DataFrame, outside: dict, owner=EURUSD) -> tuple[pd.Data
 
 def sees_the_future(bars: pd.DataFrame, rng: np.random.Generator, cuts: int = 3) -> str:
     """Where a feature knew something it could not have known; empty when none did."""
-    whole, at = everything(bars, world(bars.index))
+    whole, at = everything(bars, market_inputs(bars.index))
     assert len(whole) > 100
     for cut in sorted(rng.integers(len(bars) // 2, len(bars), cuts)):
-        known, outside = whole[at < cut], world(bars.index, now=bars.index[cut - 1] + pd.Timedelta("15min"))
+        before_cut, outside = (
+            whole[at < cut],
+            market_inputs(bars.index, now=bars.index[cut - 1] + pd.Timedelta("15min")),
+        )
         other = pd.concat([bars.iloc[:cut], shuffled_future(bars.iloc[cut:], rng)])
         for name, tape in (("cut", bars.iloc[:cut]), ("future changed", other)):
             found, bar = everything(tape, outside)
             found = found[bar < cut]
-            if not found.index.equals(known.index):
+            if not found.index.equals(before_cut.index):
                 return f"{name} after bar {cut - 1}: other setups"
-            same = (found.to_numpy().view(np.int64) == known.to_numpy().view(np.int64)) | found.isna() & known.isna()
+            same = (
+                found.to_numpy().view(np.int64) == before_cut.to_numpy().view(np.int64)
+            ) | found.isna() & before_cut.isna()
             if not same.all(axis=None):
                 return f"{name} after bar {cut - 1}: {', '.join(found.columns[~same.all()])} differ"
     return ""
@@ -106,13 +111,13 @@ def test_dictionary_says_what_the_columns_are():
     unknown = {f.name for f in DICTIONARY if f.source in ("news", "cost", "sentiment", "regime")}
     assert {name for name in found if found[name].isna().all()} >= unknown
     reading = read(bars, timeframe="15m")
-    none = features(reading, candidates(reading, EURUSD).iloc[:0], instrument=EURUSD, **world(bars.index))
+    none = features(reading, candidates(reading, EURUSD).iloc[:0], instrument=EURUSD, **market_inputs(bars.index))
     pd.testing.assert_frame_equal(none, found.iloc[:0])
 
 
 def test_shares_and_flags_keep_to_their_unit():
     bars = market(seed=3)
-    found, _ = everything(bars, world(bars.index))
+    found, _ = everything(bars, market_inputs(bars.index))
     bounds = {"0, 1": (0, 1), "-1 to 1": (-1, 1), "0 to 100": (0, 100), "0 to 1": (0, 1), "-1, 0, +1": (-1, 1)}
     for f in DICTIONARY:
         values = found[f.name].dropna()
@@ -124,7 +129,7 @@ def test_shares_and_flags_keep_to_their_unit():
 
 def test_one_bar_at_a_time_gives_the_rows_of_the_bulk():
     bars = market(seed=2)
-    reading, outside = read(bars, LOOSE, timeframe="15m"), world(bars.index)
+    reading, outside = read(bars, LOOSE, timeframe="15m"), market_inputs(bars.index)
     table = candidates(reading, EURUSD, ANY, pending=True)
     bulk = features(reading, table, instrument=EURUSD, config=SMALL, **outside)
     for bar in np.unique(table["known_bar"])[::7]:
@@ -159,21 +164,21 @@ def test_a_mirrored_market_gives_the_same_rows_but_for_the_side():
         found = features(reading, table, instrument=EURUSD, config=SMALL).reset_index(drop=True)
         keyed = table[keys].assign(way=turn * table["side"])
         rows.append(pd.concat([keyed, found], axis=1).sort_values([*keys, "way"], ignore_index=True))
-    here, there = rows
-    assert len(here) > 100 and here[[*keys, "way"]].equals(there[[*keys, "way"]])
+    rising, falling = rows
+    assert len(rising) > 100 and rising[[*keys, "way"]].equals(falling[[*keys, "way"]])
     for f in DICTIONARY:
         if f.name not in ("side", "atr14_pct"):  # the price itself is another one
-            np.testing.assert_allclose(there[f.name], here[f.name], rtol=1e-6, atol=1e-6, err_msg=f.name)
-    np.testing.assert_array_equal(there["side"], -here["side"])
+            np.testing.assert_allclose(falling[f.name], rising[f.name], rtol=1e-6, atol=1e-6, err_msg=f.name)
+    np.testing.assert_array_equal(falling["side"], -rising["side"])
 
 
 def test_a_market_at_four_times_the_price_gives_the_same_rows():
     bars, dear = market(seed=8), replace(EURUSD, tick=4e-5, point=4e-5, pip=4e-4)
-    here, there = (
+    cheap, dear_rows = (
         everything(b, {}, owner=owner)[0].reset_index(drop=True)
         for b, owner in ((bars, EURUSD), (bars.mul([4.0] * 4 + [1.0]), dear))
     )
-    np.testing.assert_allclose(there, here, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(dear_rows, cheap, rtol=1e-9, atol=1e-9)
 
 
 def test_an_unstable_period_set_elsewhere_changes_nothing_once_settled():
@@ -189,7 +194,7 @@ def test_an_unstable_period_set_elsewhere_changes_nothing_once_settled():
 
 def test_input_is_left_alone():
     bars = market(seed=1)
-    reading, outside = read(bars, timeframe="15m"), world(bars.index)
+    reading, outside = read(bars, timeframe="15m"), market_inputs(bars.index)
     table = candidates(reading, EURUSD)
     parts = {"bars": reading.bars, "columns": reading.columns, "table": table, "regime": outside["regime"]}
     before = {name: part.copy(deep=True) for name, part in parts.items()}
@@ -200,7 +205,7 @@ def test_input_is_left_alone():
 
 def test_what_is_not_known_is_nan():
     bars = market(seed=1)
-    reading, outside = read(bars, timeframes=("4h",), timeframe="15m"), world(bars.index)
+    reading, outside = read(bars, timeframes=("4h",), timeframe="15m"), market_inputs(bars.index)
     table = candidates(reading, EURUSD)
     last = table["known_close"].max()
     some = outside["spread_price"].iloc[::2]
@@ -242,14 +247,14 @@ def test_without_talib_the_room_opens_and_says_what_to_install(monkeypatch):
 
 # Headlines from a file
 
-SAID = [
+HEADLINES = [
     {"published": "2024-03-08T13:30:00Z", "text": "Dollar rallies", "currency": "USD"},
     {"published": "2024-03-08T09:00:00-05:00", "text": "Euro plunges", "currency": "EUR USD"},
     {"published": "2024-03-08T09:00:00-05:00", "text": "Euro plunges", "currency": "EUR USD"},
 ]
 
 
-def written(folder, name, rows=SAID):
+def written(folder, name, rows=HEADLINES):
     """A file of headlines of the kind its name says."""
     path = folder / name
     if path.suffix == ".csv":
@@ -269,22 +274,22 @@ def test_headlines_are_read_once_each_and_scored(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    ("name", "rows", "said"),
+    ("name", "rows", "message"),
     [
         (
             "a.csv",
-            [{**SAID[0], "published": "2024-03-08 13:30"}],
+            [{**HEADLINES[0], "published": "2024-03-08 13:30"}],
             r"a.csv: headlines, row 0: published must be .* zone",
         ),
-        ("a.csv", [SAID[0], {**SAID[1], "text": " "}], r"a.csv: headlines, row 1: expected a score"),
+        ("a.csv", [HEADLINES[0], {**HEADLINES[1], "text": " "}], r"a.csv: headlines, row 1: expected a score"),
         ("a.json", [{"published": "2024-03-08T13:30Z", "score": 3}], r"a.json: headlines, row 0: .* found 3"),
         ("a.csv", [{"publishd": "2024-03-08T13:30Z", "text": "x"}], r"no column .*did you mean 'publishd'"),
-        ("a.json", {"rows": SAID}, "expected a list of headlines"),
-        ("a.txt", SAID, r"expected headlines ending in .csv"),
+        ("a.json", {"rows": HEADLINES}, "expected a list of headlines"),
+        ("a.txt", HEADLINES, r"expected headlines ending in .csv"),
     ],
 )
-def test_headlines_that_cannot_be_trusted_are_refused_in_one_sentence(tmp_path, name, rows, said):
-    with pytest.raises(BadConfig, match=said):
+def test_headlines_that_cannot_be_trusted_are_refused_in_one_sentence(tmp_path, name, rows, message):
+    with pytest.raises(BadConfig, match=message):
         scored_headlines(FileHeadlines(written(tmp_path, name, rows)))
 
 

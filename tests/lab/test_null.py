@@ -7,13 +7,13 @@ what happens inside a bar is fair too. A look-ahead anywhere from the reader to 
 import numpy as np
 import pandas as pd
 import pytest
-from smclab.account import Account
-from smclab.policy import Policy
 
+from smclab.account import Account
 from smclab.decision import decide_all
 from smclab.execution import Costs, intent_table, intents
 from smclab.gates import Context
 from smclab.instruments import instrument
+from smclab.policy import Policy
 from smclab.reader import read
 from smclab.replay import replay
 

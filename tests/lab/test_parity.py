@@ -8,8 +8,8 @@ import os
 from dataclasses import replace
 
 import pytest
-from smclab.account import Account
 
+from smclab.account import Account
 from smclab.candles import BadConfig
 from smclab.execution import PRESETS, Costs, Rules
 from smclab.instruments import instrument
@@ -56,12 +56,12 @@ def test_backtrader_finds_the_same_trades():
         bars, orders, coin, costs, rules = game(seed + seed // len(RULES), rules)
         account = Account(equity=1e6 * coin.tick)
         ledger = replay(bars, orders, instrument=coin, account=account, costs=costs, rules=rules)
-        said = verify(ledger, bars, orders, instrument=coin, costs=costs)
-        trades += said.trades_n
+        check = verify(ledger, bars, orders, instrument=coin, costs=costs)
+        trades += check.trades_n
         words |= set(ledger.closed["exit_reason"])
         legs |= set(zip(ledger.closed["side"].tolist(), ledger.closed["leg"].tolist(), strict=True))
-        if not said.passed:
-            differences.append(f"{name}, tape {seed}: {said}")
+        if not check.passed:
+            differences.append(f"{name}, tape {seed}: {check}")
         if trades >= WANTED or len(differences) > 3:
             break
     print(f"\nverified: {trades:,} trades on {seed + 1} random tapes, {len(differences)} with a difference")
@@ -74,8 +74,8 @@ def test_backtrader_under_other_rules_finds_the_difference(switch):
     bars, orders, coin, costs, rules = game(2, Rules())
     ledger = replay(bars, orders, instrument=coin, account=Account(equity=1e6), costs=costs, rules=rules)
     lie = {"tie": "target", "through_ticks": 0, "entry_bar_exits": False, "gap_target_first": False}[switch]
-    said = verify(replace(ledger, rules=replace(rules, **{switch: lie})), bars, orders, instrument=coin, costs=costs)
-    assert not said.passed and "kernel" in said.difference and "open" in said.difference
+    check = verify(replace(ledger, rules=replace(rules, **{switch: lie})), bars, orders, instrument=coin, costs=costs)
+    assert not check.passed and "kernel" in check.difference and "open" in check.difference
 
 
 def test_backtrader_is_not_asked_what_it_cannot_see():

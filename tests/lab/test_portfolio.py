@@ -1,4 +1,4 @@
-"""One clock and one purse: a portfolio of one is a replay, sees no future, and never takes more room than it has."""
+"""One clock and one account: a portfolio of one is a replay, sees no future, and never takes more room than it has."""
 
 from dataclasses import replace
 from functools import partial
@@ -18,7 +18,7 @@ from smclab.replay import replay
 from smclab.risk import size
 from smclab.ticket import Ticket
 
-PURSE = Account(equity=10_000.0)
+ACCOUNT = Account(equity=10_000.0)
 COSTS = Costs(spread_price=0.0001, slippage_price=0.00002, commission_per_unit=0.00003)
 WIDE = {
     "max_positions": 10**6, "max_open_risk_pct": 1e9, "max_correlated_risk_pct": 1e9, "max_var_pct": 1e9,
@@ -72,7 +72,7 @@ def mixed_desk() -> dict[str, Market]:
     return {**workspace(), "CCC": replace(long_bars, intents=flips(long_bars.bars, 3, every=3), timeframe="4h")}
 
 
-def alone(m: Market, account: Account = PURSE, rules: Rules = STRICT):
+def alone(m: Market, account: Account = ACCOUNT, rules: Rules = STRICT):
     return replay(m.bars, m.intents, instrument=m.instrument, account=account, costs=m.costs, rules=rules)
 
 
@@ -84,7 +84,7 @@ def differing(one, other) -> list[str]:
 @pytest.mark.parametrize("rules", [STRICT, BACKTRADER_OCO, Rules(tie="target", volume_share_pct=5.0, cooldown_bars=0)])
 def test_one_symbol_with_caps_wide_open_is_the_replay_bit_for_bit(seed, rules):
     m = market("AAA", seed, 1500)
-    whole = replay_portfolio({"AAA": m}, PURSE, FREE, rules=rules)
+    whole = replay_portfolio({"AAA": m}, ACCOUNT, FREE, rules=rules)
     expected = alone(m, rules=rules)
     assert len(expected.trades) > 50
     assert differing(whole.ledgers["AAA"], expected) == []
@@ -95,14 +95,14 @@ def test_one_symbol_with_caps_wide_open_is_the_replay_bit_for_bit(seed, rules):
 def test_two_symbols_that_never_meet_are_two_replays_in_a_row():
     one, two = market("AAA", 5, 600), market("BBB", 6, 600, start="2024-03-01")
     one = replace(one, intents=one.intents[one.intents["decision_bar"] < 500])  # the first ends flat
-    whole = replay_portfolio({"BBB": two, "AAA": one}, PURSE, FREE)
+    whole = replay_portfolio({"BBB": two, "AAA": one}, ACCOUNT, FREE)
     first = alone(one)
-    second = alone(two, replace(PURSE, equity=float(first.equity["equity"].iloc[-1])))
+    second = alone(two, replace(ACCOUNT, equity=float(first.equity["equity"].iloc[-1])))
     assert differing(whole.ledgers["AAA"], first) == differing(whole.ledgers["BBB"], second) == []
     assert whole.equity.equals(pd.concat([first.equity, second.equity]))
 
 
-def known(table: pd.DataFrame, reason: str, time: str, until: pd.Timestamp) -> pd.DataFrame:
+def rows_until(table: pd.DataFrame, reason: str, time: str, until: pd.Timestamp) -> pd.DataFrame:
     """Rows of bars that had closed by then, without what only the end of a tape says."""
     return table[~table[reason].isin(AT_THE_END) & (table[time] < until)].reset_index(drop=True)
 
@@ -132,7 +132,7 @@ def sees_the_future(markets: dict, play, cuts: int = 5) -> str:
                 until = now - pd.Timedelta(m.timeframe or "15min") + pd.Timedelta("1ns")
                 for table, reason, time in (("orders", "reason", "time"), ("trades", "exit_reason", "exit_time")):
                     a, b = (getattr(x.ledgers[symbol], table) for x in (whole, part))
-                    if not known(a, reason, time, until).equals(known(b, reason, time, until)):
+                    if not rows_until(a, reason, time, until).equals(rows_until(b, reason, time, until)):
                         return f"{name} at {now}: {table} of {symbol}"
             n = int((whole.equity.index <= now).sum()) - 1
             if not whole.equity.iloc[:n].equals(part.equity.iloc[:n]):
@@ -143,19 +143,19 @@ def sees_the_future(markets: dict, play, cuts: int = 5) -> str:
 @pytest.mark.parametrize("policy", [FREE, TIGHT], ids=["free", "tight"])
 @pytest.mark.parametrize("desk_of", [workspace, mixed_desk], ids=["15m", "15m and 4h"])
 def test_a_portfolio_sees_no_future(policy, desk_of):
-    assert sees_the_future(desk_of(), partial(replay_portfolio, account=PURSE, policy=policy)) == ""
+    assert sees_the_future(desk_of(), partial(replay_portfolio, account=ACCOUNT, policy=policy)) == ""
 
 
 def test_a_bar_that_ends_before_its_time_is_caught(monkeypatch):
     """The planted cheat: every bar is over as soon as it opens."""
     honest = portfolio._closing
     monkeypatch.setattr(portfolio, "_closing", lambda m: (honest(m)[0], honest(m)[0] + 1))
-    assert sees_the_future(mixed_desk(), partial(replay_portfolio, account=PURSE, policy=TIGHT)) != ""
+    assert sees_the_future(mixed_desk(), partial(replay_portfolio, account=ACCOUNT, policy=TIGHT)) != ""
 
 
 def test_returns_of_days_to_come_are_caught(monkeypatch):
     """The planted cheat: daily returns of the whole tape, whatever the time."""
-    play = partial(replay_portfolio, account=PURSE, policy=HISTORY)
+    play = partial(replay_portfolio, account=ACCOUNT, policy=HISTORY)
     assert {"var", "correlated_risk"} <= set(play(workspace(1500)).refusals["reason"])
     assert sees_the_future(workspace(1500), play) == ""
     monkeypatch.setattr(portfolio.ReturnHistory, "at", lambda self, now: self.table)
@@ -178,14 +178,14 @@ def test_a_long_bar_tells_nobody_how_it_ends_before_it_has():
         "AAA": Market(long_bars, intent_table([wish]), replace(profile, symbol="AAA"), Costs(), "4h"),
         "BBB": Market(quiet, intent_table([inside, after]), replace(profile, symbol="BBB"), Costs()),
     }
-    whole = replay_portfolio(markets, replace(PURSE, equity=1e6), FREE)
+    whole = replay_portfolio(markets, replace(ACCOUNT, equity=1e6), FREE)
     assert whole.ledgers["BBB"].trades["size"].tolist() == [1_000_000.0, 1_010_000.0]
 
 
 def test_every_size_is_measured_on_the_shared_equity_of_its_instant():
     markets = workspace(1500)
-    whole = replay_portfolio(markets, PURSE, FREE)
-    found = whole.equity["equity"].shift(1, fill_value=PURSE.equity)
+    whole = replay_portfolio(markets, ACCOUNT, FREE)
+    found = whole.equity["equity"].shift(1, fill_value=ACCOUNT.equity)
     filled = whole.orders.query("status == 'filled' and order_id.str.endswith(':entry') and order_type == 'market'")
     assert len(filled) > 100
     for order in filled.itertuples():
@@ -196,7 +196,7 @@ def test_every_size_is_measured_on_the_shared_equity_of_its_instant():
         fill += row.side * COSTS.slippage_price
         ticket = Ticket(row.side, row.entry_price, stop, 2.0, abs(row.entry_price - stop), 0.0, row.risk_pct)
         units, _ = size(
-            ticket, replace(PURSE, equity=float(found.loc[order.time])), m.instrument, FREE, fill_price=fill
+            ticket, replace(ACCOUNT, equity=float(found.loc[order.time])), m.instrument, FREE, fill_price=fill
         )
         assert order.size == units
 
@@ -204,23 +204,25 @@ def test_every_size_is_measured_on_the_shared_equity_of_its_instant():
 def test_caps_hold_at_every_instant_and_every_refusal_is_an_order():
     markets = workspace(1500)
     whole = replay_portfolio(
-        markets, PURSE, replace(TIGHT, portfolio_gate=replace(FREE.portfolio_gate, max_positions=2))
+        markets, ACCOUNT, replace(TIGHT, portfolio_gate=replace(FREE.portfolio_gate, max_positions=2))
     )
     sides = pd.DataFrame({s: ledger.journal["side"] != 0 for s, ledger in whole.ledgers.items()})
     assert int(sides.sort_index().ffill().fillna(False).astype(bool).sum(axis=1).max()) == 2
     assert set(whole.refusals["reason"]) == {"max_positions"}
-    tight = replay_portfolio(markets, PURSE, TIGHT)
+    tight = replay_portfolio(markets, ACCOUNT, TIGHT)
     assert set(tight.refusals["reason"]) == {"max_positions", "daily_loss"}
     for p in (whole, tight):
-        said = p.orders.merge(p.refusals, on=["symbol", "intent_id", "time", "reason"])
-        assert len(said) == len(p.refusals) and (said["status"] == "refused").all() and (said["size"] == 0).all()
-        asked = p.orders[p.orders["order_id"].str.endswith(":entry")].groupby("symbol").size()
-        assert asked.to_dict() == {s: len(m.intents) for s, m in markets.items()}  # every intent has its answer
+        matched = p.orders.merge(p.refusals, on=["symbol", "intent_id", "time", "reason"])
+        assert (
+            len(matched) == len(p.refusals) and (matched["status"] == "refused").all() and (matched["size"] == 0).all()
+        )
+        requested = p.orders[p.orders["order_id"].str.endswith(":entry")].groupby("symbol").size()
+        assert requested.to_dict() == {s: len(m.intents) for s, m in markets.items()}  # every intent has its answer
 
 
 def test_the_order_of_the_mapping_does_not_matter():
     markets = workspace()
-    one, other = (replay_portfolio(m, PURSE, TIGHT) for m in (markets, dict(reversed(markets.items()))))
+    one, other = (replay_portfolio(m, ACCOUNT, TIGHT) for m in (markets, dict(reversed(markets.items()))))
     assert list(one.ledgers) == list(other.ledgers) == ["AAA", "BBB", "CCC"]
     assert one.equity.equals(other.equity) and one.orders.equals(other.orders)
 
@@ -229,8 +231,8 @@ def test_shared_equity_is_the_sum_of_every_trade_at_every_instant():
     yen = tapes.market(900, seed=4, price=150.0, tick=0.001)
     terms = Costs(spread_price=0.01, commission_per_unit=0.00003)
     markets = workspace() | {"USDJPY": Market(yen, flips(yen, 4), instrument("USDJPY"), terms)}
-    whole = replay_portfolio(markets, replace(PURSE, rates=(("JPY", 1 / 150),)), FREE)
-    total = pd.Series(PURSE.equity, whole.equity.index)
+    whole = replay_portfolio(markets, replace(ACCOUNT, rates=(("JPY", 1 / 150),)), FREE)
+    total = pd.Series(ACCOUNT.equity, whole.equity.index)
     for t in whole.trades.itertuples():
         m, worth = markets[t.symbol], 1 / 150 if t.symbol == "USDJPY" else 1.0
         mark = m.bars["close"] + (m.costs.bid_offset if t.side > 0 else m.costs.ask_offset)
@@ -245,10 +247,10 @@ def test_shared_equity_is_the_sum_of_every_trade_at_every_instant():
 
 def test_an_account_that_has_lost_everything_is_refused_and_the_clock_goes_on():
     markets = workspace()
-    long = replay_portfolio(markets, PURSE, FREE).ledgers["AAA"].trades.query("side > 0 and bars_held > 3").iloc[0]
+    long = replay_portfolio(markets, ACCOUNT, FREE).ledgers["AAA"].trades.query("side > 0 and bars_held > 3").iloc[0]
     bars = markets["AAA"].bars.copy()
     bars.iloc[long["entry_bar"] + 1 :, :4] = 0.00001  # gone overnight, far beyond the stop
-    whole = replay_portfolio(markets | {"AAA": replace(markets["AAA"], bars=bars)}, PURSE, FREE)
+    whole = replay_portfolio(markets | {"AAA": replace(markets["AAA"], bars=bars)}, ACCOUNT, FREE)
     after = whole.orders[whole.orders["time"] > bars.index[long["entry_bar"] + 1]]
     assert whole.equity["equity"].iloc[-1] < 0 and "no_equity" in set(after["reason"])
     assert after.query("status == 'filled' and order_type == 'market' and order_id.str.endswith(':entry')").empty
@@ -265,15 +267,17 @@ def test_leverage_is_the_accounts_and_not_each_trades(sizing):
         s: Market(quiet, intent_table([{**wish, "setup_id": s}]), replace(profile, symbol=s), Costs())
         for s in ("AAA", "BBB", "CCC")
     }
-    whole = replay_portfolio(markets, replace(PURSE, equity=1e5), FREE)
+    whole = replay_portfolio(markets, replace(ACCOUNT, equity=1e5), FREE)
     entries = whole.orders[whole.orders["order_id"].str.endswith(":entry")]
     assert entries["size"].tolist() == [800_000.0, 200_000.0, 0.0]
     assert entries["reason"].tolist() == ["", "capped_by_leverage", "leverage"]
-    alone_each = [replay(m.bars, m.intents, instrument=m.instrument, account=replace(PURSE, equity=1e5), costs=m.costs)
-                  for m in markets.values()]  # fmt: skip
+    rich = replace(ACCOUNT, equity=1e5)
+    alone_each = [
+        replay(m.bars, m.intents, instrument=m.instrument, account=rich, costs=m.costs) for m in markets.values()
+    ]
     assert [ledger.trades["size"].tolist() for ledger in alone_each] == [[800_000.0]] * 3
 
 
 def test_a_portfolio_does_not_look_inside_its_bars():
     with pytest.raises(BadConfig, match="replay each symbol alone"):
-        replay_portfolio(workspace(200), PURSE, FREE, rules=Rules(tie="sub_bar"))
+        replay_portfolio(workspace(200), ACCOUNT, FREE, rules=Rules(tie="sub_bar"))

@@ -88,10 +88,12 @@ def test_a_year_is_as_long_as_the_tape_says(freq, days):
 
 
 def test_deflated_sharpe_on_the_card_counts_the_tries():
-    said = [0.05, -0.02, 0.08, 0.01]
-    card = sc.scorecard(ledger_of(WAVE, DAYS), flat(DAYS), n_boot=0, trial_sharpes=said)
+    sharpes = [0.05, -0.02, 0.08, 0.01]
+    card = sc.scorecard(ledger_of(WAVE, DAYS), flat(DAYS), n_boot=0, trial_sharpes=sharpes)
     sharpe, skew, kurtosis = sc.moments(WAVE)
-    deflated = sc.deflated_sharpe(sharpe, 500, n_trials=4, trial_std=np.std(said, ddof=1), skew=skew, kurtosis=kurtosis)
+    deflated = sc.deflated_sharpe(
+        sharpe, 500, n_trials=4, trial_std=np.std(sharpes, ddof=1), skew=skew, kurtosis=kurtosis
+    )
     assert card.value.deflated_sharpe_pct == pytest.approx(deflated * 100, rel=1e-6)
     assert "4 tries" in card.unit.deflated_sharpe_pct
 

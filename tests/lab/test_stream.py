@@ -1,6 +1,6 @@
 """A market bar by bar decides what the whole tape decides, and trades what it trades, also cut and taken up again.
 
-`make test` plays made-up tapes and a slice of each shared one; STREAM_TAPES=whole plays the shared tapes whole.
+`make test` plays synthetic tapes and a slice of each shared one; STREAM_TAPES=whole plays the shared tapes whole.
 """
 
 import os
@@ -55,7 +55,7 @@ SHARED = {
 }
 
 
-def world(symbol: str, **other) -> Context:
+def context_for(symbol: str, **other) -> Context:
     """An account and a spread, no clock."""
     profile = instrument(symbol)
     return Context(profile, Account(equity=100_000.0), profile.typical_spread, **other)
@@ -96,18 +96,18 @@ def agree(bars, timeframe, context, policy, config=None, setups=None, seed=0, sp
     decisions, looks = played(bars, timeframe, context, policy, config, setups, cuts, spread)
     spent = time.process_time() - begun
     reading = read(bars, config, instrument=context.instrument, timeframe=timeframe)
-    asked = {"setups": setups, "spread_price": spread}
-    same(decisions, decide_all(reading, context, policy, **asked))
-    batch = decide_all(reading, context, policy, **asked, pending=True)
+    options = {"setups": setups, "spread_price": spread}
+    same(decisions, decide_all(reading, context, policy, **options))
+    batch = decide_all(reading, context, policy, **options, pending=True)
     same(looks, batch)
-    ledgers = [traded(decisions, said, bars, context) for said in (looks, batch)]
+    ledgers = [traded(decisions, records, bars, context) for records in (looks, batch)]
     assert ledgers[0].hash() == ledgers[1].hash()
     return decisions, looks, ledgers[0], spent
 
 
 FIGURES = tuple(range(1_700_000_000, 1_720_000_000, 7 * 3600))
 NEWS = NewsCalendar(tuple(s * 10**9 for s in FIGURES), ("USD",) * len(FIGURES), ("figure",) * len(FIGURES), 0, 2**62, 0)
-MADE_UP = {
+TAPES = {
     "market": (market(2200, seed=8), V1, None, None),
     "market, graded": (market(1700, seed=3), Policy(), None, None),
     "market, loose, cut by the clock": (market(1000, seed=5, start="2024-03-03"), V1, LOOSE, ANY),
@@ -116,10 +116,10 @@ MADE_UP = {
 }
 
 
-@pytest.mark.parametrize("tape", MADE_UP)
+@pytest.mark.parametrize("tape", TAPES)
 def test_stream_decides_and_trades_what_the_tape_does(tape):
-    bars, policy, config, setups = MADE_UP[tape]
-    decisions, looks, ledger, _ = agree(bars, "15m", world("EURUSD", news=NEWS), policy, config, setups)
+    bars, policy, config, setups = TAPES[tape]
+    decisions, looks, ledger, _ = agree(bars, "15m", context_for("EURUSD", news=NEWS), policy, config, setups)
     assert len(looks) > len(decisions) > 5
     assert tape == "equal prices" or any(d.outcome != "none" for d in decisions)
     assert tape != "market" or len(ledger.closed) > 3
@@ -128,7 +128,7 @@ def test_stream_decides_and_trades_what_the_tape_does(tape):
 def test_stream_with_a_spread_of_every_bar_decides_what_the_tape_does():
     bars = market(1700, seed=4)
     spread = pd.Series(np.random.default_rng(1).choice([0.00005, 0.0002, 0.001], len(bars)), bars.index)
-    decisions, *_ = agree(bars, "15m", world("EURUSD"), V1, spread=spread)
+    decisions, *_ = agree(bars, "15m", context_for("EURUSD"), V1, spread=spread)
     assert len({d.verdicts[0].evidence["spread_price"] for d in decisions}) == 3
 
 
@@ -146,16 +146,16 @@ def test_candidates_and_stages_of_a_live_reader_are_those_of_the_tape():
     live = pd.concat([table for table in live if len(table)], ignore_index=True)
     pd.testing.assert_frame_equal(live, candidates(whole, "EURUSD", ANY, pending=True), check_exact=True)
     pd.testing.assert_series_equal(now.row, whole.at(bars.index[-1]).row)
-    decide(now, world("EURUSD"), V1, setups=ANY)
+    decide(now, context_for("EURUSD"), V1, setups=ANY)
     reader.push(bars.index.asi8[-1] + 900 * 10**9, *bars.to_numpy()[-1])
     for _ in range(2):  # the walk at the old bar, and gone on with the reader
         with pytest.raises(BadConfig, match="has gone on to bar 900"):
-            decide(now, world("EURUSD"), V1, setups=ANY)
-        decide(reader.now(), world("EURUSD"), V1, setups=ANY)
+            decide(now, context_for("EURUSD"), V1, setups=ANY)
+        decide(reader.now(), context_for("EURUSD"), V1, setups=ANY)
 
 
 def test_stream_is_not_told_of_later_bars():
-    bars, context = market(1500, seed=8), world("EURUSD")
+    bars, context = market(1500, seed=8), context_for("EURUSD")
     now, other = bars.index[1399], bars.copy()
     other.iloc[1400:, :4] *= 1.2
     for tape in (bars[:1400], other):
@@ -167,10 +167,10 @@ def test_stream_is_not_told_of_later_bars():
 
 
 def test_stream_asked_twice_or_late_or_for_two_policies_says_the_same():
-    bars, context = market(2000, seed=8), world("EURUSD")
+    bars, context = market(2000, seed=8), context_for("EURUSD")
     stream = Stream(Reader(instrument="EURUSD", timeframe="15m"), context, V1)
     reading = read(bars, instrument="EURUSD")
-    for n in (700, 701, 1300, 1900, 1901, 2000):  # some bars nobody asked about
+    for n in (700, 701, 1300, 1900, 1901, 2000):  # some bars, not all
         stream.extend(bars.iloc[stream.n : n])
         at = reading.at(bars.index[n - 1])
         assert stream.decide() == stream.decide()
@@ -179,7 +179,7 @@ def test_stream_asked_twice_or_late_or_for_two_policies_says_the_same():
 
 
 def test_walk_of_another_version_is_walked_again(monkeypatch):
-    bars, context = market(1800, seed=8), world("EURUSD")
+    bars, context = market(1800, seed=8), context_for("EURUSD")
     stream = Stream(Reader(instrument="EURUSD", timeframe="15m"), context, V1).extend(bars)
     stored = stream.to_bytes()
     for setups in (None, ANY):
@@ -192,7 +192,7 @@ def test_walk_of_another_version_is_walked_again(monkeypatch):
 
 
 def test_history_too_short_is_refused_live_and_on_the_tape():
-    bars, context = market(1700, seed=8), world("EURUSD")
+    bars, context = market(1700, seed=8), context_for("EURUSD")
     reading = read(bars, LOOSE, instrument="EURUSD", timeframes=("1h",))
     reader = Reader(LOOSE, instrument="EURUSD", timeframe="15m", timeframes=("1h",))
     stream = Stream(reader, context, V1, ANY).extend(bars.iloc[:1])
@@ -200,10 +200,10 @@ def test_history_too_short_is_refused_live_and_on_the_tape():
     assert warmup_bars(read(bars, instrument="EURUSD")) == 12 * 96
     assert warmup_bars(read(bars, instrument="EURUSD", timeframes=("1h",))) == 500
     for n in range(1, 160):
-        said = stream.push(bars.iloc[n]).records
-        assert said == decide(reading.at(bars.index[n]), context, V1, setups=ANY)
+        records = stream.push(bars.iloc[n]).records
+        assert records == decide(reading.at(bars.index[n]), context, V1, setups=ANY)
         if n + 1 < 100:
-            assert {(d.outcome, d.why) for d in said} == {("none", f"only {n + 1} bars are known; 100 are needed")}
+            assert {(d.outcome, d.why) for d in records} == {("none", f"only {n + 1} bars are known; 100 are needed")}
     early = decide_all(reading, context, V1, setups=ANY)
     early = [d for d in early if d.time < bars.index[99].value]
     assert early and {d.outcome for d in early} == {"none"}

@@ -1,4 +1,4 @@
-"""A day of the timetable in a desk where everything goes wrong once: every slot runs once or says why not.
+"""A day of the timetable in which everything goes wrong once: every slot runs once or says why not.
 
 SOAK_DAYS=7 makes it a week. The lines of the timetable call what their notebooks call; papermill runs one of them for
 real, and in a longer soak the weekly review too.
@@ -47,8 +47,8 @@ class Killed(BaseException):
     "The process is gone."
 
 
-class SoakedDesk:
-    "One desk, its timetable, and the faults of a day."
+class SoakedWorkspace:
+    "One workspace, its timetable, and the faults of a day."
 
     def __init__(self, folder):
         self.clock = Clock(FIRST)
@@ -69,8 +69,8 @@ class SoakedDesk:
             outcomes.fill_outcomes(self.workspace, [SYMBOL], ["15m"])
         else:
             since = pd.Timestamp(slot.time) - pd.Timedelta(days=1)
-            told = period.period_of(self.workspace, "test", ("15m",), since, pd.Timestamp(slot.time))
-            (data_quality.data if name == "data_quality" else lambda t: daily_digest.send(t, True))(told)
+            day = period.period_of(self.workspace, "test", ("15m",), since, pd.Timestamp(slot.time))
+            (data_quality.data if name == "data_quality" else lambda t: daily_digest.send(t, True))(day)
         self.ran[name, slot.time] += 1
 
     def wake(self):
@@ -83,12 +83,12 @@ class SoakedDesk:
             pass
 
 
-def faults(desk: SoakedDesk, patch: pytest.MonkeyPatch, minute: int) -> None:
+def faults(soak: SoakedWorkspace, patch: pytest.MonkeyPatch, minute: int) -> None:
     "What is wrong at a minute of the day."
     hour = minute / 60
-    desk.house.provider.down = 2 <= hour < 4
+    soak.house.provider.down = 2 <= hour < 4
     hours = {14: 3, 18: -2 / 3}  # the clock is three hours ahead for a while, and later forty minutes behind
-    desk.clock.off = timedelta(hours=hours.get(int(hour), 0) if minute % 60 < 40 else 0)
+    soak.clock.off = timedelta(hours=hours.get(int(hour), 0) if minute % 60 < 40 else 0)
     patch.undo()
     if minute == 6 * 60 + 1:  # killed with the decisions in the store and the journal not closed
         patch.setattr(ScanJournal, "close_entries", _raise(Killed()))
@@ -112,19 +112,19 @@ def _raise(error):
 
 @pytest.fixture(scope="module")
 def soaked(house, tmp_path_factory):
-    "The desk after its days."
-    desk = SoakedDesk(tmp_path_factory.mktemp("soak"))
+    "The workspace after its days."
+    soak = SoakedWorkspace(tmp_path_factory.mktemp("soak"))
     with pytest.MonkeyPatch.context() as patch:
-        desk.wake()
+        soak.wake()
         for minute in range(1, DAYS * 1440 + 1):
             if minute % 15 not in (0, 1, 2, 7):  # the resident's looks, thinned out
                 continue
-            desk.clock.true = FIRST + timedelta(minutes=minute, seconds=20)
-            faults(desk, patch, minute % 1440)
-            desk.wake()
+            soak.clock.true = FIRST + timedelta(minutes=minute, seconds=20)
+            faults(soak, patch, minute % 1440)
+            soak.wake()
             if minute % 60 == 1:
-                desk.wake()  # triggered twice
-    return desk
+                soak.wake()  # triggered twice
+    return soak
 
 
 def test_soak_ends_with_every_slot_run_once_or_explained(soaked):
@@ -147,8 +147,8 @@ def test_soak_ends_with_every_slot_run_once_or_explained(soaked):
 def test_soak_met_every_fault(soaked):
     reasons = " | ".join(e["reason"] for e in soaked.book.entries())
     assert "No space left" in reasons and "interrupted" in reasons and "caught up by" in reasons
-    said = [soaked.workspace.journal.problems(f"{FIRST:%Y%m%d}T{h:02d}15Z_live_scan") for h in (1, 2, 3, 4)]
-    assert [bool(x) for x in said] == [False, True, True, False]
+    problems = [soaked.workspace.journal.problems(f"{FIRST:%Y%m%d}T{h:02d}15Z_live_scan") for h in (1, 2, 3, 4)]
+    assert [bool(x) for x in problems] == [False, True, True, False]
     stale = [d for d in soaked.workspace.store.decisions() if d.verdicts[0].evidence["bars_late"] > 3]
     assert all(d.outcome != "live" for d in stale)
 
@@ -168,14 +168,14 @@ def _not_yet(soaked) -> int:
 
 
 def test_slot_through_papermill_runs_once_and_tells_the_same(house, monkeypatch):
-    keeper = scheduler.Scheduler("test", clock=lambda: moment(2024, 3, 21, 12, 0, 30))
+    service = scheduler.Scheduler("test", clock=lambda: moment(2024, 3, 21, 12, 0, 30))
     job = Job(report="paper_scan", at_close="15m", params={"now": "2024-03-21T12:00:00Z", "scans": 3, "charts_n": 1})
     (slot,) = slots_between("demo", job, moment(2024, 3, 21, 11, 50), moment(2024, 3, 21, 12, 0, 30))
-    first = keeper.run("demo", job, slot)
+    first = service.run("demo", job, slot)
     page = house / "notebooks_out" / "paper_scan" / "2024" / "03" / "21" / "20240321T1200Z_demo.json"
     record, stamp = json.loads(page.read_text()), page.stat().st_mtime_ns
     assert record["status"] == "ok" and record["result"] == first and first["candidates_n"] > 0
-    assert keeper.run("demo", job, slot) == first and page.stat().st_mtime_ns == stamp
+    assert service.run("demo", job, slot) == first and page.stat().st_mtime_ns == stamp
 
     if DAYS == 1:
         return  # a second notebook costs ten seconds
@@ -183,6 +183,6 @@ def test_slot_through_papermill_runs_once_and_tells_the_same(house, monkeypatch)
     common = {"provider": name, "timeframes": "15m", "until": "2024-03-21T13:00:00Z"}
     review_job = Job(report="weekly_review", cron="0 13 * * *", params=common)
     (turn,) = slots_between("week", review_job, moment(2024, 3, 21, 12), moment(2024, 3, 21, 13))
-    told = keeper.run("week", review_job, turn)
-    assert told["defects_n"] == 0 and told["bars_n"] == 3 and "live and replay are equal" in told["sentence"]
+    result = service.run("week", review_job, turn)
+    assert result["defects_n"] == 0 and result["bars_n"] == 3 and "live and replay are equal" in result["sentence"]
     assert paths.root() == house

@@ -46,8 +46,8 @@ def missing() -> str:
 
 def _owner() -> pwd.struct_passwd | None:
     "Whom root runs the server as."
-    known = {p.pw_name: p for p in pwd.getpwall()}
-    return known.get("postgres") or known.get("nobody")
+    accounts = {p.pw_name: p for p in pwd.getpwall()}
+    return accounts.get("postgres") or accounts.get("nobody")
 
 
 def _free_port() -> int:
@@ -77,8 +77,8 @@ def server() -> Iterator[str]:  # URL of its database `postgres`
             )  # fmt: skip
         if done.returncode:
             server_log = home / "server.txt"
-            said = log.read_text() + (server_log.read_text() if server_log.exists() else "")
-            raise RuntimeError(f"{program} failed:\n{said}")
+            output = log.read_text() + (server_log.read_text() if server_log.exists() else "")
+            raise RuntimeError(f"{program} failed:\n{output}")
 
     def start() -> int:
         port = _free_port()

@@ -36,10 +36,10 @@ class Faulty(RecordedProvider):
 
     down = False
 
-    def _fetch(self, *asked):
+    def _fetch(self, *query):
         if self.down:
             raise ProviderDown("the line is dead")
-        return super()._fetch(*asked)
+        return super()._fetch(*query)
 
 
 def moment(*parts: int) -> datetime:
@@ -48,7 +48,7 @@ def moment(*parts: int) -> datetime:
 
 
 def tape(n_bars: int = 2700, seed: int = 6, **recipe) -> pd.DataFrame:
-    "A made-up market of 15-minute candles."
+    "A synthetic market of 15-minute candles."
     return tapes.market(n_bars, **{"timeframe": "15m", "week": "fx"} | recipe, seed=seed)
 
 
@@ -69,9 +69,9 @@ class House:
         self.rules = load_fill_rules(env, config.policy)
         self.account, self.calendar, self.champions = load_account(env), load_calendar(env), {}
 
-    def workspace(self, **changes) -> Workspace:
-        "A workspace with cold readers: what a new process begins with."
-        store = Store(f"sqlite:///{self.folder / 'store.db'}")
+    def workspace(self, store: Store | None = None, **changes) -> Workspace:
+        "A workspace with cold readers: what a new process begins with; without a store, that of the folder."
+        store = store or Store(f"sqlite:///{self.folder / 'store.db'}")
         store.upgrade()
         parts = {
             "provider": self.provider, "provider_name": "recorded", "history": CandleHistory(self.folder / "raw"),

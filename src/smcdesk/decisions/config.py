@@ -1,7 +1,7 @@
-"""What decisions hang on besides candles and the clock: the static part, the account, the calendar, the model.
+"""What decisions depend on besides candles and the clock: the static part, the account, the calendar, the model.
 
 The static part, `DecisionConfig`, changes when conf does; the others change with every fill and every fetch. Each is
-written down by a hash of its own beside every bar a scan looks at, and made again from there.
+written down by a hash of its own beside every bar a scan looks at, and parsed again from there.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FORMAT = 2  # of what `DecisionConfig.to_dict` gives; 1 held the account and the
 
 @dataclass(frozen=True)
 class DecisionConfig:
-    "The static part of what a symbol's decisions hang on."
+    "The static part of what a symbol's decisions depend on."
 
     instrument: Instrument
     policy: Policy
@@ -46,14 +46,14 @@ class DecisionConfig:
     model_use: str = "none"  # conf's model.use
 
     def to_dict(self) -> dict[str, Any]:
-        "Plain values, from which the configuration can be made again."
+        "Plain values, which `from_dict` parses again."
         values = {f.name: getattr(self, f.name) for f in fields_of(self)}
         plain = {k: v.to_dict() if hasattr(v, "to_dict") else v for k, v in values.items()}
         return json.loads(json.dumps({"format": FORMAT, **plain}))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DecisionConfig:
-        "The configuration that was written down."
+        "The configuration of `to_dict`'s values."
         kinds = {"instrument": Instrument, "policy": Policy, "reader": Config, "setups": SetupConfig, "costs": Costs}
         fields = {k: kinds[k].from_dict(v) if k in kinds else v for k, v in values.items() if k != "format"}
         return cls(**{**fields, "timeframes": tuple(values["timeframes"])})
@@ -65,7 +65,7 @@ class DecisionConfig:
 
     @cached_property
     def reader_hash(self) -> str:  # 16 hex digits
-        "A fingerprint of what a reader hangs on: its configuration, its timeframes and its instrument."
+        "A fingerprint of what a reader depends on: its configuration, its timeframes and its instrument."
         text = json.dumps([self.reader.hash(), self.timeframes, self.instrument.to_dict()], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -97,7 +97,7 @@ class CalendarSnapshot:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any] | None) -> CalendarSnapshot:
-        "The calendar that was written down."
+        "The calendar of `to_dict`'s values."
         if values is None:
             return cls(None)
         return cls(NewsCalendar(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}))
@@ -110,7 +110,7 @@ class CalendarSnapshot:
 
 @dataclass(frozen=True)
 class DecisionBasis:
-    "Everything one series' decision hangs on besides its candles and the clock."
+    "Everything one series' decision depends on besides its candles and the clock."
 
     config: DecisionConfig
     account: AccountSnapshot

@@ -128,7 +128,7 @@ def with_live_model_scores(
     spreads: Callable[[list[int]], Mapping[int, float]],  # bars -> the spread at those that were looked at
     headlines: Sentiment | None,
 ) -> Context:
-    "The context with the champion's score of setups, each at its first bar; the same object where none is asked."
+    "The context with the champion's score of setups, each at its first bar; the same object where conf asks for none."
     config = basis.config
     if config.model_use == "none":
         return context

@@ -1,4 +1,4 @@
-"""What a decision needs, made of conf: setups, timeframes, costs, fill rules, noise, regime, spreads."""
+"""What a decision needs, from conf: setups, timeframes, costs, fill rules, noise, regime, spreads."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from smclab.setups import SetupConfig
 from smclab.timeframes import Config
 
 
-def setup_config(said: Mapping[str, Any], htf: str) -> SetupConfig:
+def setup_config(values: Mapping[str, Any], htf: str) -> SetupConfig:
     "Which setups count; the higher timeframe is that of the confluence pair."
-    if "htf" in said:
+    if "htf" in values:
         raise BadConfig("setups.htf: the higher timeframe stands in confluence.htf")
-    return SetupConfig.from_dict({**said, "htf": htf})
+    return SetupConfig.from_dict({**values, "htf": htf})
 
 
 def at_timeframe(
@@ -36,14 +36,14 @@ def at_timeframe(
     return longer.drop(columns="close_time")
 
 
-def higher_timeframes(said: list[str], htf: str) -> tuple[str, ...]:
+def higher_timeframes(timeframes: list[str], htf: str) -> tuple[str, ...]:
     "The timeframes to read above the candles' own; the confluence pair's is one of them."
-    if htf not in said:
+    if htf not in timeframes:
         raise BadConfig(
-            f"confluence.htf must be one of timeframes ({', '.join(said)}), each with its weight in "
-            f"reading.bias.weights; found {htf!r}{nearest(htf, said)}"
+            f"confluence.htf must be one of timeframes ({', '.join(timeframes)}), each with its weight in "
+            f"reading.bias.weights; found {htf!r}{nearest(htf, timeframes)}"
         )
-    return tuple(said)
+    return tuple(timeframes)
 
 
 COSTS = ("spread_typical_x", "slippage_spread_x", "commission_per_unit", "commission_pct")
@@ -55,14 +55,14 @@ def trading_costs(
     bars_side: str,  # which price the candles show: bid, mid, ask
 ) -> Costs:
     "What trading this instrument costs."
-    said = by_class[instrument.asset_class]
-    for name in said:
+    figures = by_class[instrument.asset_class]
+    for name in figures:
         if name not in COSTS:
             raise BadConfig(f"costs.{instrument.asset_class} has no setting {name!r}{nearest(name, COSTS)}")
-    spread = said["spread_typical_x"] * instrument.typical_spread
+    spread = figures["spread_typical_x"] * instrument.typical_spread
     return Costs.from_dict({
-        "spread_price": spread, "slippage_price": said["slippage_spread_x"] * spread, "bars_side": bars_side,
-        "commission_per_unit": said["commission_per_unit"], "commission_pct": said["commission_pct"],
+        "spread_price": spread, "slippage_price": figures["slippage_spread_x"] * spread, "bars_side": bars_side,
+        "commission_per_unit": figures["commission_per_unit"], "commission_pct": figures["commission_pct"],
     })  # fmt: skip
 
 
@@ -101,13 +101,13 @@ def decision_time_ns(
     clock: str,  # one of CLOCKS
     now: str | None,  # with its zone; given by who starts the run
 ) -> int | None:  # ns UTC; None on a tape
-    "The moment decisions are made at."
+    "The moment of the decisions."
     if clock not in CLOCKS:
         raise BadConfig(f"clock must be one of {', '.join(CLOCKS)}, found {clock!r}{nearest(str(clock), CLOCKS)}")
     if clock == "tape":
         return None
     if now is None:
-        raise BadConfig("clock is wall, but nobody said what time it is: run by smcdesk, or give kedro --params now=…")
+        raise BadConfig("clock is wall, but there is no current time: run by smcdesk, or give kedro --params now=…")
     try:
         at = pd.Timestamp(now)
     except ValueError:
@@ -122,19 +122,18 @@ REGIME_METHODS = ("rule", "hmm", "none")
 
 def regime_series(
     entry_bars: pd.DataFrame,
-    said: Mapping[str, Any],  # conf's regime: method, rule, hmm
+    settings: Mapping[str, Any],  # conf's regime: method, rule, hmm
 ) -> pd.Series | None:  # None where conf says none
     "The regime by the instant from which it is known."
-    if said["method"] not in REGIME_METHODS:
-        known = ", ".join(REGIME_METHODS)
-        raise BadConfig(
-            f"regime.method must be one of {known}; found {said['method']!r}{nearest(said['method'], REGIME_METHODS)}"
-        )
-    rule, step = RegimeConfig.from_dict(said["rule"]), timeframe_ns(infer_timeframe(entry_bars))
-    if said["method"] == "none":
+    method = settings["method"]
+    if method not in REGIME_METHODS:
+        methods = ", ".join(REGIME_METHODS)
+        raise BadConfig(f"regime.method must be one of {methods}; found {method!r}{nearest(method, REGIME_METHODS)}")
+    rule, step = RegimeConfig.from_dict(settings["rule"]), timeframe_ns(infer_timeframe(entry_bars))
+    if method == "none":
         return None
-    hmm = said["method"] == "hmm"
-    found = hmm_regimes(entry_bars, rule, HmmConfig.from_dict(said["hmm"])) if hmm else regimes(entry_bars, rule)
+    hmm = method == "hmm"
+    found = hmm_regimes(entry_bars, rule, HmmConfig.from_dict(settings["hmm"])) if hmm else regimes(entry_bars, rule)
     return found["regime"].set_axis(entry_bars.index + pd.Timedelta(step, "ns"))
 
 
@@ -144,11 +143,11 @@ def spread_by_bar(
     spread: pd.Series | None,  # by bar of `bars`; None: not known
     costs: Costs,
 ) -> pd.Series:  # ask minus bid by entry bar, price
-    "The spread of every bar, the widest of those it is made of; the usual one where none was recorded."
+    "The spread of every bar, the widest of the candles in it; the usual one where none was recorded."
     usual = costs.spread_price
     if spread is None:
         return pd.Series(usual, index=entry_bars.index)
-    known = spread.reindex(bars.index).fillna(usual)
+    recorded = spread.reindex(bars.index).fillna(usual)
     bar = entry_bars.index.searchsorted(bars.index, side="right") - 1
-    widest = known.groupby(bar).max().reindex(range(len(entry_bars))).fillna(usual)
+    widest = recorded.groupby(bar).max().reindex(range(len(entry_bars))).fillna(usual)
     return widest.set_axis(entry_bars.index)

@@ -22,14 +22,14 @@ TICKET = ("side", "entry_type", "entry_price", "stop_price", "target_price", "rr
 
 def decision_log(decisions: tuple[Decision, ...]) -> pd.DataFrame:
     "One row per decision: its ticket, and the first refusal with its reason."
-    said = ("setup_id", "time", "outcome", "grade", "score", "confidence", "why", "next")
+    columns = ("setup_id", "time", "outcome", "grade", "score", "confidence", "why", "next")
     rows = [
-        {name: getattr(d, name) for name in said}
+        {name: getattr(d, name) for name in columns}
         | {"gate": next((v.gate for v in d.verdicts if v.refuses), "")}
         | {name: getattr(d.ticket, name, np.nan) for name in TICKET}
         for d in decisions
     ]
-    table = pd.DataFrame(rows, columns=[*said, "gate", *TICKET])
+    table = pd.DataFrame(rows, columns=[*columns, "gate", *TICKET])
     times = pd.to_datetime(table["time"].astype("int64"), utc=True).astype("datetime64[ns, UTC]")
     words = dict.fromkeys(("setup_id", "outcome", "grade", "why", "next", "gate", "entry_type"), "str")
     numbers = [name for name in (*TICKET, "score", "confidence") if name != "entry_type"]
@@ -53,7 +53,7 @@ SIGNAL_COLUMNS = (
 
 @dataclass(frozen=True)
 class EvaluatedTape:
-    "One tape's decisions by one policy, with the rows made of them."
+    "One tape's decisions by one policy, with the rows of the store for them."
 
     instrument: Instrument
     policy_hash: str
@@ -125,20 +125,20 @@ def _headline(d: Decision) -> dict:
         "score",
         "confidence",
     )
-    said = {name: getattr(d, name) for name in (*names, "confidence_kind")}
-    return said | {"outcome_class": d.outcome, "grade": d.grade or None, "verdicts": d.to_dict()["verdicts"]}
+    values = {name: getattr(d, name) for name in (*names, "confidence_kind")}
+    return values | {"outcome_class": d.outcome, "grade": d.grade or None, "verdicts": d.to_dict()["verdicts"]}
 
 
 def signal_rows(
     decisions: tuple[Decision, ...],
 ) -> pd.DataFrame:  # columns of signals
-    "What a trader is told: one row per live or shadow decision; a setup decided again is its next version."
-    told = [d for d in decisions if d.outcome != "none"]
+    "The signals of decisions: one row per live or shadow decision; a setup decided again is its next version."
+    signalled = [d for d in decisions if d.outcome != "none"]
     rows = [
         {k: v for k, v in _headline(d).items() if k != "verdicts"}
         | {name: getattr(d.ticket, name) for name in ("entry_price", "stop_price", "target_price", "risk_pct")}
         | {"expires_at": d.expires_ns, "reason": d.why}
-        for d in told
+        for d in signalled
     ]
     prices = ("entry_price", "stop_price", "target_price", "risk_pct")
     table = pd.DataFrame(rows, columns=[*SIGNAL_COLUMNS, *prices, "expires_at", "reason"])

@@ -52,7 +52,7 @@ class SeriesReader:
 
     @property
     def _now(self) -> ReadingNow:
-        "The newest candle read; its tables are made once."
+        "The newest candle read; its tables are computed once."
         if self._at is None or self._at.bar != self._reader.n - 1:
             self._at = self._reader.now()
         return self._at

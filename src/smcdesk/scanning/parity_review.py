@@ -79,7 +79,7 @@ def _stored_decisions(
 
 
 def _differences(entry: ScanEntry, stored: list[Decision], tape: _RecordedSeries) -> list[str]:
-    "Where a bar's decisions differ from those made of the whole tape."
+    "Where a bar's decisions differ from those of the whole tape."
     if entry.decisions_n is None:
         return ["looked at, but the scan was interrupted and never run again"]
     again = {d.setup_id: d for d in tape.decide(entry)}

@@ -1,4 +1,4 @@
-"""What a scan works with: a source of candles, their history, the store, the journal, and what decisions hang on."""
+"""What a scan works with: a source of candles, their history, the store, the journal, and what decisions depend on."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Workspace:
         return ScanJournal(self.store)
 
     def basis(self, symbol: str, timeframe: str) -> DecisionBasis:
-        "What a decision of now hangs on."
+        "What a decision of now depends on."
         config = self.configs[symbol]
         version = None
         if config.model_use != "none":

@@ -26,8 +26,8 @@ def run_due(
     clock: Callable[[], datetime],  # UTC
     run: Callable[[str, Job, Slot], Any],  # (name, job, slot); raises when the slot failed
     *,
-    failed: Callable[[Slot, Job, str], None] = lambda *_: None,  # tell someone
-    stop: Callable[[], bool] = lambda: False,  # asked before every slot
+    failed: Callable[[Slot, Job, str], None] = lambda *_: None,  # called for each failure
+    stop: Callable[[], bool] = lambda: False,  # checked before every slot
 ) -> list[Done]:  # nothing while another process is at work
     "Run what is due, one after the other; every slot once, or with a reason why not."
     done = []
@@ -52,10 +52,10 @@ def run_one(job: Job, slot: Slot, book: SlotLog, clock, run, failed) -> Done:
     try:
         run(slot.job, job, slot)
     except Exception as error:  # a report may raise anything; the timetable goes on
-        said = f"{type(error).__name__}: {error}".splitlines()[0]
-        book.close(slot, "failed", said, clock())
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        book.close(slot, "failed", reason, clock())
         if job.on_failure == "alert":
-            failed(slot, job, said)
-        return Done(slot, "failed", said)
+            failed(slot, job, reason)
+        return Done(slot, "failed", reason)
     book.close(slot, "ok", "", clock())
     return Done(slot, "ok")

@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import Connection, case, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from smcdesk.schedule.timetable import Settled, Slot, Timetable, _moment, _ns
+from smcdesk.schedule.timetable import Settled, Slot, Timetable, moment_of, ns_of
 from smcdesk.store import Store
 from smcdesk.store.models import JobRow, SlotRow
-from smcdesk.store.store import insert_new
+from smcdesk.store.recording import insert_new
 
 SLOTS, JOBS = SlotRow.__table__, JobRow.__table__
 NAMES = ("job", "time", "status", "reason", "tries", "started", "ended")
@@ -32,10 +32,10 @@ class SlotLog:
             yield mine
 
     def last(self, schedule: Timetable, now: datetime) -> dict[str, Settled]:
-        "What is settled of every job; one that was never seen is settled up to now, and so is a clock set back."
+        "What is settled of every job; a new job is settled up to now, and so is one whose clock was set back."
         with self.store.connection(write=True) as c:
-            insert_new(c, JOBS, [{"job": name, "settled_until": _ns(now)} for name in schedule.jobs])
-            c.execute(update(JOBS).where(JOBS.c.settled_until > _ns(now)).values(settled_until=_ns(now)))
+            insert_new(c, JOBS, [{"job": name, "settled_until": ns_of(now)} for name in schedule.jobs])
+            c.execute(update(JOBS).where(JOBS.c.settled_until > ns_of(now)).values(settled_until=ns_of(now)))
             until = dict(c.execute(select(JOBS.c.job, JOBS.c.settled_until)).all())
             found = {}
             for name, job in schedule.jobs.items():
@@ -47,7 +47,7 @@ class SlotLog:
                 newest = max((t for t, status, _ in rows if status != "skipped"), default=0)
                 again = stuck | (failed & {newest})  # whoever asks holds the timetable: what runs was interrupted
                 found[name] = Settled(
-                    *(_moment(until[name]), *(frozenset(map(_moment, x)) for x in (again, ran - again)))
+                    *(moment_of(until[name]), *(frozenset(map(moment_of, x)) for x in (again, ran - again)))
                 )
         return found
 
@@ -57,9 +57,9 @@ class SlotLog:
             found = select(SLOTS.c.status).where(*_is(slot))
             if c.execute(found).scalar_one_or_none() == "ok":
                 return False
-            begun = {"status": "running", "reason": "", "tries": 1, "started_at": _ns(now), "ended_at": None}
+            begun = {"status": "running", "reason": "", "tries": 1, "started_at": ns_of(now), "ended_at": None}
             again = {
-                "status": "running", "tries": SLOTS.c.tries + 1, "started_at": _ns(now), "ended_at": None,
+                "status": "running", "tries": SLOTS.c.tries + 1, "started_at": ns_of(now), "ended_at": None,
                 "reason": case(
                     (SLOTS.c.status == "running", "interrupted, run again"),
                     (SLOTS.c.status == "failed", "failed before: " + SLOTS.c.reason),
@@ -72,7 +72,7 @@ class SlotLog:
     def close(self, slot: Slot, status: str, reason: str, now: datetime) -> None:
         "Write down what became of a slot, and that it is settled."
         with self.store.connection(write=True) as c:
-            values = {"status": status, "ended_at": _ns(now)} | ({"reason": reason} if reason else {})
+            values = {"status": status, "ended_at": ns_of(now)} | ({"reason": reason} if reason else {})
             c.execute(update(SLOTS).where(*_is(slot)).values(values))
             _settle(c, slot)
 
@@ -83,8 +83,8 @@ class SlotLog:
         with self.store.connection(write=True) as c:
             for slot in slots:
                 fresh = {
-                    "status": "skipped", "reason": slot.why_not, "tries": 0, "started_at": _ns(now),
-                    "ended_at": _ns(now),
+                    "status": "skipped", "reason": slot.why_not, "tries": 0, "started_at": ns_of(now),
+                    "ended_at": ns_of(now),
                 }  # fmt: skip
                 again = {
                     "status": case((SLOTS.c.status == "running", "failed"), else_=SLOTS.c.status),
@@ -104,27 +104,27 @@ class SlotLog:
             rows = c.execute(wanted if job is None else wanted.where(SLOTS.c.job == job)).all()
         moments = ("time", "started", "ended")
         return [
-            {n: (v if n not in moments or v is None else _moment(v)) for n, v in zip(NAMES, row, strict=True)}
+            {n: (v if n not in moments or v is None else moment_of(v)) for n, v in zip(NAMES, row, strict=True)}
             for row in rows
         ]
 
 
 def _is(slot: Slot) -> tuple:
     "The condition that a row is this slot's."
-    return SLOTS.c.job == slot.job, SLOTS.c.time == _ns(slot.time)
+    return SLOTS.c.job == slot.job, SLOTS.c.time == ns_of(slot.time)
 
 
 def _upsert(c: Connection, slot: Slot, fresh: dict[str, Any], again: dict[str, Any]) -> None:
-    "A slot's row, made or changed."
+    "Insert or change a slot's row."
     insert = (sqlite if c.dialect.name == "sqlite" else postgresql).insert(SLOTS)
-    row = {"job": slot.job, "time": _ns(slot.time)} | fresh
+    row = {"job": slot.job, "time": ns_of(slot.time)} | fresh
     c.execute(insert.values(row).on_conflict_do_update(index_elements=["job", "time"], set_=again))
 
 
 def _settle(c: Connection, slot: Slot) -> None:
     "Slots up to this one are settled."
     insert = (sqlite if c.dialect.name == "sqlite" else postgresql).insert(JOBS)
-    time = _ns(slot.time)
+    time = ns_of(slot.time)
     later = case((JOBS.c.settled_until > time, JOBS.c.settled_until), else_=time)
     new = insert.values(job=slot.job, settled_until=time)
     c.execute(new.on_conflict_do_update(index_elements=["job"], set_={"settled_until": later}))

@@ -20,7 +20,7 @@ from smclab.candles import BadConfig, nearest, timeframe_ns
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
-LOOK_BACK = {"at_close": 32 * _DAY, "cron": 400 * _DAY}  # slots missed before that are not told one by one
+LOOK_BACK = {"at_close": 32 * _DAY, "cron": 400 * _DAY}  # slots missed before that are not listed one by one
 
 
 class Job(BaseModel):
@@ -43,24 +43,24 @@ class Job(BaseModel):
 
     @field_validator("cron")
     @classmethod
-    def _readable(cls, said: str | None) -> str | None:
-        if said is not None:
-            _cron_trigger(said)
-        return said
+    def _valid_cron(cls, cron: str | None) -> str | None:
+        if cron is not None:
+            _cron_trigger(cron)
+        return cron
 
     @field_validator("zone")
     @classmethod
-    def _somewhere(cls, said: str) -> str:
-        if said not in available_timezones():
-            raise ValueError(f"unknown zone {said!r}{nearest(said, sorted(available_timezones()))}")
-        return said
+    def _valid_zone(cls, zone: str) -> str:
+        if zone not in available_timezones():
+            raise ValueError(f"unknown zone {zone!r}{nearest(zone, sorted(available_timezones()))}")
+        return zone
 
     @field_validator("at_close")
     @classmethod
-    def _timeframe(cls, said: str | None) -> str | None:
-        if said is not None:
-            timeframe_ns(said)
-        return said
+    def _valid_timeframe(cls, timeframe: str | None) -> str | None:
+        if timeframe is not None:
+            timeframe_ns(timeframe)
+        return timeframe
 
     @model_validator(mode="after")
     def _one_clock(self) -> Job:
@@ -80,8 +80,8 @@ class Timetable(BaseModel):
 
     @field_validator("zone")
     @classmethod
-    def _somewhere(cls, said: str) -> str:
-        return Job._somewhere(said)
+    def _valid_zone(cls, zone: str) -> str:
+        return Job._valid_zone(zone)
 
 
 def timetable(
@@ -95,10 +95,10 @@ def timetable(
             error.errors(), key=lambda e: e["type"] != "extra_forbidden"
         )  # a misspelt key, before what it leaves
         where = [str(x) for x in first["loc"]]
-        known = Job.model_fields if where[0] == "jobs" and len(where) > 2 else Timetable.model_fields
-        hint = nearest(where[-1], list(known)) if first["type"] == "extra_forbidden" else ""
-        said = first["msg"].removeprefix("Value error, ")
-        raise BadConfig(f"schedule.{'.'.join(where)}: {said[0].lower()}{said[1:]}{hint}") from None
+        fields = Job.model_fields if where[0] == "jobs" and len(where) > 2 else Timetable.model_fields
+        hint = nearest(where[-1], list(fields)) if first["type"] == "extra_forbidden" else ""
+        message = first["msg"].removeprefix("Value error, ")
+        raise BadConfig(f"schedule.{'.'.join(where)}: {message[0].lower()}{message[1:]}{hint}") from None
 
 
 def load(env: str | None = None) -> Timetable:
@@ -169,13 +169,13 @@ def _close_times(job: Job, after: datetime, until: datetime) -> Iterator[datetim
     step, day_ns = timeframe_ns(job.at_close), timeframe_ns("1D")
     period = "week" if step > day_ns else "day"
     starts = roll_table(period, job.zone, job.roll_hour, after.year - 1, until.year + 1)
-    first, last = _ns(after), _ns(until)
+    first, last = ns_of(after), ns_of(until)
     k = max(int(starts.searchsorted(first, side="right")) - 1, 0)
     for begin, end in zip(starts[k:].tolist(), starts[k + 1 :].tolist(), strict=False):
         if begin > last:
             return
         inside = range(begin + step, end, step) if step < day_ns else ()
-        yield from map(_moment, (*inside, end))
+        yield from map(moment_of, (*inside, end))
 
 
 def slots_between(
@@ -202,11 +202,11 @@ def due_slots(
     for name, job in schedule.jobs.items():
         if name not in last or not job.enabled:
             continue
-        known = last[name]
-        since = max(min(known.until, now), now - LOOK_BACK["cron" if job.cron else "at_close"])
-        fresh = [s for s in slots_between(name, job, since, now) if s.time not in known.ran]
+        settled = last[name]
+        since = max(min(settled.until, now), now - LOOK_BACK["cron" if job.cron else "at_close"])
+        fresh = [s for s in slots_between(name, job, since, now) if s.time not in settled.ran]
         wait = timedelta(seconds=job.after_s if job.at_close else 0)
-        again = [Slot(t + wait, t, name) for t in sorted(known.again) if t + wait <= now]
+        again = [Slot(t + wait, t, name) for t in sorted(settled.again) if t + wait <= now]
         open_ = sorted({*again, *fresh})
         due += [replace(s, why_not=f"caught up by {open_[-1].time:%Y-%m-%d %H:%M} UTC") for s in open_[:-1]]
         due += open_[-1:]
@@ -230,17 +230,11 @@ def newest_slot(name: str, job: Job, now: datetime) -> Slot | None:  # None: not
     return None
 
 
-def _ns(t: datetime) -> int:
+def ns_of(t: datetime) -> int:
     "A moment as ns since 1970, exactly."
     return ((t - NEVER) // timedelta(microseconds=1)) * 1000
 
 
-def _moment(ns: int) -> datetime:
+def moment_of(ns: int) -> datetime:
     "The moment of some ns since 1970, whole microseconds."
     return NEVER + timedelta(microseconds=ns // 1000)
-
-
-# --- what became of each slot ---
-
-
-# --- waking ---

@@ -1,4 +1,4 @@
-"""What the Desk remembers, in one database: instruments, decisions, signals, labels, messages, frozen baselines.
+"""The Desk's database: instruments, decisions, signals, labels, messages, baselines, the scan journal, the slot log.
 
 May import `project` and the Lab. Never providers, market data, tracking or anything above.
 """

@@ -1,4 +1,4 @@
-"""A decision and its rows: what names it, what is kept of it, and how it becomes one again."""
+"""A decision and its rows: its name, the rows that store it, and the decision they give back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 from smcdesk.store.rows import Contradiction, contradiction, plain
 from smclab.decision import Decision, from_dict
 
-ASKED_AGAIN = "If it was decided anew on purpose, Store.forget the old rows first, or use another store."
+DECIDED_AGAIN = "If it was decided anew on purpose, Store.forget the old rows first, or use another store."
 _SAME = ("setup_id", "instrument", "timeframe", "time", "outcome", "why", "next", "policy_hash")
 _GRADED = ("grade", "score", "confidence", "confidence_kind")  # None where the decision does not say
 
@@ -29,20 +29,20 @@ def each_once(
     decisions: Iterable[Decision],
 ) -> dict[str, Decision]:  # by decision_id, in its order
     "The decisions of one batch by name; the same name with other content is a `Contradiction`."
-    kept: dict[str, Decision] = {}
+    unique: dict[str, Decision] = {}
     for d in decisions:
-        first = kept.setdefault(decision_id(d), d)
+        first = unique.setdefault(decision_id(d), d)
         if first is not d and first.hash() != d.hash():
             raise contradicted(first, d)
-    return dict(sorted(kept.items()))
+    return dict(sorted(unique.items()))
 
 
 def to_rows(
     name: str,  # its decision_id
     decision: Decision,
-    content_hash: str,  # its hash, which takes long enough not to be asked twice
+    content_hash: str,  # its hash, which is slow enough to be computed once
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:  # its own row, and one per verdict
-    "The rows that keep a decision."
+    "The rows that store a decision."
     record = decision.to_dict()
     verdicts = record.pop("verdicts")
     head = {"decision_id": name, "content_hash": content_hash, "record": record}
@@ -54,16 +54,16 @@ def from_rows(
     record: dict[str, Any],
     verdicts: list[dict[str, Any]],  # in order of position
 ) -> Decision:
-    "The decision its rows keep."
+    "The decision its rows store."
     answers = [{k: v for k, v in row.items() if k not in ("decision_id", "position")} for row in verdicts]
     return from_dict({**record, "verdicts": answers})
 
 
 def contradicted(stored: Decision, offered: Decision) -> Contradiction:
-    "The error for a decision told again with other content."
+    "The error for a decision offered again with other content."
     when = pd.Timestamp(offered.time, tz="UTC").isoformat()
     what = (
         f"decision {decision_id(offered)} (setup {offered.setup_id or 'none'}, {offered.instrument}, {when}; "
         f"stored {stored.hash()}, offered {offered.hash()})"
     )
-    return contradiction(what, plain(stored.to_dict()), plain(offered.to_dict()), ASKED_AGAIN)
+    return contradiction(what, plain(stored.to_dict()), plain(offered.to_dict()), DECIDED_AGAIN)

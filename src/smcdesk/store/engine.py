@@ -35,8 +35,8 @@ class StoreDown(ConnectionError):
 
 def store_url(env: str | None = None) -> str:
     "The store of an environment: `SMCDESK_STORE_URL`, else what conf says."
-    if said := os.environ.get(URL_VARIABLE):
-        return said
+    if url := os.environ.get(URL_VARIABLE):
+        return url
     url = load_config(env).store["url"]
     if checked(url).password:
         raise BadConfig(f"store.url in conf holds a password: move the whole URL to the variable {URL_VARIABLE}")
@@ -56,9 +56,9 @@ def checked(
     except ValueError as error:  # a port that is no number
         raise BadConfig(f"the store's URL is malformed ({error}); expected {_EXAMPLES}") from None
     if found.drivername not in _DRIVERS:
-        known = ("sqlite", "postgresql")
-        near = nearest(found.drivername, known)
-        raise BadConfig(f"the store knows no database {found.drivername!r}{near} (known: {', '.join(known)})")
+        schemes = ("sqlite", "postgresql")
+        near = nearest(found.drivername, schemes)
+        raise BadConfig(f"the store knows no database {found.drivername!r}{near} (known: {', '.join(schemes)})")
     found = found.set(drivername=_DRIVERS[found.drivername])
     if not found.database or found.database == ":memory:":
         what = "a file: a store in memory is gone when the process ends" if is_sqlite(found) else "the database"
@@ -91,54 +91,62 @@ def engine(url: URL) -> Engine:
             return create_engine(url, pool_pre_ping=True, connect_args={"application_name": "smcdesk", **wait})
         except ModuleNotFoundError as error:
             raise BadConfig(f"{shown(url)} needs PostgreSQL's driver: pip install 'smclab[postgres]'") from error
-    made = create_engine(url, connect_args={"timeout": WAIT_S})
+    created = create_engine(url, connect_args={"timeout": WAIT_S})
 
-    @event.listens_for(made, "connect")
+    @event.listens_for(created, "connect")
     def _connected(connection, _) -> None:
         connection.isolation_level = None  # the driver's own habit of beginning late is switched off
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")
 
-    @event.listens_for(made, "begin")
+    @event.listens_for(created, "begin")
     def _begun(connection: Connection) -> None:
         writes = connection.get_execution_options().get("writes")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
-    return made
+    return created
 
 
 @contextmanager
 def translate_errors(url: URL) -> Iterator[None]:
-    "Database errors in the words of this house."
+    "Database errors as `StoreDown` or `BadConfig`, in a sentence."
     try:
         yield
     except (DBAPIError, sqlite3.Error) as error:
-        said = " ".join(str(getattr(error, "orig", error)).split())
-        if "file is not a database" in said:
+        reason = " ".join(str(getattr(error, "orig", error)).split())
+        if "file is not a database" in reason:
             raise BadConfig(f"the store's file {url.database} is not an SQLite database: name another one") from error
         if isinstance(error, IntegrityError):
-            raise BadConfig(f"the store refuses a row ({said}): nothing was written") from error
+            raise BadConfig(f"the store refuses a row ({reason}): nothing was written") from error
         if not isinstance(error, OperationalError | InterfaceError | sqlite3.OperationalError):
             raise
         raise StoreDown(
-            f"the store {shown(url)} cannot be used now ({said}): nothing was written, wait and try again, "
+            f"the store {shown(url)} cannot be used now ({reason}): nothing was written, wait and try again, "
             f"or check its URL ({URL_VARIABLE}, or store.url in conf)"
         ) from error
 
 
 @contextmanager
-def reading(made: Engine) -> Iterator[Connection]:
+def reading(database: Engine) -> Iterator[Connection]:
     "A transaction that sees one moment and writes nothing."
-    level = {} if is_sqlite(made.url) else {"isolation_level": "REPEATABLE READ"}
-    with translate_errors(made.url), made.connect().execution_options(**level) as connection, connection.begin():
+    level = {} if is_sqlite(database.url) else {"isolation_level": "REPEATABLE READ"}
+    with (
+        translate_errors(database.url),
+        database.connect().execution_options(**level) as connection,
+        connection.begin(),
+    ):
         yield connection
 
 
 @contextmanager
-def writing(made: Engine) -> Iterator[Connection]:
+def writing(database: Engine) -> Iterator[Connection]:
     "A transaction that writes all or nothing; other writers wait for its end."
-    with translate_errors(made.url), made.connect().execution_options(writes=True) as connection, connection.begin():
-        if not is_sqlite(made.url):
+    with (
+        translate_errors(database.url),
+        database.connect().execution_options(writes=True) as connection,
+        connection.begin(),
+    ):
+        if not is_sqlite(database.url):
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{WAIT_S}s'")
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})")
         yield connection

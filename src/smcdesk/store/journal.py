@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import and_, bindparam, delete, func, select, tuple_, update
 
 from smcdesk.store.models import AccountRow, CalendarRow, DecisionConfigRow, ScanEntryRow, ScanProblemRow
-from smcdesk.store.store import Store, insert_new
+from smcdesk.store.recording import insert_new
+from smcdesk.store.store import Store
 from smclab.decision import Decision
 
 ENTRIES, PROBLEMS = ScanEntryRow.__table__, ScanProblemRow.__table__
@@ -32,10 +33,10 @@ class ScanEntry:
     config_hash: str
     account_hash: str
     calendar_hash: str | None  # None: there was no calendar
-    model_version: str | None  # of the champion asked; "": there was none; None: conf asks for none
+    model_version: str | None  # of the champion; "": there was none; None: conf asks for none
     slot: str
     decided_at: int  # the clock of the decision, ns UTC
-    fetched_by: int  # candles fetched later were not seen, ns UTC
+    fetched_by: int  # candles fetched later were not read, ns UTC
     spread_price: float
     decisions_n: int | None = None
     decisions_hash: str | None = None

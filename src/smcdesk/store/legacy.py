@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 from smcdesk.project import paths
 from smcdesk.store.journal import ScanEntry, ScanJournal, content_hash
 from smcdesk.store.models import JobRow, SlotRow
-from smcdesk.store.store import Store, insert_new
+from smcdesk.store.recording import insert_new
+from smcdesk.store.store import Store
 
 DONE = ".imported"  # what is added to the name of a file that was taken in
 
@@ -29,42 +30,62 @@ def import_files(store: Store, env: str | None) -> dict[str, int]:  # file name 
 
 
 def import_scans(store: Store, file: Path) -> int:  # entries that were new
-    "Take in a scan journal: its entries, the configurations they name, and what their scans met."
-    with closing(sqlite3.connect(file)) as old:
-        old.row_factory = sqlite3.Row
-        worlds = {r["name"]: split_world(json.loads(r["content"])) for r in old.execute("SELECT * FROM worlds")}
-        rows, scans = list(old.execute("SELECT * FROM looks")), list(old.execute("SELECT * FROM scans"))
-    entries = [_entry(row, worlds[row["world"]]) for row in rows]
+    "Take in a scan journal: its entries, the configurations they name, and what kept scans from newer candles."
+    tables = _rows(file, "worlds", "looks", "scans")
+    if tables is None:
+        return 0
+    bases, rows, scans = tables
+    records = {r["name"]: split_format_1(json.loads(r["content"])) for r in bases}
+    entries = [_entry(row, *records[row["world"]]) for row in rows]
+    contents = {
+        column: [parts[column] for parts, _ in records.values() if parts[column] is not None]
+        for column in ("config_hash", "account_hash", "calendar_hash")
+    }
     with store.transaction() as one:
         journal = ScanJournal(one)
         before = len(journal.entries())
-        parts = [parts for parts, _ in worlds.values()]
-        contents = {
-            column: [p[column] for p in parts if p[column] is not None]
-            for column in ("config_hash", "account_hash", "calendar_hash")
-        }
         journal.open_entries(entries, contents)
         journal.close_entries(e for e in entries if e.decisions_n is not None)
         for row in scans:
             journal.record_problems(row["slot"], row["now_ns"], {row["series"]: row["said"]})
         new = len(journal.entries()) - before
-    file.rename(file.with_name(file.name + DONE))
+    _set_aside(file)
     return new
 
 
 def import_slots(store: Store, file: Path) -> int:  # slots that were new
     "Take in a slot log."
-    with closing(sqlite3.connect(file)) as old:
-        slots, jobs = old.execute("SELECT * FROM slots").fetchall(), old.execute("SELECT * FROM jobs").fetchall()
+    tables = _rows(file, "slots", "jobs")
+    if tables is None:
+        return 0
+    slots, jobs = tables
     names = [c.name for c in SlotRow.__table__.columns]
     with store.connection(write=True) as c:
         new = insert_new(c, SlotRow.__table__, [dict(zip(names, row, strict=True)) for row in slots])
         insert_new(c, JobRow.__table__, [{"job": job, "settled_until": until} for job, until in jobs])
-    file.rename(file.with_name(file.name + DONE))
+    _set_aside(file)
     return len(new)
 
 
-def split_world(values: Mapping[str, Any]) -> tuple[dict[str, dict | None], dict[str, str]]:
+def _rows(file: Path, *tables: str) -> list[list[sqlite3.Row]] | None:  # None: another process took the file in
+    "Every row of some tables of an SQLite file; a file that is gone is not created."
+    try:
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=rw", uri=True)) as old:
+            old.row_factory = sqlite3.Row
+            return [old.execute(f"SELECT * FROM {table}").fetchall() for table in tables]
+    except sqlite3.OperationalError:
+        if file.exists():
+            raise
+        return None
+
+
+def _set_aside(file: Path) -> None:
+    "Rename a file that was taken in; another process may have done so already."
+    with suppress(FileNotFoundError):
+        file.rename(file.with_name(file.name + DONE))
+
+
+def split_format_1(values: Mapping[str, Any]) -> tuple[dict[str, dict | None], dict[str, str]]:
     "What was one record (format 1) as its parts by the column that names them, and the champions by timeframe."
     config = {
         "format": 2, "instrument": values["instrument"], "policy": values["policy"], "reader": values["config"],
@@ -75,9 +96,8 @@ def split_world(values: Mapping[str, Any]) -> tuple[dict[str, dict | None], dict
     return parts, values.get("champions", {})
 
 
-def _entry(row: sqlite3.Row, world: tuple[dict[str, dict | None], dict[str, str]]) -> ScanEntry:
+def _entry(row: sqlite3.Row, parts: Mapping[str, dict | None], champions: Mapping[str, str]) -> ScanEntry:
     "A line of the old journal as an entry."
-    parts, champions = world
     hashes = {column: None if values is None else content_hash(values) for column, values in parts.items()}
     used = parts["config_hash"]["model_use"] != "none"
     version = champions.get(row["series"].split("/")[-1], "") if used else None

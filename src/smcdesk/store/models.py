@@ -127,7 +127,7 @@ class VerdictRow(Base):
     __table_args__ = (Index(None, "gate"),)
 
     decision_id: Mapped[str] = mapped_column(ForeignKey("decisions.decision_id", ondelete="CASCADE"), primary_key=True)
-    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # 1 for the gate asked first
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # 1 for the first gate
     gate: Mapped[str]
     passed: Mapped[bool]
     enforced: Mapped[bool]
@@ -137,7 +137,7 @@ class VerdictRow(Base):
 
 
 class SignalRow(Base):
-    "One version of what was told to a trader or a broker about a setup, and until when it holds."
+    "One version of a setup's signal to a trader or a broker, and until when it holds."
 
     __tablename__ = "signals"
     __table_args__ = (
@@ -287,7 +287,7 @@ class DeliveryRow(Base):
 
 
 class DecisionConfigRow(Base):
-    "What decisions hang on that does not change from bar to bar; found again by its hash."
+    "What decisions depend on that does not change from bar to bar; found again by its hash."
 
     __tablename__ = "decision_configs"
 
@@ -332,10 +332,10 @@ class ScanEntryRow(Base):
     config_hash: Mapped[str] = mapped_column(ForeignKey("decision_configs.config_hash"))
     account_hash: Mapped[str] = mapped_column(ForeignKey("account_snapshots.account_hash"))
     calendar_hash: Mapped[str | None] = mapped_column(ForeignKey("news_calendars.calendar_hash"))
-    model_version: Mapped[str | None]  # of the champion asked; "" where there was none; None where conf asks for none
+    model_version: Mapped[str | None]  # of the champion; "" where there was none; None where conf asks for none
     slot: Mapped[str]  # of the scan that looked first
     decided_at: Mapped[Ns]  # the clock of the decision
-    fetched_by: Mapped[Ns]  # candles fetched later were not seen
+    fetched_by: Mapped[Ns]  # candles fetched later were not read
     spread_price: Mapped[float]
     decisions_n: Mapped[int | None]  # None: not decided yet
     decisions_hash: Mapped[str | None]  # of their hashes, in order
@@ -363,7 +363,7 @@ class SlotRow(Base):
     job: Mapped[str] = mapped_column(primary_key=True)
     time: Mapped[Ns] = mapped_column(primary_key=True)  # names the slot
     status: Mapped[str] = _word(SLOT_STATUSES)
-    reason: Mapped[str]  # "" where nothing is to be said
+    reason: Mapped[str]  # "" where there is none
     tries: Mapped[int]
     started_at: Mapped[Ns]
     ended_at: Mapped[Ns | None]

@@ -37,14 +37,16 @@ def move(
 ):
     "Walk the database up or down to a revision, all steps or none."
     script = ScriptDirectory.from_config(_config())
-    known = [r.revision for r in script.walk_revisions()][::-1]  # oldest first
-    if to not in ("head", "base", *known):
-        raise BadConfig(f"the store has no revision {to!r}{nearest(to, known)} (known: base, {', '.join(known)}, head)")
-    here = current(connection)
-    if here is not None and here not in known:
-        raise BadConfig(f"the store is at revision {here!r}, which this program does not know: update the program")
-    goal = {"head": len(known), "base": 0}.get(to) if to in ("head", "base") else known.index(to) + 1
-    walk = command.upgrade if goal >= (known.index(here) + 1 if here else 0) else command.downgrade
+    revisions = [r.revision for r in script.walk_revisions()][::-1]  # oldest first
+    if to not in ("head", "base", *revisions):
+        raise BadConfig(
+            f"the store has no revision {to!r}{nearest(to, revisions)} (known: base, {', '.join(revisions)}, head)"
+        )
+    stands_at = current(connection)
+    if stands_at is not None and stands_at not in revisions:
+        raise BadConfig(f"the store is at revision {stands_at!r}, which this program does not know: update the program")
+    goal = {"head": len(revisions), "base": 0}.get(to) if to in ("head", "base") else revisions.index(to) + 1
+    walk = command.upgrade if goal >= (revisions.index(stands_at) + 1 if stands_at else 0) else command.downgrade
     try:
         walk(_config(connection), to)
     except CommandError as error:

@@ -22,7 +22,7 @@ _LAST = 2**63 - 1
 
 
 class Contradiction(ValueError):
-    "A fact that was written down was told again with other content: stop, and find out which one is true."
+    "A stored row was offered again with other content: stop, and find out which one is true."
 
 
 def checked_rows(
@@ -58,7 +58,7 @@ def value(
     column: Column,
     x: Any,
     where: str,  # for the message
-) -> Any:  # what the column's type takes; None where nothing is said
+) -> Any:  # what the column's type takes; None where the value is missing
     "One value as its column keeps it."
     if is_missing(x):
         if column.nullable:
@@ -186,13 +186,13 @@ def without_repeats(
     table: str,
 ) -> list[dict[str, Any]]:  # in order of key
     "Rows of one batch, each once; the same key with other content is a contradiction."
-    kept: dict[tuple, dict[str, Any]] = {}
+    unique: dict[tuple, dict[str, Any]] = {}
     for row in rows:
         name = tuple(row[k] for k in key)
-        first = kept.setdefault(name, row)
+        first = unique.setdefault(name, row)
         if first is not row and first != row:
             raise contradiction(f"{table} {named(row, key)}, twice in one batch,", first, row, "Give it once.")
-    return [kept[name] for name in sorted(kept)]
+    return [unique[name] for name in sorted(unique)]
 
 
 def named(row: Mapping[str, Any], key: tuple[str, ...]) -> str:
