@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InterfaceE
 
 from smcdesk.project import paths
 from smcdesk.project.config import load_config
+from smcdesk.store.models import RESTORE, StoreDamaged
 from smclab.candles import BadConfig, nearest
 
 URL_VARIABLE = "SMCDESK_STORE_URL"
@@ -109,13 +110,15 @@ def engine(url: URL) -> Engine:
 
 @contextmanager
 def translate_errors(url: URL) -> Iterator[None]:
-    "Database errors as `StoreDown` or `BadConfig`, in a sentence."
+    "Database errors as `StoreDown`, `StoreDamaged` or `BadConfig`, in a sentence."
     try:
         yield
     except (DBAPIError, sqlite3.Error) as error:
         reason = " ".join(str(getattr(error, "orig", error)).split())
         if "file is not a database" in reason:
             raise BadConfig(f"the store's file {url.database} is not an SQLite database: name another one") from error
+        if "malformed" in reason or "Could not decode to UTF-8" in reason:
+            raise StoreDamaged(f"the store {shown(url)} is damaged ({reason[:160]}): {RESTORE}") from error
         if isinstance(error, IntegrityError):
             raise BadConfig(f"the store refuses a row ({reason}): nothing was written") from error
         if not isinstance(error, OperationalError | InterfaceError | sqlite3.OperationalError):

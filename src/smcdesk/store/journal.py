@@ -8,9 +8,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, func, select, tuple_, update
+from sqlalchemy import Text, and_, bindparam, delete, func, select, tuple_, type_coerce, update
 
-from smcdesk.store.models import AccountRow, CalendarRow, DecisionConfigRow, ScanEntryRow, ScanProblemRow
+from smcdesk.store.models import (
+    RESTORE,
+    AccountRow,
+    CalendarRow,
+    DecisionConfigRow,
+    ScanEntryRow,
+    ScanProblemRow,
+    StoreDamaged,
+)
 from smcdesk.store.recording import insert_new
 from smcdesk.store.store import Store
 from smclab.decision import Decision
@@ -113,10 +121,20 @@ class ScanJournal:
         return [ScanEntry(**row) for row in rows]
 
     def content(self, column: str, name: str) -> dict[str, Any]:
-        "The plain values a hash of `CONTENTS` stands for."
+        "The plain values a hash of `CONTENTS` stands for; `StoreDamaged` where they are not those that were written."
         table = CONTENTS[column]
         with self.store.connection() as c:
-            return c.execute(select(table.c.content).where(table.c[column] == name)).scalar_one()
+            query = select(type_coerce(table.c.content, Text)).where(table.c[column] == name)
+            text = c.execute(query).scalar_one_or_none()
+        try:
+            values = json.loads(text)
+            same = content_hash(values) == name
+        except (ValueError, TypeError):
+            same = False
+        if not same:
+            what = "is gone" if text is None else "is stored with other content than its hash"
+            raise StoreDamaged(f"{column.removesuffix('_hash')} {name} of {table.name} {what}: {RESTORE}")
+        return values
 
     def spreads(self, name: str, policy_hash: str, times: list[int]) -> dict[int, float]:  # by bar, price
         "The spread some bars of a series were looked at with."

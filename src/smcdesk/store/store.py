@@ -282,6 +282,7 @@ class Store:
         start = export.midnight(day)
         span = {"since": start, "until": start + DAY_NS, "where": {}}
         with self._read() as connection:  # one moment for all four
+            queries.whole_decisions(connection, *queries.conditions(DECISIONS, **span))  # refuses damaged ones
             frames = {
                 "decisions": queries.table_frame(connection, DECISIONS, **span),
                 "verdicts": queries.verdict_frame(connection, **span),
