@@ -21,6 +21,7 @@ from smcdesk.store.models import (
 )
 from smcdesk.store.recording import insert_new
 from smcdesk.store.store import Store
+from smclab.candles import BadConfig
 from smclab.decision import Decision
 
 ENTRIES, PROBLEMS = ScanEntryRow.__table__, ScanProblemRow.__table__
@@ -58,8 +59,18 @@ COLUMNS = [ENTRIES.c[f.name] for f in fields(ScanEntry)]
 
 
 def series(provider: str, symbol: str, timeframe: str) -> str:
-    "A series' name in the journal."
+    "A series' name in the journal. A symbol may hold a slash, as EUR/USD does; the other two may not."
+    for what, word in (("source", provider), ("timeframe", timeframe)):
+        if not word or "/" in word:
+            raise BadConfig(f"a {what}'s name must be without a slash to name a series; found {word!r}")
     return f"{provider}/{symbol}/{timeframe}"
+
+
+def series_key(name: str) -> tuple[str, str, str]:
+    "Provider, symbol and timeframe of a series' name."
+    provider, _, rest = name.partition("/")
+    symbol, _, timeframe = rest.rpartition("/")
+    return provider, symbol, timeframe
 
 
 def content_hash(values: Mapping[str, Any]) -> str:  # 16 hex digits
@@ -168,7 +179,7 @@ class ScanJournal:
         t = ENTRIES.c
         with self.store.connection(write=True) as c:
             names = c.execute(select(t.series).where(t.policy_hash == policy_hash).distinct()).scalars()
-            own = [name for name in names if name.split("/")[1:-1] == symbol.split("/")]
+            own = [name for name in names if series_key(name)[1] == symbol]
             return c.execute(delete(ENTRIES).where(t.policy_hash == policy_hash, t.series.in_(own))).rowcount
 
     def _found(self, connection, keys: list[tuple[str, str, int]]) -> list[ScanEntry]:
