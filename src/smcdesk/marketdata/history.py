@@ -46,6 +46,7 @@ class MergeResult:
     added_n: int  # bars that were new
     same_n: int  # bars that were known, with these values
     revised: pd.DataFrame  # bars the provider sent with other values than before: time, seen_at, open_old, open_new, …
+    fetched_at: pd.Timestamp  # the moment the new bars carry; whatever is merged later carries a later one
     find_gaps: Callable[[], pd.DataFrame]
 
     @cached_property
@@ -181,26 +182,44 @@ class CandleHistory:
         symbol: str,
         timeframe: str,
         bars: pd.DataFrame,  # closed bars
-        fetched_at: Any,  # when they were requested
+        fetched_at: Any,  # when they were fetched; a clock is read inside the lock
     ) -> MergeResult:
         "Store what is new, log what has other values; the same bars again change nothing."
         key = (provider, symbol, timeframe)
-        folder, seen = self.folder(*key), moment(fetched_at)
+        folder, seen = self.folder(*key), moment(fetched_at() if callable(fetched_at) else fetched_at)
         if not len(bars):
-            return MergeResult(0, 0, no_revisions(), lambda: holes(bars.index, timeframe, None))
+            seen = self.present(*key, fetched_at) if callable(fetched_at) else seen
+            return MergeResult(0, 0, no_revisions(), seen, lambda: holes(bars.index, timeframe, None))
         bars = check(bars[list(COLUMNS)], symbol=symbol, timeframe=timeframe if len(bars) >= MANY else None)
         late = bars.index[-1] + pd.Timedelta(timeframe_ns(timeframe), "ns")
         if late > seen:
             raise BadBars(f"{symbol} {timeframe}: bar {bars.index[-1]} closes at {late}, after it was fetched ({seen})")
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder):
+            if callable(fetched_at):
+                seen = self.present(*key, fetched_at)
             done = manifest_of(folder) or blank_manifest(key)
             named = [month for month, _ in by_month(bars)]
             named += [m for m in month_names(folder) if named[0] < m < named[-1] and m not in named]
             stored = {month: read_verified(folder, month) for month in sorted(named)}
             added, same, revised, done = self._write(folder, stored, bars, seen, done)
         hours = self._expected and self._expected(symbol)
-        return MergeResult(added, same, revised, lambda: holes(_around(done, stored, bars.index), timeframe, hours))
+        return MergeResult(
+            added, same, revised, seen, lambda: holes(_around(done, stored, bars.index), timeframe, hours)
+        )
+
+    def present(self, provider: str, symbol: str, timeframe: str, clock: Callable[[], Any]) -> pd.Timestamp:
+        """The present, such that every bar stored by now carries it or an earlier moment.
+
+        The clock is read while no one else writes the series: a bar that another process is about to store carries a
+        later moment. A clock that was set back does not go behind the newest bar's.
+        """
+        folder = self.folder(provider, symbol, timeframe)
+        if not folder.exists():
+            return moment(clock())
+        with locked(folder):
+            newest = (manifest_of(folder) or {}).get("fetched_at")
+            return moment(clock()) if newest is None else max(moment(clock()), pd.Timestamp(newest))
 
     def record_request(self, provider: str, symbol: str, timeframe: str, start: Any) -> None:
         "Record how far back the provider was asked, so that what it does not have is requested once."

@@ -83,7 +83,7 @@ def refetch_damaged(
     spans, present = history.damaged_spans(*key), moment(clock())
     for start, end in spans.values():
         for a, b in _chunks(start, min(end, present), step):
-            history.merge(*key, provider.history(symbol, timeframe, a, b), clock())
+            history.merge(*key, provider.history(symbol, timeframe, a, b), clock)
     return history.end_damage(*key) if spans else []
 
 
@@ -95,7 +95,7 @@ def _synced(provider, symbol, timeframe, start, history, backfill, clock, step_d
     chunks = [chunk for span in spans for chunk in span]
     added = revised = 0
     for n, (a, b) in enumerate(chunks, start=1):
-        done = history.merge(*key, provider.history(symbol, timeframe, a, b), clock())
+        done = history.merge(*key, provider.history(symbol, timeframe, a, b), clock)
         added, revised = added + done.added_n, revised + len(done.revised)
         if step_done:
             step_done(n / len(chunks))

@@ -141,3 +141,25 @@ def test_names_cannot_leave_the_folder(history, tape):
         history.folder("..", "BTC", "15m")
     with pytest.raises(BadConfig, match="did you mean '15m'"):
         history.folder("venue", "BTC", "15min")
+
+
+def test_bars_carry_a_moment_of_inside_the_lock(history, tape):
+    from filelock import FileLock
+
+    ticks = iter(after(tape) + pd.Timedelta(n, "s") for n in range(1000))
+    clock, first, rest = (lambda: next(ticks)), tape.iloc[:100], tape.iloc[100:]
+    done = history.merge(*KEY, first, clock)
+    assert (history.fetched(*KEY) == done.fetched_at.value).all()
+    lock, results = FileLock(history.folder(*KEY) / ".lock"), []
+    writer = threading.Thread(target=lambda: results.append(CandleHistory(history.root).merge(*KEY, rest, clock)))
+    with lock:
+        writer.start()
+        while threading.active_count() > 1 and not results and next(ticks) < after(tape) + pd.Timedelta("500s"):
+            writer.join(0.001)  # its bars were fetched, and it waits
+        scan = next(ticks)
+    writer.join()
+    assert results[0].fetched_at > scan and len(history.bars(*KEY, as_of=scan)) == 100
+    assert history.present(*KEY, clock) > results[0].fetched_at
+    set_back = history.present(*KEY, lambda: tape.index[0])
+    assert set_back == results[0].fetched_at and len(history.bars(*KEY, as_of=set_back)) == 6000
+    assert history.merge(*KEY, rest[:0], lambda: tape.index[0]).fetched_at == set_back
