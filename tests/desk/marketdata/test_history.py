@@ -163,3 +163,15 @@ def test_bars_carry_a_moment_of_inside_the_lock(history, tape):
     set_back = history.present(*KEY, lambda: tape.index[0])
     assert set_back == results[0].fetched_at and len(history.bars(*KEY, as_of=set_back)) == 6000
     assert history.merge(*KEY, rest[:0], lambda: tape.index[0]).fetched_at == set_back
+
+
+def test_revisions_of_a_merge_that_was_killed_are_counted_next_time(history, tape, monkeypatch):
+    from smcdesk.marketdata import history as module
+
+    history.merge(*KEY, tape, after(tape))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(module, "save_manifest", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        history.merge(*KEY, tape.iloc[:4].assign(volume=1.0), after(tape))
+    assert len(history.revisions(*KEY)) == history.manifest(*KEY)["revisions"] == 4
+    assert history.merge(*KEY, tape.iloc[:4].assign(volume=1.0), after(tape)).same_n == 4
+    assert CandleHistory(history.root).manifest(*KEY)["revisions"] == 4
