@@ -68,11 +68,11 @@ def review(
 def _stored_decisions(
     workspace: Workspace, name: str, entries: list[ScanEntry]
 ) -> dict[tuple[str, int], list[Decision]]:  # by policy and bar
-    "The stored decisions of a series' bars."
+    "The stored decisions of a series' bars; changed ones too: the review names what differs."
     _, symbol, timeframe = series_key(name)
     span = {"since": entries[0].time, "until": entries[-1].time + 1}
     found: dict[tuple[str, int], list[Decision]] = defaultdict(list)
-    for d in workspace.store.decisions(**span, instrument=symbol, timeframe=timeframe):
+    for d in workspace.store.decisions(**span, verified=False, instrument=symbol, timeframe=timeframe):
         if d.setup_id:
             found[d.policy_hash, d.time].append(d)
     return found

@@ -72,7 +72,7 @@ def verdict_frame(connection: Connection, since: Any, until: Any, where: Mapping
     return frame(columns, connection.execute(query).all())
 
 
-def whole_decisions(connection: Connection, *where: ColumnElement[bool]) -> tuple[Decision, ...]:
+def whole_decisions(connection: Connection, *where: ColumnElement[bool], verified: bool = True) -> tuple[Decision, ...]:
     "Decisions put together from their rows, in order of time; `StoreDamaged` where one is not as it was written."
     columns = [_as_text(c, "record") for c in DECISIONS.c if c.name != "recorded_at"]
     heads = select(*columns).where(*where).order_by(DECISIONS.c.time, DECISIONS.c.decision_id)
@@ -81,7 +81,7 @@ def whole_decisions(connection: Connection, *where: ColumnElement[bool]) -> tupl
     verdicts: dict[str, list[dict]] = {row["decision_id"]: [] for row in heads}
     for row in connection.execute(answers.where(*where).order_by(VERDICTS.c.position)).mappings():
         verdicts[row["decision_id"]].append(dict(row))
-    return tuple(from_rows(row, verdicts[row["decision_id"]]) for row in heads)
+    return tuple(from_rows(row, verdicts[row["decision_id"]], verified) for row in heads)
 
 
 def _as_text(column: ColumnElement, name: str) -> ColumnElement:

@@ -222,10 +222,18 @@ class Store:
         with self._read() as connection:
             return queries.verdict_frame(connection, since, until, where)
 
-    def decisions(self, *, since=None, until=None, **where: Any) -> tuple[Decision, ...]:  # in order of time
-        "The decisions that fit, whole; `where` as in `labels`."
+    def decisions(
+        self,
+        *,
+        since=None,
+        until=None,
+        verified: bool = True,  # False: also decisions that do not match their hash
+        **where: Any,
+    ) -> tuple[Decision, ...]:  # in order of time
+        "The decisions that fit, whole; `where` as in `labels`. `StoreDamaged` names one that does not match its hash."
         with self._read() as connection:
-            return queries.whole_decisions(connection, *queries.conditions(DECISIONS, since, until, where))
+            fitting = queries.conditions(DECISIONS, since, until, where)
+            return queries.whole_decisions(connection, *fitting, verified=verified)
 
     def signals(
         self,
