@@ -52,6 +52,7 @@ class Tracking:
     def after_context_created(self, context) -> None:
         "Create the tracking database before kedro-mlflow looks for its experiment."
         tracking.create_database()
+        tracking.end_killed_runs()
         conf = context.config_loader
         shared = {name: conf["catalog"].get(name, {}).get(name) for name in SHARED_DATASETS}
         self._conf = conf["parameters"] | shared
@@ -67,6 +68,7 @@ class Tracking:
         self._fingerprinted = set()
         if not self.run_id:
             return
+        self._tag(tracking.PROCESS, tracking.own_process())
         head, dirty = tracking.commit(paths.root())
         stages = list(run_params.get("pipeline_names") or [])
         names = "+".join(stages or ["all"])

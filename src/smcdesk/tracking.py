@@ -21,6 +21,7 @@ from smcdesk.project import paths
 from smcdesk.project.paths import mlflow_uri
 from smclab.candles import BadConfig, nearest
 
+PROCESS = "process"  # tag of a run: host/pid/start of the process that writes it
 CONF = "conf.json"  # every parameter of a run, as an artifact of it
 
 
@@ -39,6 +40,46 @@ def client():
     from mlflow.tracking import MlflowClient
 
     return MlflowClient(tracking_uri=mlflow_uri())
+
+
+def own_process() -> str:
+    "This process, by host, number and start: the tag by which a later one sees that it is gone."
+    return f"{platform.node()}/{os.getpid()}/{_started(os.getpid())}"
+
+
+def _started(pid: int) -> str:
+    "When a process began, in the system's ticks; empty where it is gone or the system does not tell."
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def _is_gone(owner: str) -> bool:
+    "Whether a run's process is one of this host and has ended."
+    host, _, rest = owner.partition("/")
+    pid, _, started = rest.partition("/")
+    if host != platform.node() or not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # it lives, and is somebody else's
+        return False
+    return bool(started) and _started(int(pid)) != started
+
+
+def end_killed_runs() -> list[str]:  # their ids
+    "Mark runs as KILLED that are still RUNNING, and whose process on this host has ended; with them the runs inside."
+    c = client()
+    experiments = [e.experiment_id for e in c.search_experiments()]
+    running = c.search_runs(experiments, "attributes.status = 'RUNNING'", max_results=1000)
+    gone = {r.info.run_id for r in running if (owner := r.data.tags.get(PROCESS)) and _is_gone(owner)}
+    gone |= {r.info.run_id for r in running if r.data.tags.get("mlflow.parentRunId") in gone}
+    for run_id in sorted(gone):
+        c.set_terminated(run_id, "KILLED")
+    return sorted(gone)
 
 
 def commit(folder: Path) -> tuple[str, bool]:  # (full hash or "none", whether files differ from it)

@@ -1,6 +1,8 @@
 """Where runs are kept, and what a run tells of the code it was made from."""
 
+import platform
 import subprocess
+import sys
 
 from smcdesk import tracking
 
@@ -19,3 +21,25 @@ def test_difference_from_a_commit_is_one_fingerprint(tmp_path):
     changed = tracking.diff_hash(tmp_path)
     (tmp_path / "b.txt").write_text("new")
     assert len(changed) == 16 and tracking.diff_hash(tmp_path) not in ("", changed)
+
+
+def test_runs_of_processes_that_are_gone_are_marked_killed(tmp_path, monkeypatch):
+    monkeypatch.setenv("SMCLAB_MLFLOW_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    c = tracking.client()
+    experiment = c.create_experiment("killed", artifact_location=tmp_path.as_uri())
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    host, pid, started = tracking.own_process().split("/")
+    owners = {
+        "own": f"{host}/{pid}/{started}", "gone": f"{platform.node()}/{ended.pid}/1", "elsewhere": "other/1/1",
+        "reused": f"{host}/{pid}/1", "old": None,
+    }  # fmt: skip
+    ids = {}
+    for name, owner in owners.items():
+        ids[name] = c.create_run(experiment, tags={tracking.PROCESS: owner} if owner else {}).info.run_id
+    ids["inside"] = c.create_run(experiment, tags={"mlflow.parentRunId": ids["gone"]}).info.run_id
+    expected = {"gone", "inside"} | ({"reused"} if started else set())
+    assert set(tracking.end_killed_runs()) == {ids[name] for name in expected}
+    status = {name: c.get_run(run_id).info.status for name, run_id in ids.items()}
+    assert status == {name: "KILLED" if name in expected else "RUNNING" for name in ids}
+    assert tracking.end_killed_runs() == []

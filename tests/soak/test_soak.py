@@ -94,7 +94,7 @@ def faults(soak: SoakedWorkspace, patch: pytest.MonkeyPatch, minute: int) -> Non
         patch.setattr(ScanJournal, "close_entries", _raise(Killed()))
     full = OSError(errno.ENOSPC, "No space left on device")
     if 720 <= minute < 733:
-        patch.setattr("smcdesk.marketdata.history.atomic_file", _raise(full))
+        patch.setattr("smcdesk.marketdata.months.atomic_file", _raise(full))
     if 750 <= minute < 752:
         patch.setattr(ScanJournal, "open_entries", _raise(full))
     if 765 <= minute < 767:

@@ -57,9 +57,9 @@ def _fixable(error: BaseException | None):
 
     fixable = (BadBars, BadConfig)
     if "smcdesk.store" in sys.modules:
-        from smcdesk.store import Contradiction, StoreDown
+        from smcdesk.store import Contradiction, StoreDamaged, StoreDown
 
-        fixable += (Contradiction, StoreDown)
+        fixable += (Contradiction, StoreDamaged, StoreDown)
     if "smcdesk.providers" in sys.modules:
         from smcdesk.providers import ProviderDown
 

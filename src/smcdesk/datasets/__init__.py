@@ -9,8 +9,10 @@ from smcdesk.datasets.models import ModelVersions
 from smcdesk.datasets.records import PersistentMemoryDataset, RecordFolder
 from smcdesk.datasets.store import DecisionStore, OutcomeStore
 from smcdesk.datasets.studies import NestedRuns, TrialStorage
+from smcdesk.datasets.tables import AtomicParquet
 
 __all__ = [
+    "AtomicParquet",
     "CandleSource",
     "DecisionStore",
     "HeadlineFile",

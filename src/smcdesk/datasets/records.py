@@ -12,7 +12,7 @@ import pandas as pd
 from kedro.io import AbstractDataset, MemoryDataset
 from kedro.utils import load_obj
 
-from smcdesk.project.files import atomic_folder
+from smcdesk.project.files import atomic_folder, recover_folder
 
 
 class PersistentMemoryDataset(MemoryDataset):
@@ -44,6 +44,7 @@ class RecordFolder(AbstractDataset):
     def load(self) -> Any:
         "The record as it was saved."
         cls, folder = load_obj(self._of), Path(self._filepath)
+        recover_folder(folder)
         hints = typing.get_type_hints(cls)
         values = json.loads((folder / "record.json").read_text(encoding="utf-8"))
         values = {name: _typed(value, hints.get(name)) for name, value in values.items()}
@@ -51,6 +52,7 @@ class RecordFolder(AbstractDataset):
         return cls(**values, **frames)
 
     def _exists(self) -> bool:
+        recover_folder(Path(self._filepath))
         return (Path(self._filepath) / "record.json").exists()
 
     def _describe(self) -> dict[str, Any]:

@@ -35,13 +35,13 @@ class DecisionStore(AbstractDataset):
 
     def _refuse_scanned(self, store, data: Any) -> None:
         "What scans decided by the clock is not decided again from a tape, and not forgotten."
-        from smcdesk.store.journal import ScanJournal
+        from smcdesk.store.journal import ScanJournal, series_key
 
         symbol, last_bars = data.instrument.symbol, ScanJournal(store).last_bars(data.policy_hash)
         timeframes = {d.timeframe for d in data.decisions}
-        if found := [name for name in last_bars if name.split("/")[1] == symbol and name.split("/")[2] in timeframes]:
+        if found := [key for key in map(series_key, last_bars) if key[1] == symbol and key[2] in timeframes]:
             raise BadConfig(
-                f"{' '.join(found[0].split('/')[1:])} is decided by scans in environment {self._env}: run research in "
+                f"{' '.join(found[0][1:])} is decided by scans in environment {self._env}: run research in "
                 f"another one (--env base), or drop the scans' decisions with smcdesk store forget {data.policy_hash} "
                 f"{symbol} --env {self._env}"
             )

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
 from smcdesk.marketdata.history import CandleHistory
+from smcdesk.marketdata.months import DamagedFile
 from smcdesk.providers.protocol import Clock, Provider, ProviderRefused, moment, now
 from smclab.candles import BadConfig, timeframe_ns
 
 CHUNK_BARS = 2000  # requested and stored together: what an interruption can cost
 AGAIN_BARS = 3  # of the stored end, requested again: a provider may have corrected them
+DAMAGES = 1000  # files found damaged in one fetch
 UNITS = {"h": "hours", "d": "days", "w": "weeks", "mo": "months", "y": "years"}
 
 
@@ -53,15 +55,47 @@ def sync_history(
     clock: Clock | None = None,
     step_done: Callable[[float], None] | None = None,  # called with the share done, 0..1
 ) -> SyncResult:
-    "Request what is not stored yet, in portions that are stored at once."
-    clock = clock or now
+    """Request what is not stored yet, in portions that are stored at once.
+
+    Months whose files are damaged are moved away and requested again.
+    """
+    clock, notes = clock or now, []
+    for _ in range(DAMAGES):
+        try:
+            notes += refetch_damaged(provider, symbol, timeframe, history=history, clock=clock)
+            done = _synced(provider, symbol, timeframe, start, history, backfill, clock, step_done)
+            return replace(done, notes=(*notes, *done.notes))
+        except DamagedFile as error:
+            notes.append(f"{error}.")
+    raise DamagedFile(f"{history.folder(provider.name, symbol, timeframe)}: its files are damaged as fast as fetched")
+
+
+def refetch_damaged(
+    provider: Provider,
+    symbol: str,
+    timeframe: str,
+    *,
+    history: CandleHistory,
+    clock: Clock,
+) -> list[str]:  # a sentence for each month
+    "Request the candles of months whose files were damaged and moved away."
+    key, step = (provider.name, symbol, timeframe), pd.Timedelta(timeframe_ns(timeframe), "ns")
+    spans, present = history.damaged_spans(*key), moment(clock())
+    for start, end in spans.values():
+        for a, b in _chunks(start, min(end, present), step):
+            history.merge(*key, provider.history(symbol, timeframe, a, b), clock)
+    return history.end_damage(*key) if spans else []
+
+
+def _synced(provider, symbol, timeframe, start, history, backfill, clock, step_done) -> SyncResult:
+    "What a fetch brings where no file is damaged."
     key, present = (provider.name, symbol, timeframe), moment(clock())
     before = history.manifest(*key)
     spans = _spans(history, key, start, present, backfill)
     chunks = [chunk for span in spans for chunk in span]
     added = revised = 0
     for n, (a, b) in enumerate(chunks, start=1):
-        done = history.merge(*key, provider.history(symbol, timeframe, a, b), clock())
+        done = history.merge(*key, provider.history(symbol, timeframe, a, b), clock)
         added, revised = added + done.added_n, revised + len(done.revised)
         if step_done:
             step_done(n / len(chunks))

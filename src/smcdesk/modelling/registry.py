@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
+import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -26,6 +29,7 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 USES = (CHAMPION, "none")
 NEEDS = ("mlflow", "numpy", "pandas", "numba", "scikit-learn", "xgboost-cpu", "TA-Lib", "cloudpickle")
 _REPLACED, _PROMOTED = "replaced", "promoted"  # tags of a version: what stood before it, and how it got there
+_CHECKSUM = "sha256"  # tag of a version: the checksum of its files, verified before they are unpickled
 
 
 def model_name(symbol: str, timeframe: str) -> str:
@@ -84,6 +88,7 @@ def register(
         "rows": str(challenge.learned.model.n_rows), "judged_against": challenge.champion or won.against,
     }  # fmt: skip
     created = c.create_model_version(challenge.name, info.model_uri, run_id=run_id, tags=tags, model_id=info.model_id)
+    _add_checksum(challenge.name, created.version)
     if won.promote:
         promote(challenge.name, created.version, how="by training")
     else:
@@ -127,6 +132,7 @@ def promote(
     versions = [str(v.version) for v in c.search_model_versions(f"name = '{_checked_name(name)}'")]
     if str(version) not in versions:
         raise BadConfig(f"{name} has no version {version!r}; it has {', '.join(sorted(versions, key=int)) or 'none'}")
+    _add_checksum(name, str(version))
     aliases = _aliases(name)
     before = aliases.get(CHAMPION, "")
     if before != str(version):
@@ -190,10 +196,46 @@ def _loaded(uri: str, name: str, version: str) -> Champion:
     import mlflow
 
     mlflow.set_tracking_uri(uri)
-    with warnings.catch_warnings():
+    tag = tracking.client().get_model_version(name, version).tags.get(_CHECKSUM, "")
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        stored = mlflow.pyfunc.load_model(f"models:/{name}/{version}")
+        files = _downloaded(name, version, folder)
+        if not tag:
+            raise BadConfig(
+                f"{name} {version} was registered without a checksum and is not loaded: where you trust it, "
+                f"smcdesk model promote {name} {version} gives it one"
+            )
+        if (found := _files_hash(files)) != tag:
+            raise BadConfig(
+                f"{name} {version} is not loaded: its files have the checksum {found[:12]}…, registered was "
+                f"{tag[:12]}…; somebody or something changed them, smcdesk model rollback {name} takes it back"
+            )
+        stored = mlflow.pyfunc.load_model(str(files))
     return Champion(name, version, stored.unwrap_python_model().model)
+
+
+def _downloaded(name: str, version: str, folder: str) -> Path:
+    "A copy of a version's files, so that what is verified is what is loaded."
+    import mlflow
+
+    return Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{version}", dst_path=folder))
+
+
+def _files_hash(folder: Path) -> str:  # sha256, 64 hex digits
+    "The checksum of a model's files, by their names and bytes; MLflow's note about a download is not part of it."
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "registered_model_meta"):
+        name = path.relative_to(folder).as_posix().encode()
+        digest.update(b"%d %s %s" % (len(name), name, hashlib.sha256(path.read_bytes()).digest()))
+    return digest.hexdigest()
+
+
+def _add_checksum(name: str, version: str) -> None:
+    "Tag a version with the checksum of its files, where it has none."
+    c = tracking.client()
+    if not c.get_model_version(name, version).tags.get(_CHECKSUM):
+        with tempfile.TemporaryDirectory() as folder:
+            c.set_model_version_tag(name, version, _CHECKSUM, _files_hash(_downloaded(name, version, folder)))
 
 
 # The scorer

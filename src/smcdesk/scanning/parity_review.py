@@ -13,7 +13,7 @@ from smcdesk.decisions.config import DecisionBasis, DecisionConfig
 from smcdesk.decisions.context import TapeFacts, bar_context, tape_facts, with_live_model_scores
 from smcdesk.scanning.scanner import recorded_basis
 from smcdesk.scanning.workspace import Workspace
-from smcdesk.store.journal import ScanEntry, decisions_hash
+from smcdesk.store.journal import ScanEntry, decisions_hash, series_key
 from smcdesk.store.rows import differences, plain
 from smclab.decision import Decision, decide
 from smclab.reader import read
@@ -48,7 +48,7 @@ def review(
     "Decide every bar that was looked at once more, from the whole tape read in one go, by the clock of its entry."
     by_series: dict[str, list[ScanEntry]] = defaultdict(list)
     for entry in workspace.journal.entries(since=since, until=until):
-        if entry.series.split("/")[0] == workspace.provider_name:
+        if series_key(entry.series)[0] == workspace.provider_name:
             by_series[entry.series].append(entry)
     defects, late, n = [], [], 0
     for name, entries in by_series.items():
@@ -68,11 +68,11 @@ def review(
 def _stored_decisions(
     workspace: Workspace, name: str, entries: list[ScanEntry]
 ) -> dict[tuple[str, int], list[Decision]]:  # by policy and bar
-    "The stored decisions of a series' bars."
-    _, symbol, timeframe = name.split("/")
+    "The stored decisions of a series' bars; changed ones too: the review names what differs."
+    _, symbol, timeframe = series_key(name)
     span = {"since": entries[0].time, "until": entries[-1].time + 1}
     found: dict[tuple[str, int], list[Decision]] = defaultdict(list)
-    for d in workspace.store.decisions(**span, instrument=symbol, timeframe=timeframe):
+    for d in workspace.store.decisions(**span, verified=False, instrument=symbol, timeframe=timeframe):
         if d.setup_id:
             found[d.policy_hash, d.time].append(d)
     return found
@@ -100,7 +100,7 @@ class _RecordedSeries:
 
     def __init__(self, workspace: Workspace, name: str):
         self.name, self.workspace = name, workspace
-        self.key = tuple(name.split("/"))
+        self.key = series_key(name)
         self.timeframe = self.key[2]
         self.bars, fetched = workspace.history.bars(*self.key), workspace.history.fetched(*self.key)
         self.times, self.fetched = self.bars.index.as_unit("ns").asi8, fetched.to_numpy()

@@ -17,10 +17,11 @@ from smcdesk.decisions.config import AccountSnapshot, CalendarSnapshot, Decision
 from smcdesk.decisions.context import bar_context, bar_facts, with_live_model_scores
 from smcdesk.decisions.records import label_rows
 from smcdesk.decisions.series import SeriesReader
+from smcdesk.marketdata.months import DamagedFile
 from smcdesk.scanning.signals import first_evaluations, signal_versions
 from smcdesk.scanning.summary import ScanResult, moment_ns, summarize
 from smcdesk.scanning.workspace import Workspace, spread_of, update_history
-from smcdesk.store.journal import ScanEntry, ScanJournal, series
+from smcdesk.store.journal import ScanEntry, ScanJournal, series, series_key
 from smclab.account import Account
 from smclab.candles import BadConfig
 from smclab.decision import Decision
@@ -56,7 +57,11 @@ def scan(
     for symbol, tf in pairs:
         name, reader, basis = names[symbol, tf], workspace.reader(symbol, tf), workspace.basis(symbol, tf)
         fetched_by = updates[name][0]
-        bars = _bars_to_decide(workspace, reader, symbol, last_bars.get(name), fetched_by)
+        try:
+            bars = _bars_to_decide(workspace, reader, symbol, last_bars.get(name), fetched_by)
+        except DamagedFile as error:  # the other series are decided; this one when its candles have been fetched again
+            updates[name] = (fetched_by, f"history damaged: {error}")
+            continue
         for k, ns in enumerate(bars.index.asi8.tolist()):
             entry = ScanEntry(
                 name, basis.config.policy.hash(), ns, basis.config.config_hash, basis.account.account_hash,
@@ -81,10 +86,10 @@ def _check_owner(workspace: Workspace, symbol: str, timeframe: str, last_bars: M
     own = series(workspace.provider_name, symbol, timeframe)
     if own in last_bars:
         return
-    others = [name for name in last_bars if name.split("/")[1:] == [symbol, timeframe]]
+    others = [name for name in last_bars if series_key(name)[1:] == (symbol, timeframe)]
     if others:
         raise BadConfig(
-            f"{symbol} {timeframe} is scanned from {others[0].split('/')[0]} in this environment, not from "
+            f"{symbol} {timeframe} is scanned from {series_key(others[0])[0]} in this environment, not from "
             f"{workspace.provider_name}: keep to one source, or scan the other in another environment"
         )
     policy = workspace.configs[symbol].policy.hash()

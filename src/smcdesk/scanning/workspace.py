@@ -23,6 +23,9 @@ from smcdesk.decisions.config import (
 from smcdesk.decisions.series import SeriesReader, bar_length
 from smcdesk.marketdata import feeds
 from smcdesk.marketdata.history import CandleHistory
+from smcdesk.marketdata.months import DamagedFile
+from smcdesk.marketdata.series_folder import escaped
+from smcdesk.marketdata.sync import refetch_damaged
 from smcdesk.project import paths
 from smcdesk.project.config import load_config
 from smcdesk.providers import Provider, ProviderDown
@@ -74,7 +77,10 @@ class Workspace:
         config, key = self.configs[symbol], (symbol, timeframe)
         reader = self.readers.get(key)
         if reader is None or reader.config.reader_hash != config.reader_hash:
-            file = self.states and self.states / self.provider_name / symbol / timeframe / f"{config.reader_hash}.npz"
+            file = (
+                self.states
+                and self.states / self.provider_name / escaped(symbol) / timeframe / f"{config.reader_hash}.npz"
+            )
             self.readers[key] = reader = SeriesReader(config, timeframe, file)
         reader.config = config
         return reader
@@ -172,27 +178,37 @@ def update_history(
     timeframe: str,
     now: datetime,
 ) -> tuple[pd.Timestamp, str]:  # by when everything in the history had been fetched; the problem, or ""
-    "Bring the history of a series up to the last closed candle."
-    stored, step = workspace.history.manifest(workspace.provider_name, symbol, timeframe), bar_length(timeframe)
-    fetched_by = pd.Timestamp(now).as_unit("ns")
-    if stored["n"]:  # a clock that was set back must not make candles unseen again
-        fetched_by = max(fetched_by, pd.Timestamp(stored["fetched_at"]))
-    if workspace.provider is None:
-        return fetched_by, ""
+    "Bring the history of a series up to the last closed candle, damaged months too."
+    history, provider = workspace.history, workspace.provider
+    key, step, clock = (workspace.provider_name, symbol, timeframe), bar_length(timeframe), workspace.clock
     try:
+        stored = history.manifest(*key)
+        if provider is None:
+            return history.present(*key, clock), ""
+        if stored.get("damaged"):
+            refetch_damaged(provider, symbol, timeframe, history=history, clock=clock)
+            stored = history.manifest(*key)
         if not stored["n"]:
-            bars = workspace.provider.latest(symbol, timeframe, workspace.first_bars)
+            bars = provider.latest(symbol, timeframe, workspace.first_bars)
         else:
-            following = pd.Timestamp(stored["last"]) + min(step, pd.Timedelta(hours=1))
+            last = pd.Timestamp(stored["last"])
+            if last > pd.Timestamp(now) + pd.Timedelta(days=1):
+                raise BadBars(f"the newest stored candle opens at {last}, and the clock says {now}: set it right")
+            following = last + min(step, pd.Timedelta(hours=1))
             if following + step > pd.Timestamp(now):
-                return fetched_by, ""
-            bars = workspace.provider.history(symbol, timeframe, following)
-        workspace.history.merge(workspace.provider_name, symbol, timeframe, bars, fetched_by)
+                return history.present(*key, clock), ""
+            bars = provider.history(symbol, timeframe, following)
+        return history.merge(*key, bars, clock).fetched_at, ""
     except ProviderDown as error:
-        return fetched_by, f"provider down: {error}"
+        problem = f"provider down: {error}"
+    except DamagedFile as error:
+        problem = f"history damaged: {error}"
     except (BadBars, BadConfig) as error:
-        return fetched_by, f"provider refused: {error}"
-    return fetched_by, ""
+        problem = f"provider refused: {error}"
+    try:
+        return history.present(*key, clock), problem
+    except (ProviderDown, DamagedFile):
+        return pd.Timestamp(now).as_unit("ns"), problem
 
 
 def spread_of(workspace: Workspace, symbol: str) -> float:  # price

@@ -5,7 +5,8 @@ May import `project` and the Lab. Never providers, market data, tracking or anyt
 
 from smcdesk.store.decisions import decision_id
 from smcdesk.store.engine import StoreDown, store_url
+from smcdesk.store.models import StoreDamaged
 from smcdesk.store.rows import Contradiction
 from smcdesk.store.store import Store
 
-__all__ = ["Contradiction", "Store", "StoreDown", "decision_id", "store_url"]
+__all__ = ["Contradiction", "Store", "StoreDamaged", "StoreDown", "decision_id", "store_url"]

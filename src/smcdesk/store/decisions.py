@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 
+from smcdesk.store.models import RESTORE, StoreDamaged
 from smcdesk.store.rows import Contradiction, contradiction, plain
 from smclab.decision import Decision, from_dict
 
@@ -51,12 +53,34 @@ def to_rows(
 
 
 def from_rows(
-    record: dict[str, Any],
-    verdicts: list[dict[str, Any]],  # in order of position
+    head: Mapping[str, Any],  # a row of decisions, its record as stored text
+    verdicts: list[dict[str, Any]],  # its rows of verdicts in order of position, their evidence as stored text
+    verified: bool = True,  # False: what is stored, where it is a decision at all
 ) -> Decision:
-    "The decision its rows store."
-    answers = [{k: v for k, v in row.items() if k not in ("decision_id", "position")} for row in verdicts]
-    return from_dict({**record, "verdicts": answers})
+    "The decision its rows keep, or `StoreDamaged` where they are not the ones that were written."
+    try:
+        record = json.loads(head["record"])
+        answers = [{k: v for k, v in row.items() if k not in ("decision_id", "position")} for row in verdicts]
+        values = {**record, "verdicts": [{**row, "evidence": json.loads(row["evidence"])} for row in answers]}
+        found, columns = from_dict(values), {k: record[k] for k in _SAME} | {k: record.get(k) for k in _GRADED}
+        same = not verified
+        if verified and decision_id(found) == head["decision_id"] and all(head[k] == v for k, v in columns.items()):
+            same = _hash(values) == head["content_hash"]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        same = False
+    if not same:
+        when = pd.Timestamp(head["time"], unit="ns", tz="UTC").isoformat()
+        raise StoreDamaged(
+            f"decision {head['decision_id']} ({head['instrument']} {head['timeframe']}, {when}) is stored with other "
+            f"content than its hash {head['content_hash']}: {RESTORE}"
+        )
+    return found
+
+
+def _hash(values: dict[str, Any]) -> str:
+    "`Decision.hash` of plain values."
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def contradicted(stored: Decision, offered: Decision) -> Contradiction:

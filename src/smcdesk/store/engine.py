@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InterfaceE
 from smcdesk.project import paths
 from smcdesk.project.config import load_config
 from smcdesk.project.redaction import has_password, masked, masked_url
+from smcdesk.store.models import RESTORE, StoreDamaged
 from smclab.candles import BadConfig, nearest
 
 URL_VARIABLE = "SMCDESK_STORE_URL"
@@ -110,7 +111,7 @@ def engine(url: URL) -> Engine:
 
 @contextmanager
 def translate_errors(url: URL) -> Iterator[None]:
-    "Database errors as `StoreDown` or `BadConfig`, in a sentence."
+    "Database errors as `StoreDown`, `StoreDamaged` or `BadConfig`, in a sentence."
     try:
         yield
     except (DBAPIError, sqlite3.Error) as error:
@@ -119,6 +120,8 @@ def translate_errors(url: URL) -> Iterator[None]:
             raise BadConfig(f"the store's file {url.database} is not an SQLite database: name another one") from error
         if "invalid connection option" in reason:
             raise BadConfig(f"the store's URL {shown(url)} cannot be used: {reason}") from error
+        if "malformed" in reason or "Could not decode to UTF-8" in reason:
+            raise StoreDamaged(f"the store {shown(url)} is damaged ({reason[:160]}): {RESTORE}") from error
         if isinstance(error, IntegrityError):
             raise BadConfig(f"the store refuses a row ({reason}): nothing was written") from error
         if not isinstance(error, OperationalError | InterfaceError | sqlite3.OperationalError):

@@ -8,11 +8,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, func, select, tuple_, update
+from sqlalchemy import Text, and_, bindparam, delete, func, select, tuple_, type_coerce, update
 
-from smcdesk.store.models import AccountRow, CalendarRow, DecisionConfigRow, ScanEntryRow, ScanProblemRow
+from smcdesk.store.models import (
+    RESTORE,
+    AccountRow,
+    CalendarRow,
+    DecisionConfigRow,
+    ScanEntryRow,
+    ScanProblemRow,
+    StoreDamaged,
+)
 from smcdesk.store.recording import insert_new
 from smcdesk.store.store import Store
+from smclab.candles import BadConfig
 from smclab.decision import Decision
 
 ENTRIES, PROBLEMS = ScanEntryRow.__table__, ScanProblemRow.__table__
@@ -50,8 +59,18 @@ COLUMNS = [ENTRIES.c[f.name] for f in fields(ScanEntry)]
 
 
 def series(provider: str, symbol: str, timeframe: str) -> str:
-    "A series' name in the journal."
+    "A series' name in the journal. A symbol may hold a slash, as EUR/USD does; the other two may not."
+    for what, word in (("source", provider), ("timeframe", timeframe)):
+        if not word or "/" in word:
+            raise BadConfig(f"a {what}'s name must be without a slash to name a series; found {word!r}")
     return f"{provider}/{symbol}/{timeframe}"
+
+
+def series_key(name: str) -> tuple[str, str, str]:
+    "Provider, symbol and timeframe of a series' name."
+    provider, _, rest = name.partition("/")
+    symbol, _, timeframe = rest.rpartition("/")
+    return provider, symbol, timeframe
 
 
 def content_hash(values: Mapping[str, Any]) -> str:  # 16 hex digits
@@ -113,10 +132,20 @@ class ScanJournal:
         return [ScanEntry(**row) for row in rows]
 
     def content(self, column: str, name: str) -> dict[str, Any]:
-        "The plain values a hash of `CONTENTS` stands for."
+        "The plain values a hash of `CONTENTS` stands for; `StoreDamaged` where they are not those that were written."
         table = CONTENTS[column]
         with self.store.connection() as c:
-            return c.execute(select(table.c.content).where(table.c[column] == name)).scalar_one()
+            query = select(type_coerce(table.c.content, Text)).where(table.c[column] == name)
+            text = c.execute(query).scalar_one_or_none()
+        try:
+            values = json.loads(text)
+            same = content_hash(values) == name
+        except (ValueError, TypeError):
+            same = False
+        if not same:
+            what = "is gone" if text is None else "is stored with other content than its hash"
+            raise StoreDamaged(f"{column.removesuffix('_hash')} {name} of {table.name} {what}: {RESTORE}")
+        return values
 
     def spreads(self, name: str, policy_hash: str, times: list[int]) -> dict[int, float]:  # by bar, price
         "The spread some bars of a series were looked at with."
@@ -150,7 +179,7 @@ class ScanJournal:
         t = ENTRIES.c
         with self.store.connection(write=True) as c:
             names = c.execute(select(t.series).where(t.policy_hash == policy_hash).distinct()).scalars()
-            own = [name for name in names if name.split("/")[1:-1] == symbol.split("/")]
+            own = [name for name in names if series_key(name)[1] == symbol]
             return c.execute(delete(ENTRIES).where(t.policy_hash == policy_hash, t.series.in_(own))).rowcount
 
     def _found(self, connection, keys: list[tuple[str, str, int]]) -> list[ScanEntry]:

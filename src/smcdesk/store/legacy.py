@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from smcdesk.project import paths
-from smcdesk.store.journal import ScanEntry, ScanJournal, content_hash
+from smcdesk.store.journal import ScanEntry, ScanJournal, content_hash, series_key
 from smcdesk.store.models import JobRow, SlotRow
 from smcdesk.store.recording import insert_new
 from smcdesk.store.store import Store
@@ -100,7 +100,7 @@ def _entry(row: sqlite3.Row, parts: Mapping[str, dict | None], champions: Mappin
     "A line of the old journal as an entry."
     hashes = {column: None if values is None else content_hash(values) for column, values in parts.items()}
     used = parts["config_hash"]["model_use"] != "none"
-    version = champions.get(row["series"].split("/")[-1], "") if used else None
+    version = champions.get(series_key(row["series"])[2], "") if used else None
     return ScanEntry(
         row["series"], row["policy"], row["bar_ns"], **hashes, model_version=version, slot=row["slot"],
         decided_at=row["now_ns"], fetched_by=row["seen_ns"], spread_price=row["spread_price"],

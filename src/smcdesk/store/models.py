@@ -26,6 +26,12 @@ MESSAGE_KINDS = ("signal", "failure", "digest", "quality")
 DELIVERIES = ("queued", "sent", "failed", "expired")
 SLOT_STATUSES = ("running", "ok", "failed", "skipped")
 
+RESTORE = "restore the store from a backup, or drop the rows with smcdesk store forget"
+
+
+class StoreDamaged(ValueError):
+    "A stored row is not what was written: stop, and restore the store from a backup, or forget the row."
+
 
 class Nanoseconds(TypeDecorator):
     "A moment, ns since 1970 UTC. An integer in every dialect: SQLite and PostgreSQL both change what they call times."
@@ -44,7 +50,10 @@ class Json(TypeDecorator):
         return None if value is None else canonical(value)
 
     def process_result_value(self, value: str | None, dialect) -> Any:
-        return None if value is None else json.loads(value)
+        try:
+            return None if value is None else json.loads(value)
+        except (ValueError, TypeError) as error:
+            raise StoreDamaged(f"the store holds a text that is not the JSON that was written: {RESTORE}") from error
 
 
 def canonical(value: Any) -> str:

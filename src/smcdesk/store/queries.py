@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import ColumnElement, Connection, Table, and_, false, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Table, Text, and_, false, func, or_, select, tuple_, type_coerce
 
 from smcdesk.store.decisions import from_rows
 from smcdesk.store.rows import DAY_NS, frame, is_missing, nanoseconds, value
@@ -72,15 +72,21 @@ def verdict_frame(connection: Connection, since: Any, until: Any, where: Mapping
     return frame(columns, connection.execute(query).all())
 
 
-def whole_decisions(connection: Connection, *where: ColumnElement[bool]) -> tuple[Decision, ...]:
-    "Decisions put together from their rows, in order of time."
-    heads = select(DECISIONS.c.decision_id, DECISIONS.c.record).where(*where)
-    heads = connection.execute(heads.order_by(DECISIONS.c.time, DECISIONS.c.decision_id)).all()
-    answers = select(VERDICTS).join_from(VERDICTS, DECISIONS).where(*where).order_by(VERDICTS.c.position)
-    verdicts: dict[str, list[dict]] = {name: [] for name, _ in heads}
-    for row in connection.execute(answers).mappings():
+def whole_decisions(connection: Connection, *where: ColumnElement[bool], verified: bool = True) -> tuple[Decision, ...]:
+    "Decisions put together from their rows, in order of time; `StoreDamaged` where one is not as it was written."
+    columns = [_as_text(c, "record") for c in DECISIONS.c if c.name != "recorded_at"]
+    heads = select(*columns).where(*where).order_by(DECISIONS.c.time, DECISIONS.c.decision_id)
+    heads = connection.execute(heads).mappings().all()
+    answers = select(*(_as_text(c, "evidence") for c in VERDICTS.c)).join_from(VERDICTS, DECISIONS)
+    verdicts: dict[str, list[dict]] = {row["decision_id"]: [] for row in heads}
+    for row in connection.execute(answers.where(*where).order_by(VERDICTS.c.position)).mappings():
         verdicts[row["decision_id"]].append(dict(row))
-    return tuple(from_rows(record, verdicts[name]) for name, record in heads)
+    return tuple(from_rows(row, verdicts[row["decision_id"]], verified) for row in heads)
+
+
+def _as_text(column: ColumnElement, name: str) -> ColumnElement:
+    "A column; the one of JSON by this name as the text that is stored."
+    return type_coerce(column, Text).label(name) if column.name == name else column
 
 
 def in_force(connection: Connection, at: int) -> list[ColumnElement[bool]]:  # at: ns UTC

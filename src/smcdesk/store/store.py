@@ -222,10 +222,18 @@ class Store:
         with self._read() as connection:
             return queries.verdict_frame(connection, since, until, where)
 
-    def decisions(self, *, since=None, until=None, **where: Any) -> tuple[Decision, ...]:  # in order of time
-        "The decisions that fit, whole; `where` as in `labels`."
+    def decisions(
+        self,
+        *,
+        since=None,
+        until=None,
+        verified: bool = True,  # False: also decisions that do not match their hash
+        **where: Any,
+    ) -> tuple[Decision, ...]:  # in order of time
+        "The decisions that fit, whole; `where` as in `labels`. `StoreDamaged` names one that does not match its hash."
         with self._read() as connection:
-            return queries.whole_decisions(connection, *queries.conditions(DECISIONS, since, until, where))
+            fitting = queries.conditions(DECISIONS, since, until, where)
+            return queries.whole_decisions(connection, *fitting, verified=verified)
 
     def signals(
         self,
@@ -282,6 +290,7 @@ class Store:
         start = export.midnight(day)
         span = {"since": start, "until": start + DAY_NS, "where": {}}
         with self._read() as connection:  # one moment for all four
+            queries.whole_decisions(connection, *queries.conditions(DECISIONS, **span))  # refuses damaged ones
             frames = {
                 "decisions": queries.table_frame(connection, DECISIONS, **span),
                 "verdicts": queries.verdict_frame(connection, **span),

@@ -85,7 +85,7 @@ def test_an_open_bar_is_not_kept(history, tape):
 
 def test_a_crash_between_the_months_is_mended(history, tape, monkeypatch):
     history.merge(*KEY, tape.iloc[:100], after(tape.iloc[:100]))
-    from smcdesk.marketdata import history as module
+    from smcdesk.marketdata import months as module
 
     whole, calls = module.atomic_file, []
 
@@ -141,3 +141,37 @@ def test_names_cannot_leave_the_folder(history, tape):
         history.folder("..", "BTC", "15m")
     with pytest.raises(BadConfig, match="did you mean '15m'"):
         history.folder("venue", "BTC", "15min")
+
+
+def test_bars_carry_a_moment_of_inside_the_lock(history, tape):
+    from filelock import FileLock
+
+    ticks = iter(after(tape) + pd.Timedelta(n, "s") for n in range(1000))
+    clock, first, rest = (lambda: next(ticks)), tape.iloc[:100], tape.iloc[100:]
+    done = history.merge(*KEY, first, clock)
+    assert (history.fetched(*KEY) == done.fetched_at.value).all()
+    lock, results = FileLock(history.folder(*KEY) / ".lock"), []
+    writer = threading.Thread(target=lambda: results.append(CandleHistory(history.root).merge(*KEY, rest, clock)))
+    with lock:
+        writer.start()
+        while threading.active_count() > 1 and not results and next(ticks) < after(tape) + pd.Timedelta("500s"):
+            writer.join(0.001)  # its bars were fetched, and it waits
+        scan = next(ticks)
+    writer.join()
+    assert results[0].fetched_at > scan and len(history.bars(*KEY, as_of=scan)) == 100
+    assert history.present(*KEY, clock) > results[0].fetched_at
+    set_back = history.present(*KEY, lambda: tape.index[0])
+    assert set_back == results[0].fetched_at and len(history.bars(*KEY, as_of=set_back)) == 6000
+    assert history.merge(*KEY, rest[:0], lambda: tape.index[0]).fetched_at == set_back
+
+
+def test_revisions_of_a_merge_that_was_killed_are_counted_next_time(history, tape, monkeypatch):
+    from smcdesk.marketdata import history as module
+
+    history.merge(*KEY, tape, after(tape))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(module, "save_manifest", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        history.merge(*KEY, tape.iloc[:4].assign(volume=1.0), after(tape))
+    assert len(history.revisions(*KEY)) == history.manifest(*KEY)["revisions"] == 4
+    assert history.merge(*KEY, tape.iloc[:4].assign(volume=1.0), after(tape)).same_n == 4
+    assert CandleHistory(history.root).manifest(*KEY)["revisions"] == 4

@@ -1,5 +1,7 @@
 """Fetching what is missing, once, and going on where a fetch broke off."""
 
+from shutil import rmtree
+
 import pandas as pd
 import pytest
 from tapes import KEY, after, same
@@ -23,10 +25,10 @@ def test_fetch_asks_only_for_what_is_missing(history, tape):
     now[0] = tape.index[3100]
     assert get(tape.index[1000]).added_n == 100 and requests[0][0] >= tape.index[2995]
     assert get(tape.index[500]).added_n == 500 and len(requests) == 2
-    path = history.folder("venue", "BTC", "15m")
     same(history.bars("venue", "BTC", "15m"), tape.iloc[500:3100])
-    hole = pd.read_parquet(path / "2024-02.parquet").drop(tape.index[1500:1520])
-    hole.to_parquet(path / "2024-02.parquet")
+    rmtree(history.folder("venue", "BTC", "15m"))
+    history.merge("venue", "BTC", "15m", tape.iloc[500:3100].drop(tape.index[1500:1520]), now[0])
+    history.record_request("venue", "BTC", "15m", tape.index[500])
     assert get(tape.index[500]).gaps["missing_bars"].tolist() == [20]
     done = get(tape.index[500], backfill=True)
     assert done.added_n == 20 and not len(done.gaps)
@@ -56,7 +58,7 @@ def test_a_fetch_that_broke_off_goes_on_where_it_was(history, tape):
 def test_a_busy_series_is_one_sentence(history, tape, monkeypatch):
     from filelock import FileLock
 
-    from smcdesk.marketdata import history as module
+    from smcdesk.marketdata import series_folder as module
 
     history.merge(*KEY, tape, after(tape))
     monkeypatch.setattr(module, "LOCK_WAIT_S", 0)

@@ -55,6 +55,28 @@ def put(learned, promote: bool, tmp_path) -> str:
         return registry.register(registry.ModelCandidate("smclab-X-15m", learned, won, ""), run.info.run_id)
 
 
+def test_a_model_whose_files_changed_is_not_loaded(store, learned, tmp_path):
+    from smcdesk.modelling import registry
+
+    version = put(learned, True, tmp_path)
+    tag = store.get_model_version("smclab-X-15m", version).tags["sha256"]
+    assert len(tag) == 64 and registry.loaded("smclab-X-15m", version).version == version
+    (file,) = (tmp_path / "artifacts").rglob("python_model.pkl")
+    data = file.read_bytes()
+    for change in (data[:-9] + b"!" + data[-8:], b"cos\nsystem\n(S'touch evil'\ntR."):
+        registry._loaded.cache_clear()
+        file.write_bytes(change)
+        with pytest.raises(BadConfig, match=f"smclab-X-15m {version} is not loaded: its files have the checksum"):
+            registry.loaded("smclab-X-15m", version)
+    file.write_bytes(data)
+    store.delete_model_version_tag("smclab-X-15m", version, "sha256")
+    with pytest.raises(BadConfig, match=f"without a checksum .* smcdesk model promote smclab-X-15m {version}"):
+        registry.loaded("smclab-X-15m", version)
+    registry.promote("smclab-X-15m", version)
+    assert store.get_model_version("smclab-X-15m", version).tags["sha256"] == tag
+    assert registry.champion("smclab-X-15m").version == version
+
+
 def test_registry_promotes_keeps_and_rolls_back(store, learned, planted, tmp_path):
     from smcdesk.modelling import registry
 

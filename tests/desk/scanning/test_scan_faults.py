@@ -89,7 +89,7 @@ def test_scan_that_was_killed_is_finished_by_the_clock_of_its_first_look(bars, m
 
 
 @pytest.mark.parametrize(
-    "place", ["smcdesk.marketdata.history.atomic_file", "smcdesk.store.journal.ScanJournal.open_entries"]
+    "place", ["smcdesk.marketdata.months.atomic_file", "smcdesk.store.journal.ScanJournal.open_entries"]
 )
 def test_scan_on_a_full_disk_fails_and_the_next_one_makes_up_for_it(market, monkeypatch, place):
     workspace = market.workspace()

@@ -39,3 +39,14 @@ def test_run_over_what_scans_decided_is_refused_and_nothing_is_forgotten(bars, t
     with pytest.raises(DatasetError, match="MADEUP 15m is decided by scans in environment test"):
         DecisionStore(SYMBOL, "test").save(again)
     assert workspace.store.counts() == before
+
+
+def test_owner_of_a_symbol_with_a_slash_is_not_its_look_alikes(bars, tmp_path):
+    workspace = House(tmp_path, bars, Clock(moment(2024, 1, 1))).workspace()
+    workspace.configs = dict.fromkeys(("EUR/USD", "EUR_USD", "USD"), workspace.configs[SYMBOL])
+    scanned = {"kraken/EUR/USD/15m": 1}
+    for symbol in ("EUR_USD", "USD"):
+        scanner._check_owner(workspace, symbol, "15m", scanned)
+    scanner._check_owner(workspace, "EUR/USD", "1h", scanned)
+    with pytest.raises(BadConfig, match="EUR/USD 15m is scanned from kraken in"):
+        scanner._check_owner(workspace, "EUR/USD", "15m", scanned)

@@ -13,7 +13,8 @@ from smcdesk.schedule import runner
 from smcdesk.schedule.slot_log import SlotLog
 from smcdesk.schedule.timetable import timetable
 from smcdesk.store import Store
-from smcdesk.store.journal import ScanEntry, ScanJournal, content_hash
+from smcdesk.store.journal import ScanEntry, ScanJournal, content_hash, series, series_key
+from smclab.candles import BadConfig
 
 CONTENTS = {"config_hash": [{"policy": "v1"}], "account_hash": [{"equity": 10_000.0}], "calendar_hash": []}
 BAR = 900_000_000_000
@@ -109,3 +110,24 @@ def test_slot_run_by_one_process_is_not_run_by_the_other(store, other):
     assert [d.status for d in runner.run_due(plan, first, lambda: clock[0], run)] == ["ok"] and nested == []
     assert runner.run_due(plan, second, lambda: clock[0], run) == [] and ran == [moment(2024, 3, 8, 10)]
     assert first.entries() == second.entries() and second.entries()[0]["status"] == "ok"
+
+
+LOOK_ALIKES = ("EURUSD", "EUR/USD", "EUR_USD", "EUR%USD", "EUR%2FUSD", "EUR/USD/15m", "USD", "EUR", "eur/usd", "")
+
+
+@pytest.mark.parametrize("symbol", LOOK_ALIKES)
+def test_forget_takes_a_symbol_and_not_its_look_alikes(store, symbol, decided):
+    names = {s: series("recorded", s, "15m") for s in LOOK_ALIKES}
+    assert [series_key(name) for name in names.values()] == [("recorded", s, "15m") for s in LOOK_ALIKES]
+    journal = ScanJournal(store)
+    journal.open_entries([entry(series=name) for name in names.values()], CONTENTS)
+    store.record_decisions([replace(decided[0], instrument=s) for s in LOOK_ALIKES])
+    policy = decided[0].policy_hash
+    assert journal.forget(symbol, POLICY) == 1 == store.forget(policy, symbol)
+    left = {s for s in LOOK_ALIKES if s != symbol}
+    assert {series_key(e.series)[1] for e in journal.entries()} == left == {d.instrument for d in store.decisions()}
+
+
+def test_series_of_a_source_with_a_slash_is_refused():
+    with pytest.raises(BadConfig, match="a source's name must be without a slash"):
+        series("my/venue", "EURUSD", "15m")
