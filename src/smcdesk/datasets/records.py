@@ -19,7 +19,7 @@ class PersistentMemoryDataset(MemoryDataset):
     "A value that outlives its run."
 
     def _release(self) -> None:
-        "Never: it is read after the run."
+        "Keep the value: it is read after the run."
 
 
 class RecordFolder(AbstractDataset):

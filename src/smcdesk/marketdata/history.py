@@ -226,7 +226,7 @@ def _around(done: dict[str, Any], stored: dict[str, pd.DataFrame], times: pd.Dat
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    "Nobody else writes this series meanwhile."
+    "Hold the series' lock: no other process writes it meanwhile."
     try:
         with FileLock(folder / ".lock", timeout=LOCK_WAIT_S):
             yield
