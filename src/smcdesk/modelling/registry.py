@@ -61,7 +61,7 @@ class ModelCandidate:
 
 
 def register(
-    challenge: ModelCandidate,
+    candidate: ModelCandidate,
     run_id: str,  # the active run
 ) -> str:  # the new version
     "Log and register a model; promote it when it won, else keep it as challenger with the reason."
@@ -73,21 +73,21 @@ def register(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # mlflow's advice on type hints and signatures
         info = mlflow.pyfunc.log_model(
-            name="model", python_model=ServedModel(challenge.learned.model), pip_requirements=requirements(),
-            metadata={"verdict": challenge.learned.verdict},
+            name="model", python_model=ServedModel(candidate.learned.model), pip_requirements=requirements(),
+            metadata={"verdict": candidate.learned.verdict},
         )  # fmt: skip
-    c, won = tracking.client(), challenge.promotion
-    if challenge.name not in {m.name for m in c.search_registered_models(max_results=1000)}:
-        c.create_registered_model(challenge.name)
+    c, won = tracking.client(), candidate.promotion
+    if candidate.name not in {m.name for m in c.search_registered_models(max_results=1000)}:
+        c.create_registered_model(candidate.name)
     tags = {
-        "reason": won.reason, "verdict": challenge.learned.verdict, "kind": challenge.learned.model.kind,
-        "rows": str(challenge.learned.model.n_rows), "judged_against": challenge.champion or won.against,
+        "reason": won.reason, "verdict": candidate.learned.verdict, "kind": candidate.learned.model.kind,
+        "rows": str(candidate.learned.model.n_rows), "judged_against": candidate.champion or won.against,
     }  # fmt: skip
-    created = c.create_model_version(challenge.name, info.model_uri, run_id=run_id, tags=tags, model_id=info.model_id)
+    created = c.create_model_version(candidate.name, info.model_uri, run_id=run_id, tags=tags, model_id=info.model_id)
     if won.promote:
-        promote(challenge.name, created.version, how="by training")
+        promote(candidate.name, created.version, how="by training")
     else:
-        c.set_registered_model_alias(challenge.name, CHALLENGER, created.version)
+        c.set_registered_model_alias(candidate.name, CHALLENGER, created.version)
     return str(created.version)
 
 
