@@ -20,8 +20,8 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from smcdesk.studies import Tape, live_tickets
 
+from smcdesk.research.tape import ResearchTape, live_tickets
 from smclab.account import Account
 from smclab.execution import BACKTRADER_OCO, Costs, intent_table, intents
 from smclab.gates import Context
@@ -258,7 +258,7 @@ def peers(ours: float, python: str | None):
     print(f"backtrader with PandasData: {took:.1f} s CPU, {took / ours:,.0f} x")
     ledger = replay(bars, orders, rules=BACKTRADER_OCO, **DESK)
     took, printed = once_s(lambda: verify(ledger, bars, orders, instrument=EURUSD, costs=FREE))
-    print(f"backtrader with our feed and player: {took:.1f} s CPU, {printed}")
+    print(f"backtrader with our feed and orders: {took:.1f} s CPU, {printed}")
 
 
 def clocks() -> tuple[float, float, float]:
@@ -279,13 +279,13 @@ def road(n: int):
         found = candidates(reading, EURUSD)
         laps.append((f"candidates: {len(found):,}", *clocks()))
         paid, first = pd.Series(0.00008, bars.index), warmup_bars(reading)
-        tape = Tape(bars, found, context, costs, paid, policy.to_dict(), {}, warmup_bars=first)
+        tape = ResearchTape(bars, found, context, costs, paid, policy.to_dict(), {}, warmup_bars=first)
         live = live_tickets(tape, policy)
         laps.append((f"decide in bulk: {len(live):,} live", *clocks()))
         orders = intents(live, bars, policy=policy)
         laps.append(("intents", *clocks()))
         ready = prepare(bars, orders, EURUSD)
-        laps.append(("reel", *clocks()))
+        laps.append(("prepare", *clocks()))
         done = ready.run(account=ACCOUNT, costs=costs)
         results = done.trades, done.equity, done.figures
         laps.append((f"run, with trades, equity and figures: {len(results[0]):,} trades", *clocks()))

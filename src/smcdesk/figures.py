@@ -274,12 +274,12 @@ def _two_axes(height_in: float):
 
 
 def _empty(ax, text: str = "nothing was learned"):
-    "What a picture says when there is nothing to draw."
+    "Write on axes why there is nothing to draw."
     ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes, color=charts.PAPER.quiet)
 
 
 def calibration(training):
-    "What was said against what happened, before and after calibration, out of fold."
+    "Predicted against realised frequency, before and after calibration, out of fold."
     figure, both = _two_axes(3.8)
     table, look = training.calibration, charts.PAPER
     most = min(1.0, float(table[["p_mean", "high"]].to_numpy().max()) * 1.05) if len(table) else 1.0

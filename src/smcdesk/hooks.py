@@ -155,7 +155,7 @@ class Progress:
         self._nodes = self._units = None  # ids of the bar's tasks
 
     def unit_done(self, what: str, done: int, total: int) -> None:
-        "One unit of work inside a node further; the listener of the run's workers."
+        "Advance the bar of units by one; the listener of the run's workers."
         if self._bar is None:
             return
         if done == 1:
@@ -178,7 +178,7 @@ class Progress:
 
     @hook_impl
     def after_node_run(self) -> None:
-        "One node further."
+        "Advance the bar of nodes by one."
         if self._bar is not None:
             self._bar.advance(self._nodes)
 

@@ -179,7 +179,7 @@ def finished_runs() -> pd.DataFrame:
 
 
 def column(runs: pd.DataFrame, name: str) -> pd.Series:
-    "A column that a store without such runs does not have."
+    "A column of a table of runs; empty values where the store has no such column."
     return runs[name] if name in runs else pd.Series(np.nan, index=runs.index, dtype=object)
 
 
@@ -192,7 +192,7 @@ def run_by_id(runs: pd.DataFrame, run_id: str) -> pd.Series:
 
 
 def daily_returns_of(run_id: str, symbol: str) -> pd.Series | None:
-    "A run's daily returns; None where it kept none."
+    "A run's daily returns; None where it stored none."
     for name in RETURNS:
         with artifact(run_id, f"{symbol}/{name}") as path:
             if path is not None:
@@ -201,6 +201,6 @@ def daily_returns_of(run_id: str, symbol: str) -> pd.Series | None:
 
 
 def frame(run_id: str, symbol: str, name: str) -> pd.DataFrame | None:
-    "A run's table; None where it kept none."
+    "A run's table; None where it stored none."
     with artifact(run_id, f"{symbol}/{name}") as path:
         return None if path is None else pd.read_parquet(path)

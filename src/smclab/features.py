@@ -69,7 +69,7 @@ _SETUP = _of_source(
     ("reward_r", "R", "from the entry to the first opposing pool, in stop distances"),
     ("reward_last_r", "R", "to the last of the listed pools"),
     ("pools_ahead", "count", "opposing pools listed, at most 12"),
-    ("score", "0 to 100", "the grammar's own grade of the evidence"),
+    ("score", "0 to 100", "the setup's own grade of the evidence"),
     ("confluence", "0 to 100", "how far the higher timeframe confirms"),
     ("volatility_ratio", "ratio", "ATR over its 500-bar median"),
     ("trend", "-1, 0, +1", "trend of the swings", _SIGN),
@@ -237,7 +237,7 @@ def _momentum(ta, high, low, close, atr) -> dict:
 
 # %% ../../nbs/60_features.ipynb #8f93bc3b
 def _trend(ta, high, low, close, atr) -> dict:
-    "Strength and side of a trend, likewise."
+    "Strength and side of a trend: name -> (values, bars to settle)."
     line, way = ta.SUPERTREND(high, low, close, 10, 3.0)
     return {
         "adx14": (ta.ADX(high, low, close, 14), 168),
@@ -250,7 +250,7 @@ def _trend(ta, high, low, close, atr) -> dict:
 
 # %% ../../nbs/60_features.ipynb #8f8fa13b
 def _averages(ta, high, low, close, atr) -> dict:
-    "Where the close lies among averages and bands, likewise."
+    "Where the close lies among averages and bands: name -> (values, bars to settle)."
     ema = {n: ta.EMA(close, n) for n in (20, 50, 200)}
     upper, middle, lower = ta.BBANDS(close, 20, 2.0, 2.0, 0)
     out = {f"ema{n}_distance_atr": ((close - line) / atr, max(3 * n, 84)) for n, line in ema.items()}
@@ -265,7 +265,7 @@ def _averages(ta, high, low, close, atr) -> dict:
 
 # %% ../../nbs/60_features.ipynb #e502502c
 def _candle(ta, open_, high, low, close, volume, atr) -> dict:
-    "The bar itself, likewise."
+    "The bar itself: name -> (values, bars to settle)."
     return {
         "bar_range_atr": ((high - low) / atr, 84),
         "bar_body_atr": ((close - open_) / atr, 84),

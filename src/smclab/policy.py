@@ -65,7 +65,7 @@ class HtfPoiGate(Settings):
 
 @dataclass(frozen=True)
 class StrictSweep(Settings):
-    "Gate 6."
+    "Gate 6: a strict sweep before the break."
 
     enabled: bool = setting(True)
     within_bars: int = setting(24, ge=1, unit="bars from the sweep's own bar to the break")
@@ -73,7 +73,7 @@ class StrictSweep(Settings):
 # %% ../../nbs/41_policy.ipynb #32660fbc
 @dataclass(frozen=True)
 class StrictFvg(Settings):
-    "Gate 7."
+    "Gate 7: a strict gap in the break's leg."
 
     enabled: bool = setting(True)
     min_gap_atr_ratio: float = setting(0.25, ge=0.0, unit="ATR14")
@@ -82,14 +82,14 @@ class StrictFvg(Settings):
 
 @dataclass(frozen=True)
 class DirectionGate(Settings):
-    "Gate 8."
+    "Gate 8: structure broke after the sweep, and the trend still agrees."
 
     enabled: bool = setting(True)
 
 # %% ../../nbs/41_policy.ipynb #d67596b3
 @dataclass(frozen=True)
 class StopCap(Settings):
-    "Gate 9."
+    "Gate 9: how far the stop may be."
 
     enabled: bool = setting(True)
     max_stop_atr: float = setting(6.0, gt=0.0, unit="ATR14")
@@ -98,7 +98,7 @@ class StopCap(Settings):
 
 @dataclass(frozen=True)
 class RrGate(Settings):
-    "Gate 10; its minima stand in `risk`."
+    "Gate 10: the net reward over risk; its minima stand in `risk`."
 
     enabled: bool = setting(True)
 

@@ -35,7 +35,7 @@ from .scorecard import by, scorecard
 # %% ../../nbs/55_portfolio.ipynb #2898e54c
 @dataclass(frozen=True, eq=False)
 class Market:
-    "One symbol: what traded, what was wanted, and on what terms."
+    "One symbol: its bars, its orders, its instrument and its costs."
 
     bars: pd.DataFrame  # (n, OHLCV) closed bars, UTC open-time index, rising
     intents: pd.DataFrame  # INTENT_DTYPES, in order of decision_bar, which counts these bars
@@ -55,7 +55,7 @@ def _closing(market: Market) -> tuple[np.ndarray, np.ndarray]:  # (open, close) 
             f"{market.instrument.symbol}: bars must come in rising order: pass them through candles.check first"
         )
     if len(opens) < 2 and market.timeframe is None:
-        return opens, np.full(len(opens), _NEVER)  # nobody said how long a single bar lasts
+        return opens, np.full(len(opens), _NEVER)  # a single bar does not show how long it lasts
     step = timeframe_ns(market.timeframe or infer_timeframe(market.bars))
     return opens, np.minimum(opens + step, np.append(opens[1:], _NEVER))
 
@@ -146,7 +146,7 @@ def _return_history(
 
 # %% ../../nbs/55_portfolio.ipynb #0048b078
 class Refusal(NamedTuple):
-    "What the portfolio said no to."
+    "An entry that the portfolio refused."
 
     symbol: str
     intent_id: str
@@ -380,7 +380,7 @@ def by_symbol(
 def refusal_counts(
     portfolio: Portfolio,
 ) -> pd.DataFrame:  # symbol, reason, n, and the newest sentence as example
-    "Why the portfolio said no, by symbol."
+    "Refused entries by symbol and reason."
     parts = portfolio.refusals.groupby(["symbol", "reason"], sort=True)
     rows = [[*key, len(part), part["text"].iloc[-1]] for key, part in parts]
     return pd.DataFrame(rows, columns=["symbol", "reason", "n", "example"])

@@ -280,14 +280,14 @@ class ReadingNow:
 
     @property
     def prices(self) -> tuple[np.ndarray, ...]:
-        "Open, high, low and close, likewise; read-only as a `Reading`'s are, so that kernels compile once for both."
+        "Open, high, low and close, with spare space; read-only as a `Reading`'s, so kernels compile once for both."
         prices = self._timeframes().base.prices[:4]
         prices.flags.writeable = False
         return tuple(prices)
 
     @property
     def atr(self) -> np.ndarray:
-        "ATR14, likewise."
+        "ATR14, with spare space."
         atr = self._timeframes().base.states["structure"]["cols_f"][C_ATR]
         atr.flags.writeable = False
         return atr

@@ -73,7 +73,7 @@ class ReadingSource(Protocol):
 
     @property
     def timeframe(self) -> str:
-        "Of the bars."
+        "The timeframe of the bars."
 
     @property
     def config(self) -> Config:

@@ -25,7 +25,7 @@ def graph(parameters):
 
 
 def unused(parameters):
-    """Parameters that no node takes; its dataset reads a symbol's file, hooks read `send` and the purse's symbols."""
+    """Parameters no node takes; a symbol's file is read by its dataset, `send` and the portfolio's symbols by hooks."""
     taken = [n.removeprefix("params:") for n in graph(parameters).inputs() if n.startswith("params:")]
     files = {f"symbols.{s}.{key}" for s in parameters["symbols"] for key in ("source", "zone", "spread")}
     read = (*taken, *files, "send", "portfolio.symbols")

@@ -1,5 +1,6 @@
 """The house's own promises: generated = exported, arrows down, everything in place. Each is seen to fail once."""
 
+import ast
 import configparser
 import json
 import re
@@ -201,3 +202,32 @@ def test_glossary_is_in_alphabetical_order_and_names_each_term_once(root):
     terms = re.findall(r"^\| ([^|]+) \| [^|]+ \| [^|]* \| `[^|]+ \|$", (root / "docs/glossary.md").read_text(), re.M)
     keys = [re.sub(r"[^a-z0-9 ]", " ", term.lower()).split() for term in terms]
     assert len(terms) > 100 and keys == sorted(keys) and len(set(map(tuple, keys))) == len(keys)
+
+
+def lost_imports(root: Path) -> list[str]:
+    """Names of src that benchmarks import and that are not there; fallbacks to older names are left out."""
+    out = []
+    for path in sorted((root / "benchmarks").glob("*.py")):
+        tree = ast.parse(path.read_text())
+        older = {id(n) for t in ast.walk(tree) if isinstance(t, ast.ExceptHandler) for n in ast.walk(t)}
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.ImportFrom) or id(node) in older or not node.module.startswith("smc"):
+                continue
+            place = root / "src" / node.module.replace(".", "/")
+            source = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+            text = source.read_text() if source.exists() else ""
+            out += [
+                f"{path.name}: {node.module}.{name.name}"
+                for name in node.names
+                if not re.search(rf"\b{name.name}\b", text) and not (place / f"{name.name}.py").exists()
+            ]
+    return out
+
+
+def test_benchmarks_import_what_is_there(root, tmp_path):
+    assert lost_imports(root) == []
+    for folder in ("benchmarks", "src/smclab"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "src/smclab/a.py").write_text("def f(): ...\n")
+    (tmp_path / "benchmarks/b.py").write_text("from smclab.a import f, g\nfrom smclab.gone import h\n")
+    assert lost_imports(tmp_path) == ["b.py: smclab.a.g", "b.py: smclab.gone.h"]

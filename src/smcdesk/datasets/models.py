@@ -11,13 +11,13 @@ from smclab.candles import BadConfig
 
 
 class ModelVersions(AbstractDataset):
-    "A market's models: saves challenges into the registry, loads how to find the champion."
+    "A market's models: saves candidates into the registry, loads the function that finds the champion."
 
     def __init__(self, symbol: str, metadata: dict | None = None):
         self._symbol, self.metadata = symbol, metadata
 
     def save(self, data: tuple[ModelCandidate, ...]) -> None:
-        "Log, register, and promote or keep; nothing where nothing was learned."
+        "Log and register each candidate, then promote it or keep it as challenger; an empty tuple does nothing."
         import mlflow
 
         for one in data:

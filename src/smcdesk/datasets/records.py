@@ -13,13 +13,14 @@ from kedro.io import AbstractDataset, MemoryDataset
 from kedro.utils import load_obj
 
 from smcdesk.project.files import atomic_folder, recover_folder
+from smclab.candles import BadConfig
 
 
 class PersistentMemoryDataset(MemoryDataset):
     "A value that outlives its run."
 
     def _release(self) -> None:
-        "Never: it is read after the run."
+        "Keep the value: it is read after the run."
 
 
 class RecordFolder(AbstractDataset):
@@ -49,6 +50,11 @@ class RecordFolder(AbstractDataset):
         values = json.loads((folder / "record.json").read_text(encoding="utf-8"))
         values = {name: _typed(value, hints.get(name)) for name, value in values.items()}
         frames = {p.stem: pd.read_parquet(p) for p in folder.glob("*.parquet")}
+        if missing := [f.name for f in dataclasses.fields(cls) if f.name not in values | frames and _required(f)]:
+            raise BadConfig(
+                f"{folder} was written by an earlier version and lacks {', '.join(missing)}: run its pipeline again, as "
+                "smcdesk replay does"
+            )
         return cls(**values, **frames)
 
     def _exists(self) -> bool:
@@ -57,6 +63,11 @@ class RecordFolder(AbstractDataset):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath), "of": self._of}
+
+
+def _required(field: dataclasses.Field) -> bool:
+    "Whether a record cannot be made without a field."
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 def _plain(value: Any) -> Any:

@@ -122,7 +122,7 @@ def load_decision_configs(
     env: str | None = None,
     symbols: Iterable[str] = (),  # none: every symbol of conf
 ) -> dict[str, DecisionConfig]:  # by symbol
-    "The static part of what conf says about symbols."
+    "The decision configuration of symbols, from conf."
     p = load_config(env).parameters
     names = [check_symbol(s, p["symbols"]) for s in symbols] or list(p["symbols"])
     policy, reader, htf = Policy.from_dict(p["policy"]), Config.from_dict(p["reading"]), p["confluence"]["htf"]
@@ -149,10 +149,10 @@ def load_calendar(env: str | None = None) -> CalendarSnapshot:
 
 
 def champion_versions(configs: Mapping[str, DecisionConfig]) -> dict[str, dict[str, str]]:  # symbol -> timeframe -> it
-    "The champions of now, of the symbols whose decisions ask one."
+    "The present champions of the symbols whose decisions use one."
     return {name: registry.champions(name) for name, config in configs.items() if config.model_use == registry.CHAMPION}
 
 
 def load_fill_rules(env: str | None, policy: Policy) -> Rules:
-    "How fills are worked out, for outcomes."
+    "The fill rules by which outcomes are worked out."
     return fill_rules(load_config(env).parameters["rules"], policy)

@@ -112,7 +112,7 @@ def label_rows(
 
 
 def _headline(d: Decision) -> dict:
-    "What a label and a signal both say of a decision."
+    "The columns that labels and signals share."
     names = (
         "setup_id",
         "policy_hash",

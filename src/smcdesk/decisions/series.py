@@ -84,7 +84,7 @@ class SeriesReader:
         self,
         context: Callable[[ReadingNow, set[str]], Context],  # called with setup ids where there are setups to judge
     ) -> tuple[tuple[Decision, ...], pd.DataFrame, Context | None]:  # decisions, their candidates, their context
-        "What to do at the close of the newest candle read."
+        "The decisions at the close of the newest candle read."
         at, c = self._now, self.config
         found = evaluations_at(at, c.instrument, c.setups)
         if not len(found["time"]):

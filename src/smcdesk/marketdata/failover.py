@@ -36,7 +36,7 @@ class Hysteresis(ProviderSettings):
 
 
 class FailoverProvider:
-    "A provider of two."
+    "Two providers of one market as one: the second answers while the first is down."
 
     def __init__(
         self,
@@ -58,22 +58,22 @@ class FailoverProvider:
         self.served_by = ""  # who answered last
 
     def history(self, symbol: str, timeframe: str, start: Any, end: Any = None) -> pd.DataFrame:
-        "As the protocol has it."
+        "Closed bars that open in [start, end), of the source whose turn it is."
         if end is not None:
             return self._ask(lambda p: p.history(symbol, timeframe, start, end), symbol)
         since = moment(start) - pd.Timedelta(timeframe_ns(timeframe), "ns")
         return self._ask(self._current(lambda p: p.history(symbol, timeframe, start), symbol, timeframe, since), symbol)
 
     def latest(self, symbol: str, timeframe: str, n: int) -> pd.DataFrame:
-        "As the protocol has it."
+        "The last n closed bars, of the source whose turn it is."
         return self._ask(self._current(lambda p: p.latest(symbol, timeframe, n), symbol, timeframe), symbol)
 
     def snapshot(self, symbol: str) -> Quote:
-        "As the protocol has it."
+        "Bid and ask now, of the source whose turn it is."
         return self._ask(lambda p: p.snapshot(symbol), symbol)
 
     def _current(self, ask: Callable, symbol: str, timeframe: str, since: pd.Timestamp | None = None) -> Callable:
-        "The same question, where an old answer of the first counts as none if the second has a newer one."
+        "The request, failing on the first source when its newest candle is late and the second has a newer one."
         times = self._expected(symbol) if self._expected else None
 
         def current(p: Provider) -> pd.DataFrame:
@@ -100,7 +100,7 @@ class FailoverProvider:
         return len(bars) > 0 and bars.index[-1] > last
 
     def _ask(self, ask: Callable[[Provider], Answer], symbol: str) -> Answer:
-        "An answer of the first where it is its turn and it has one, else of the second."
+        "The first source's answer where it is in use or due for a try and does not fail, else the second's."
         due = self.active is self.first or self._monotonic() - self._tried >= self._rule.probe_s
         why = None
         if due:
@@ -134,7 +134,7 @@ class FailoverProvider:
             self._change(self.first, symbol, f"{self._good} good answers in a row")
 
     def _change(self, to: Provider, symbol: str, reason: str) -> None:
-        "Change sides, and append a line to the journal."
+        "Switch to the other source, and append a line to the journal."
         line = {
             "time": moment(self._clock()).isoformat(), "pair": self.name, "from": self.active.name, "to": to.name,
             "symbol": symbol, "reason": reason[:300],

@@ -100,7 +100,7 @@ class FeedRouter:
         return self._sources[name]
 
     def of(self, symbol: str) -> Provider:
-        "Who gives a market's candles: one source, or two that stand in for each other."
+        "The provider of a market's candles: one source, or two that stand in for each other."
         feed = self._config.feeds.get(symbol, self._config.default)
         if feed.second is None:
             return self._source(feed.first)
@@ -114,15 +114,15 @@ class FeedRouter:
         return self._pairs[pair]
 
     def history(self, symbol: str, timeframe: str, start: Any, end: Any = None) -> pd.DataFrame:
-        "As the protocol has it."
+        "Closed bars that open in [start, end), of the market's own source."
         return self.of(symbol).history(symbol, timeframe, start, end)
 
     def latest(self, symbol: str, timeframe: str, n: int) -> pd.DataFrame:
-        "As the protocol has it."
+        "The last n closed bars, of the market's own source."
         return self.of(symbol).latest(symbol, timeframe, n)
 
     def snapshot(self, symbol: str) -> Quote:
-        "As the protocol has it."
+        "Bid and ask now, of the market's own source."
         return self.of(symbol).snapshot(symbol)
 
 

@@ -113,7 +113,7 @@ def verdicts(
 def week_of(
     close_ns,  # ns UTC, a number or an array
 ):  # weeks since the epoch's first Saturday, likewise
-    "Whose Saturday's inspection holds at an instant."
+    "The Saturday whose inspection holds at an instant."
     return (close_ns - SATURDAY_NS) // WEEK_NS
 
 

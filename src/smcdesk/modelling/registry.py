@@ -65,7 +65,7 @@ class ModelCandidate:
 
 
 def register(
-    challenge: ModelCandidate,
+    candidate: ModelCandidate,
     run_id: str,  # the active run
 ) -> str:  # the new version
     "Log and register a model; promote it when it won, else keep it as challenger with the reason."
@@ -77,22 +77,22 @@ def register(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # mlflow's advice on type hints and signatures
         info = mlflow.pyfunc.log_model(
-            name="model", python_model=ServedModel(challenge.learned.model), pip_requirements=requirements(),
-            metadata={"verdict": challenge.learned.verdict},
+            name="model", python_model=ServedModel(candidate.learned.model), pip_requirements=requirements(),
+            metadata={"verdict": candidate.learned.verdict},
         )  # fmt: skip
-    c, won = tracking.client(), challenge.promotion
-    if challenge.name not in {m.name for m in c.search_registered_models(max_results=1000)}:
-        c.create_registered_model(challenge.name)
+    c, won = tracking.client(), candidate.promotion
+    if candidate.name not in {m.name for m in c.search_registered_models(max_results=1000)}:
+        c.create_registered_model(candidate.name)
     tags = {
-        "reason": won.reason, "verdict": challenge.learned.verdict, "kind": challenge.learned.model.kind,
-        "rows": str(challenge.learned.model.n_rows), "judged_against": challenge.champion or won.against,
+        "reason": won.reason, "verdict": candidate.learned.verdict, "kind": candidate.learned.model.kind,
+        "rows": str(candidate.learned.model.n_rows), "judged_against": candidate.champion or won.against,
     }  # fmt: skip
-    created = c.create_model_version(challenge.name, info.model_uri, run_id=run_id, tags=tags, model_id=info.model_id)
-    _add_checksum(challenge.name, created.version)
+    created = c.create_model_version(candidate.name, info.model_uri, run_id=run_id, tags=tags, model_id=info.model_id)
+    _add_checksum(candidate.name, created.version)
     if won.promote:
-        promote(challenge.name, created.version, how="by training")
+        promote(candidate.name, created.version, how="by training")
     else:
-        c.set_registered_model_alias(challenge.name, CHALLENGER, created.version)
+        c.set_registered_model_alias(candidate.name, CHALLENGER, created.version)
     return str(created.version)
 
 
@@ -200,11 +200,9 @@ def _loaded(uri: str, name: str, version: str) -> Champion:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         files = _downloaded(name, version, folder)
-        if not tag:
-            raise BadConfig(
-                f"{name} {version} was registered without a checksum and is not loaded: where you trust it, "
-                f"smcdesk model promote {name} {version} gives it one"
-            )
+        if not tag:  # registered before versions had one: tagged now, so that a later change is seen
+            tag = _files_hash(files)
+            tracking.client().set_model_version_tag(name, version, _CHECKSUM, tag)
         if (found := _files_hash(files)) != tag:
             raise BadConfig(
                 f"{name} {version} is not loaded: its files have the checksum {found[:12]}…, registered was "

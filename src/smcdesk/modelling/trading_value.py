@@ -77,7 +77,7 @@ def trading_value(
     oof: pd.DataFrame,  # of smclab.learner.Learned: p_selected, percentile, by setup id
     score: pd.Series,  # by setup id
 ) -> pd.DataFrame:  # one row per way to act: setups, live, trades, expectancy with its interval
-    "The policy by score and by model, and every setup against those the model, or the score, likes best."
+    "The policy by score and by model, and every setup against those the model, or the score, rates highest."
     rated = oof[oof["percentile"].notna()]
     answers = dict(zip(rated.index, zip(rated["p_selected"], rated["percentile"], strict=True), strict=True))
     best = _places(score.reindex(rated.index))

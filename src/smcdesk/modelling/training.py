@@ -144,7 +144,7 @@ def rates(labels: pd.DataFrame) -> pd.DataFrame:  # per period: n, won, low, hig
 
 
 def metrics(training: Training) -> dict[str, dict[str, float]]:
-    "The training's figures as MLflow counts them."
+    "The training's figures as MLflow metrics."
     values = {"rows_n": training.rows_n, "finished_n": training.finished_n, "features_n": training.features_n}
     for name, row in training.figures.iterrows():
         values |= {f"{name}.{k}": v for k, v in row.items()}

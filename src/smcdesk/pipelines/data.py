@@ -16,7 +16,7 @@ from smclab.instruments import Instrument
 
 
 def checked(candles: RawCandles) -> tuple[pd.DataFrame, dict[str, Any]]:  # bars, provenance
-    "Bars every room trusts, and where they come from."
+    "The checked bars, and where they come from."
     bars = check(candles.bars, symbol=candles.symbol)
     return bars, {"symbol": candles.symbol, "notes": list(candles.notes)}
 

@@ -63,7 +63,7 @@ def judged(
 
 
 def model_metrics(result: Result) -> dict[str, dict[str, float]]:
-    "The result's figures as MLflow counts them."
+    "The result's figures as MLflow metrics."
     return {name: {"value": value, "step": 0} for name, value in result.metrics().items()}
 
 

@@ -23,7 +23,7 @@ NAME = "portfolio"  # of the namespace, and of the folders its results are in
 
 
 def market(bars: pd.DataFrame, intents: pd.DataFrame, instrument: Instrument, costs: Costs) -> Market:
-    "One symbol, as the portfolio sees it."
+    "One symbol's bars, orders and costs, as the portfolio replay takes them."
     return Market(bars, intents, instrument, costs)
 
 

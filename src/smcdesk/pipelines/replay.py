@@ -87,7 +87,7 @@ def entry_mode_comparison(
 def backtrader_check(
     ledger: Ledger, bars: pd.DataFrame, intents: pd.DataFrame, instrument: Instrument, costs: Costs
 ) -> str:
-    "What backtrader says to the ledger, in one line."
+    "Whether backtrader fills the same orders to the same trades, in one line."
     if find_spec("backtrader") is None:
         return "not verified: backtrader is not installed (pip install 'smclab[backtrader]')"
     return str(verify(ledger, bars, intents, instrument=instrument, costs=costs))
@@ -105,7 +105,7 @@ def returns(ledger: Ledger, instrument: Instrument) -> pd.DataFrame:
 
 
 def metrics(card: pd.DataFrame) -> dict[str, dict[str, float]]:
-    "Every figure of the scorecard that has a value, as MLflow counts them."
+    "Every figure of the scorecard that has a value, as MLflow metrics."
     return {name: {"value": float(v), "step": 0} for name, v in card["value"].items() if pd.notna(v)}
 
 

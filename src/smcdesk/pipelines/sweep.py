@@ -29,7 +29,7 @@ def waiting(reading: Reading, instrument: Instrument, config: SetupConfig) -> pd
 def tape(
     reading, setups, bars, candidates, context, costs, spread_price, policy, rules, orders, waiting
 ) -> ResearchTape:
-    "What all combinations share."
+    "The tape that all combinations share."
     first = warmup_bars(reading, setups)
     return ResearchTape(bars, candidates, context, costs, spread_price, policy, rules, orders, waiting, first)
 
@@ -53,7 +53,7 @@ def grid_returns(sweep: Sweep) -> pd.DataFrame:
 
 
 def metrics(sweep: Sweep) -> dict[str, dict[str, float]]:
-    "The grid in a few figures, as MLflow counts them."
+    "The grid in a few figures, as MLflow metrics."
     sharpe = sweep.figures["sharpe_annual"]
     values = {
         "combinations_n": len(sharpe), "ruined_n": len(sharpe) - len(sweep.whole), "best_sharpe_annual": sharpe.max(),

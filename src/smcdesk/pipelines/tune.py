@@ -21,7 +21,7 @@ from smcdesk.research.tuning import TunableTape, TuneConfig, Tuned
 def market(
     tape: ResearchTape, reading: Mapping[str, Any], setups: Mapping[str, Any], htf: str, timeframes: tuple[str, ...]
 ) -> TunableTape:
-    "The tape with how conf reads it, to be read otherwise."
+    "The tape with conf's way of reading it, which each trial of the search changes."
     return TunableTape(tape, reading, {**setups, "htf": htf}, timeframes)
 
 
@@ -38,7 +38,7 @@ def parts(tuned: Tuned) -> tuple[pd.DataFrame, pd.DataFrame, list[SelectedRun], 
 
 
 def metrics(tuned: Tuned) -> dict[str, dict[str, float]]:
-    "The figures that have a value, as MLflow counts them."
+    "The figures that have a value, as MLflow metrics."
     return {name: {"value": float(v), "step": 0} for name, v in tuned.summary["value"].items() if pd.notna(v)}
 
 

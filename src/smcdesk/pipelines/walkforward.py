@@ -18,7 +18,7 @@ from smclab.walkforward import Study, study
 
 
 def judged(sweep: Sweep, windows: Mapping[str, Any], tried_before: int, n_boot: int, seed: int) -> Study:
-    "The walk forward, the cross-validation and the luck of the grid; combinations that were ruined are left out."
+    "Walk-forward, cross-validation and selection bias of the grid; combinations that were ruined are left out."
     return study(
         sweep.whole, windows, longest_trade_days=sweep.longest_trade_days, tried_before=tried_before, n_boot=n_boot,
         seed=seed,
@@ -35,7 +35,7 @@ def folds(
 
 
 def metrics(study: Study) -> dict[str, dict[str, float]]:
-    "The study's summary as MLflow counts it."
+    "The study's summary as MLflow metrics."
     return {name: {"value": float(v), "step": 0} for name, v in study.summary["value"].items() if pd.notna(v)}
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 def transaction(
     path: Path,  # an SQLite file
 ) -> Iterator[sqlite3.Connection]:
-    "All of it on the disk, or nothing; other writers wait for its end."
+    "A transaction on a connection to the file: all of it or nothing; other writers wait for its end."
     with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as c:
         c.execute("PRAGMA journal_mode = WAL")
         c.execute("PRAGMA synchronous = FULL")

@@ -48,7 +48,7 @@ class AlpacaSettings(RetrySettings):
     base_url: str | None = None  # another host
 
     def make(self, name: str, deps: ProviderDeps) -> Alpaca:
-        "The provider."
+        "The Alpaca provider with these settings."
         return Alpaca(name, self, deps)
 
 
@@ -178,7 +178,7 @@ def _give_up(session: Any, timeout_s: float) -> None:
     from requests.adapters import HTTPAdapter
 
     class Timed(HTTPAdapter):
-        "An adapter that does not wait for ever."
+        "An adapter of requests that adds the time-out."
 
         def send(self, request, **options):
             "Send with a time-out."

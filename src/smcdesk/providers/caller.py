@@ -61,11 +61,11 @@ class CircuitBreaker:
             raise ProviderDown(f"{name} failed {self._failed} times in a row: asked again in {rest_s:.0f} s", rest_s)
 
     def worked(self) -> None:
-        "A call came through."
+        "Note that a call succeeded: the breaker closes."
         self._failed, self._opened, self._until = 0, 0, 0.0
 
     def failed(self, wait_s: float | None = None) -> None:
-        "A call came to nothing; the source may have named a wait of its own."
+        "Note that a call failed; the source may have named a wait of its own."
         trial = self.state == "half-open"
         self._failed += 1
         if trial or self._failed >= self._fails or wait_s is not None:

@@ -42,7 +42,7 @@ class CcxtSettings(RetrySettings):
     options: dict[str, Any] = Field(default_factory=dict)  # ccxt's own, e.g. fetchMarkets: {types: [spot]}
 
     def make(self, name: str, deps: ProviderDeps) -> Ccxt:
-        "The provider."
+        "The provider of one ccxt exchange with these settings."
         return Ccxt(name, self, deps)
 
 

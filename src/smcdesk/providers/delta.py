@@ -43,7 +43,7 @@ class DeltaSettings(RetrySettings):
     per_minute: float | None = 600.0
 
     def make(self, name: str, deps: ProviderDeps) -> Delta:
-        "The provider."
+        "The Delta provider with these settings."
         return Delta(name, self, deps)
 
 

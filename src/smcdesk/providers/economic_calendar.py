@@ -141,12 +141,12 @@ def _week_from(url: str) -> bytes:
 
 
 def _note_path(path: Path) -> Path:
-    "Where it stands when a calendar was fetched."
+    "The note beside a calendar: when it was fetched, and when that was last tried."
     return path.with_name(path.name + ".fetched")
 
 
 def _note(path: Path) -> dict[str, Any]:
-    "What is known of the last fetch; nothing where the note is missing or broken."
+    "The note of the last fetch; empty where it is missing or broken."
     try:
         found = json.loads(_note_path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -230,7 +230,7 @@ def _moment(path: Path, n: int, x: Any) -> pd.Timestamp:
 
 
 def _words(path: Path, name: str, given: pd.Series) -> pd.Series:
-    "Texts, none of them empty."
+    "A column of texts; an empty one is refused by its row."
     words = given.astype("str").fillna("").str.strip()
     if words.eq("").any():
         raise BadConfig(f"{path.name}, row {int(words.eq('').idxmax())}: {name} is empty")

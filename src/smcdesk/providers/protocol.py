@@ -216,7 +216,7 @@ class BaseProvider(ABC):
         return bars.iloc[-n:]
 
     def snapshot(self, symbol: str) -> Quote:
-        "Never, unless the source has quotes."
+        "Refuse: this source has no quotes."
         raise ProviderRefused(f"{self.name} has candles only: no bid and ask of {symbol}")
 
     def check_timeframe(self, timeframe: str) -> None:

@@ -94,7 +94,7 @@ class RecordedSettings(ProviderSettings):
     spread: float = Field(0.0, ge=0)  # of snapshots, price
 
     def make(self, name: str, deps: ProviderDeps) -> RecordedProvider:
-        "The provider."
+        "The provider of recorded tapes with these settings."
         markets = {s: instrument(deps.files[s]["instrument"]) for s in self.tapes if s in deps.files}
         rolls = {s: (market.zone, market.roll_hour) for s, market in markets.items()}
         return RecordedProvider(

@@ -29,7 +29,7 @@ def resolved(report: Comparison) -> pd.DataFrame:
 
 
 def verdict(report: Comparison) -> str:
-    "Which differences are larger than chance, in one breath."
+    "Which differences are larger than chance, in one paragraph."
     n = len(report.table)
     if n < 2:
         return "There is one run, and nothing to compare it with."
@@ -53,7 +53,7 @@ def verdict(report: Comparison) -> str:
 
 
 def method(report: Comparison) -> str:
-    "How that was worked out."
+    "How the differences were tested."
     block = max(1, round(len(report.returns) ** (1 / 3)))
     return (
         "Every pair is compared by its difference in mean daily return on the days all runs have. Whole blocks of "
@@ -65,7 +65,7 @@ def method(report: Comparison) -> str:
 
 
 def ranking(report: Comparison) -> pd.DataFrame:
-    "The runs as a reader wants them."
+    "The ranked runs, rounded and labelled for reading."
     shown = report.table.assign(run_id=report.table["run_id"].str[:6])
     for name in RANKED:
         digits = 0 if name == "trades_n" else 2
@@ -78,7 +78,7 @@ def ranking(report: Comparison) -> pd.DataFrame:
 
 
 def pairs(report: Comparison) -> pd.DataFrame:
-    "The tests as a reader wants them."
+    "The pairwise tests, rounded and labelled for reading."
     rows = [
         {
             "better": r.better, "worse": r.worse, "difference, % a year": f"{r.difference_pct_year:+.2f}",
@@ -92,7 +92,7 @@ def pairs(report: Comparison) -> pd.DataFrame:
 
 
 def omitted(report: Comparison) -> str:
-    "What could not be shown."
+    "On which days the ranking stands, and which runs are left out, and why."
     days = (
         "Not all runs cover the same days: Sharpe ratio, return and fall are those of the "
         f"{len(report.returns):,} days all "
@@ -135,7 +135,7 @@ def plateau_words(grid: pd.DataFrame) -> str:
 
 
 def stability_words(windows: pd.DataFrame, names: list[str]) -> str:
-    "How the choices held."
+    "How stable the walk-forward's choices were."
     train, test = windows["train_sharpe_annual"].mean(), windows["test_sharpe_annual"].mean()
     won, n = int((windows["test_return_pct_year"] > 0).sum()), len(windows)
     choices = len(windows[names].drop_duplicates())

@@ -63,7 +63,7 @@ def summary(report: Rollout) -> dict[str, Any]:
 
 
 def planless(labels: pd.DataFrame) -> str:
-    "How many setups have no plan, and why nothing can be said of what became of them."
+    "How many setups have no plan, so that their outcome cannot be known."
     bare = labels[labels["entry_price"].isna()]
     if bare.empty:
         return "Every setup has a plan, so that what became of it can be told."
@@ -77,7 +77,7 @@ def planless(labels: pd.DataFrame) -> str:
 
 
 def against(report: Rollout) -> str:
-    "What the figures are measured against."
+    "The baseline the figures are compared with."
     b = report.baseline
     if b is None:
         return "No baseline was asked for: freeze one by `smcdesk store baseline NAME`, then give `-p baseline NAME`."
@@ -113,7 +113,7 @@ def _r(row: Mapping[str, float]) -> str:
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:
-    "A table of this room as a reader wants it: rounded, with intervals, and `n = 0` where there is nothing."
+    "A table of the rollout for reading: rounded, with intervals, and `n = 0` where there is nothing."
     if table.empty:
         return pd.DataFrame({"": ["n = 0"]}, index=["none"])
     out = {}
@@ -133,7 +133,7 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def shown_change(table: pd.DataFrame) -> pd.DataFrame:
-    "A comparison as a reader wants it."
+    "A comparison with the baseline, rounded for reading."
 
     def number(x: float, sign: str = "") -> str:
         return "none" if math.isnan(x) else f"{x:{sign}.2f}"

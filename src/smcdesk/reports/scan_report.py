@@ -15,6 +15,7 @@ import pandas as pd
 from smcdesk import figures
 from smcdesk.datasets.catalog import load_catalog
 from smcdesk.decisions.config import load_decision_configs
+from smcdesk.orders.guard import check_send
 from smcdesk.project.config import load_config
 from smcdesk.providers.recorded import RecordedProvider
 from smcdesk.reports.text import NOTHING, SIDES, bar_time, parameter_table, price
@@ -49,6 +50,7 @@ def run_live_scan(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> ScanReport:
     "Fetch the newest candles, decide every bar that closed, store the decisions and queue alerts."
+    check_send(load_config(env).parameters)
     workspace = open_workspace(env, provider=provider, symbols=split_words(symbols), clock=clock)
     return _scan_slot(workspace, env, split_words(timeframes), slot, send, alert)
 

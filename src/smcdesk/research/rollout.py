@@ -133,7 +133,7 @@ def mean_r(
 
 
 def _worth(part: pd.DataFrame) -> dict[str, float]:
-    "What became of some setups."
+    "The outcomes of some setups, counted, with their mean result."
     closed = part[part["outcome"].isin(CLOSED)]
     won = share(int((closed["actual_rr"] > 0).sum()), len(closed))
     r = mean_r(closed["actual_rr"].to_numpy(float))
@@ -178,7 +178,7 @@ def _shares(k: int, n: int) -> dict[str, float]:
 
 
 def gates(labels: pd.DataFrame) -> pd.DataFrame:
-    "How often each gate was asked, passed, and was the first to refuse."
+    "How often each gate was evaluated, passed, and was the first to refuse."
     answers, first = verdict_rows(labels), refusals(labels)["gate"].value_counts()
     rows = {}
     for gate in answers.groupby("gate")["position"].min().sort_values(kind="stable").index:
@@ -238,7 +238,7 @@ def rollout_stages(
 
 
 def _say(row: Mapping[str, float]) -> str:
-    "What a stage's figures allow one to say."
+    "The conclusion of a stage's figures, in words."
     if row["closed_n"] < FEW:
         return f"not enough: {row['closed_n']:,} closed, at least {FEW} are needed"
     if row["r_low"] > 0:

@@ -126,7 +126,7 @@ class Sweep:
 
     @property
     def whole(self) -> pd.DataFrame:
-        "The returns of the combinations that were never ruined."
+        "The daily returns of the combinations that were never ruined."
         return self.returns[np.isfinite(self.returns.to_numpy()).all(axis=1)]
 
 

@@ -89,7 +89,7 @@ def check_space(
 
 
 def _ends(path: str, span: Any) -> list[Any]:
-    "The values whose validity can be known beforehand."
+    "The values of a span to be checked before any trial: all of a list, both ends of a range."
     if isinstance(span, list):
         plain = all(isinstance(v, int | float | str | bool) for v in span)
         if plain and len({repr(v) for v in span}) == len(span) > 0:

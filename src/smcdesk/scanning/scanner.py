@@ -120,7 +120,7 @@ def _bars_to_decide(
 
 
 def _contents(bases: Iterable[DecisionBasis]) -> dict[str, list[dict]]:
-    "What the hashes of entries stand for, each once."
+    "The configurations, accounts and calendars that entries name by their hashes, each once."
     config, account, calendar = {}, {}, {}
     for basis in bases:
         config.setdefault(basis.config.config_hash, basis.config)
@@ -186,7 +186,7 @@ def _context_for(
 
 
 def _persist(workspace: Workspace, done: list[DecidedBar]) -> None:
-    "Everything that was decided, and that the journal's entries are done, in one transaction."
+    "Store all decisions and close their journal entries, in one transaction."
     decisions = [d for bar in done for d in bar.decisions]
     with workspace.store.transaction() as one:
         if decisions:

@@ -87,7 +87,7 @@ class Workspace:
 
     @property
     def policy_hash(self) -> str:
-        "Of the policy in force; all symbols share it."
+        "The hash of the policy in force; all symbols share it."
         return next(iter(self.configs.values())).policy.hash()
 
     def unread_bars(
@@ -109,7 +109,7 @@ class Workspace:
         return reader.reading
 
     def close(self) -> None:
-        "Let go of the store."
+        "Close the store's connections."
         self.store.close()
 
 
@@ -123,7 +123,7 @@ def open_workspace(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     isolated: bool = False,  # a store of its own: for recorded tapes
 ) -> Workspace:
-    "What a scan of an environment works with."
+    "The workspace of an environment's scans."
     root, configs = paths.root(), load_decision_configs(env, symbols)
     if source is None and not offline:
         source = _provider(provider, env, clock)

@@ -22,7 +22,7 @@ class Done:
 
 def run_due(
     schedule: Timetable,
-    book: SlotLog,
+    slot_log: SlotLog,
     clock: Callable[[], datetime],  # UTC
     run: Callable[[str, Job, Slot], Any],  # (name, job, slot); raises when the slot failed
     *,
@@ -31,31 +31,31 @@ def run_due(
 ) -> list[Done]:  # nothing while another process is at work
     "Run what is due, one after the other; every slot once, or with a reason why not."
     done = []
-    with book.alone() as mine:
+    with slot_log.alone() as mine:
         if not mine:
             return done
         now = clock()
-        due = due_slots(schedule, book.last(schedule, now), now)
-        book.skip([slot for slot in due if slot.why_not], now)
+        due = due_slots(schedule, slot_log.last(schedule, now), now)
+        slot_log.skip([slot for slot in due if slot.why_not], now)
         for slot in due:
             if stop():
                 break
             if slot.why_not:
                 done.append(Done(slot, "skipped", slot.why_not))
-            elif book.claim(slot, clock()):
-                done.append(run_one(schedule.jobs[slot.job], slot, book, clock, run, failed))
+            elif slot_log.claim(slot, clock()):
+                done.append(run_one(schedule.jobs[slot.job], slot, slot_log, clock, run, failed))
     return done
 
 
-def run_one(job: Job, slot: Slot, book: SlotLog, clock, run, failed) -> Done:
+def run_one(job: Job, slot: Slot, slot_log: SlotLog, clock, run, failed) -> Done:
     "Run one slot that was claimed."
     try:
         run(slot.job, job, slot)
     except Exception as error:  # a report may raise anything; the timetable goes on
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        book.close(slot, "failed", reason, clock())
+        slot_log.close(slot, "failed", reason, clock())
         if job.on_failure == "alert":
             failed(slot, job, reason)
         return Done(slot, "failed", reason)
-    book.close(slot, "ok", "", clock())
+    slot_log.close(slot, "ok", "", clock())
     return Done(slot, "ok")

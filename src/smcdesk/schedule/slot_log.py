@@ -27,7 +27,7 @@ class SlotLog:
 
     @contextmanager
     def alone(self) -> Iterator[bool]:  # False: another process is at work
-        "Hold the timetable; never wait for it."
+        "Hold the timetable's lock for the block; False, without waiting, where another process has it."
         with self.store.hold("timetable") as mine:
             yield mine
 

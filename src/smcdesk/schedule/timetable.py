@@ -1,6 +1,6 @@
 """The timetable: which report is due, decided by one pure function; cron, systemd or APScheduler only wake it.
 
-JupyterLab's own scheduler can run the same templates (`labjobs`), but knows nothing of slots.
+JupyterLab's own scheduler can run the same templates (`services.jupyter`), but knows nothing of slots.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def load(env: str | None = None) -> Timetable:
 
 @dataclass(frozen=True, order=True)
 class Slot:
-    "One turn of a job."
+    "One due time of a job."
 
     due: datetime  # UTC: from when it may run
     time: datetime  # UTC: the candle's close, or cron's moment; names the slot
@@ -127,7 +127,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Settled:
-    "What is settled of a job."
+    "Until when a job's slots are settled, and which are not."
 
     until: datetime  # slots up to this moment, this one included, are settled …
     again: frozenset[datetime] = frozenset()  # … but for these: failed or interrupted, to be tried again

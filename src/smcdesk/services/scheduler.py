@@ -54,7 +54,7 @@ class Scheduler:
         if self.store.revision() is None:
             self.store.upgrade()
         legacy.import_files(self.store, env)
-        self.book = SlotLog(self.store)
+        self.slot_log = SlotLog(self.store)
         self._stop = threading.Event()
 
     def _check(self, name: str, job: Job) -> None:
@@ -94,7 +94,7 @@ class Scheduler:
     def run_due(self) -> list[Done]:
         "Run whatever is due, then deliver the outbox where conf sends messages."
         done = run_due(
-            self.schedule, self.book, self.clock, self.run, failed=self.failed, stop=self._stop.is_set
+            self.schedule, self.slot_log, self.clock, self.run, failed=self.failed, stop=self._stop.is_set
         )  # fmt: skip
         if done:
             self._deliver()
@@ -115,12 +115,12 @@ class Scheduler:
         slot = timetable.newest_slot(name, job, moment)
         if slot is None:
             raise BadConfig(f"{name} has had no slot yet: the first comes later")
-        with self.book.alone() as mine:
+        with self.slot_log.alone() as mine:
             if not mine:
                 raise BadConfig("another process is running the timetable just now: wait for it and try again")
-            if not self.book.claim(slot, moment):
+            if not self.slot_log.claim(slot, moment):
                 return Done(slot, "ok", "it ran already")
-            return run_one(job, slot, self.book, self.clock, self.run, self.failed)
+            return run_one(job, slot, self.slot_log, self.clock, self.run, self.failed)
 
     def run_forever(self, slot_done: Callable[[Done], Any]) -> None:
         "Run what is due at every slot and every `retry_s`, until SIGTERM or Ctrl-C; a report that runs is finished."
@@ -162,7 +162,7 @@ class Scheduler:
     def listing(self, moment: datetime | None = None) -> Iterator[tuple[str, Job, Slot | None, dict[str, Any] | None]]:
         "Every line with its next slot and what became of its newest one."
         moment = moment or self.clock()
-        last = {row["job"]: row for row in self.book.entries() if row["status"] != "skipped"}
+        last = {row["job"]: row for row in self.slot_log.entries() if row["status"] != "skipped"}
         for name, job in self.schedule.jobs.items():
             yield name, job, timetable.next_slot(name, job, moment) if job.enabled else None, last.get(name)
 

@@ -21,7 +21,7 @@ _GRADED = ("grade", "score", "confidence", "confidence_kind")  # None where the 
 def decision_id(
     decision: Decision,
 ) -> str:  # 16 hex digits
-    "The name of a question: which setup (or bar, where there is none), when, by which policy."
+    "The id of a decision: which setup (or bar, where there is none), when, by which policy."
     d = decision
     text = "|".join(map(str, (d.setup_id, d.instrument, d.timeframe, d.time, d.policy_hash)))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

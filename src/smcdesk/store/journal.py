@@ -163,7 +163,7 @@ class ScanJournal:
             return dict(c.execute(newest).all())
 
     def record_problems(self, slot: str, time: int, problems: Mapping[str, str]) -> None:
-        "What a slot's scan met, by series; what was written first stands."
+        "Store the problems of a slot's scan, by series; what was written first stands."
         rows = [{"slot": slot, "series": name, "time": time, "problem": text} for name, text in problems.items()]
         with self.store.connection(write=True) as c:
             insert_new(c, PROBLEMS, rows, self.store.now())

@@ -54,7 +54,7 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        "Let go of every connection; the store can be used again."
+        "Close every connection; the store can be used again."
         self._engine.dispose()
 
     # --- shape ---

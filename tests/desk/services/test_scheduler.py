@@ -82,7 +82,7 @@ def test_scheduler_prunes_only_its_own_old_results(house, new_scheduler):
 def test_scheduler_runs_until_it_is_told_to_end_and_finishes_what_it_began(house, new_scheduler, monkeypatch):
     (house / "conf" / "test" / "schedule.yml").write_text("jobs: {live_scan: {at_close: 1h}}\n")
     service, finished = new_scheduler(), []
-    service.book.last(service.schedule, moment(2024, 3, 8, 9, 30))  # it was there half an hour ago
+    service.slot_log.last(service.schedule, moment(2024, 3, 8, 9, 30))  # it was there half an hour ago
 
     def run(name, job, slot):
         os.kill(os.getpid(), signal.SIGTERM)
@@ -94,7 +94,7 @@ def test_scheduler_runs_until_it_is_told_to_end_and_finishes_what_it_began(house
     service.run_forever(done_slots.append)
     (house / "conf" / "test" / "schedule.yml").unlink()
     assert finished == ["20240308T1000Z_live_scan"] and [d.status for d in done_slots] == ["ok"]
-    assert signal.getsignal(signal.SIGTERM) is before and service.book.entries()[-1]["status"] == "ok"
+    assert signal.getsignal(signal.SIGTERM) is before and service.slot_log.entries()[-1]["status"] == "ok"
 
 
 def test_install_writes_files_and_switches_nothing_on(house, new_scheduler, tmp_path):

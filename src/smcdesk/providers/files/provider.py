@@ -20,7 +20,7 @@ class FilesSettings(ProviderSettings):
     kind: Literal["files"] = "files"
 
     def make(self, name: str, deps: ProviderDeps) -> Files:
-        "The provider."
+        "The provider of conf's files."
         return Files(deps.files, name=name, root=deps.root, clock=deps.clock)
 
 
