@@ -52,8 +52,8 @@ class RecordFolder(AbstractDataset):
         frames = {p.stem: pd.read_parquet(p) for p in folder.glob("*.parquet")}
         if missing := [f.name for f in dataclasses.fields(cls) if f.name not in values | frames and _required(f)]:
             raise BadConfig(
-                f"{folder} was written by an earlier version and lacks {', '.join(missing)}: run its pipeline again, as "
-                "smcdesk replay does"
+                f"{folder} was written by an earlier version and lacks {', '.join(missing)}: run its pipeline "
+                "again, as smcdesk replay does"
             )
         return cls(**values, **frames)
 
