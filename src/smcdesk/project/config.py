@@ -41,7 +41,7 @@ class ProjectConfig:
     def _part(self, kind: str) -> dict[str, Any]:
         "One kind of file of conf, resolved."
         if kind not in self._parsed:
-            self._parsed[kind] = self._loader[kind]
+            self._parsed[kind] = self._loader.read(kind)
         return copy.deepcopy(self._parsed[kind])
 
     @property

@@ -44,6 +44,11 @@ class ProjectConfigLoader(OmegaConfigLoader):
             return super().__getitem__(key)
         except (YAMLError, UnicodeDecodeError, OmegaConfBaseException) as error:
             raise BadConfig(_unreadable(Path(self.conf_source)) or f"conf's {key}: {_first_line(error)}") from error
+
+    def read(self, key: str) -> Any:
+        "One of conf's types that has to be there; Kedro itself does without some, such as credentials."
+        try:
+            return self[key]
         except MissingConfigException as error:
             raise BadConfig(f"conf's {key} cannot be read: {_first_line(error)}") from error
 
