@@ -113,8 +113,8 @@ def _decoded(path: Path, data: bytes, entry: dict[str, Any] | None) -> pd.DataFr
             whole = content is None or content.decode() == content_of(bars)
             whole &= entry is None or entry["fingerprint"] == fingerprint(bars)
     except Exception as error:  # pyarrow raises many kinds
-        said = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DamagedFile(f"{path} is damaged: it cannot be decoded ({said[:120]})") from error
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DamagedFile(f"{path} is damaged: it cannot be decoded ({reason[:120]})") from error
     if not whole:
         raise DamagedFile(f"{path} is damaged: its candles are not those that were written")
     return bars
