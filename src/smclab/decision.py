@@ -228,8 +228,8 @@ def judge_candidate(
     "The decision about one candidate."
     rating = rated(candidate, ticket, context, policy)
     first, *rest = judge(candidate, ticket, context, policy, rating)
-    first = _with_history(first, int(candidate["known_bar"]) + 1, origin)
     first = _with_wait(first, candidate.get("ends", ""))
+    first = _with_history(first, int(candidate["known_bar"]) + 1, origin)
     verdicts = (first, *rest, portfolio_verdict(ticket, context, policy))
     outcome, no = _read_answers(ticket, rating, verdicts, policy)
     grade = GRADES[rating.code] if policy.enabled else None

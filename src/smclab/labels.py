@@ -152,7 +152,7 @@ def _last_bars(rows: pd.DataFrame) -> np.ndarray:  # (n,) int64
         out = np.where(limit, bar + np.where(limit, bars, 0).astype(np.int64), out)
     if "expiry_bar" in rows:
         last = rows["expiry_bar"].to_numpy(np.float64)
-        _refuse_row(limit & ~((last > bar) | (last == -1)), "expiry_bar", "after known_bar, or -1 for none", last)
+        _refuse_row(limit & ~((last >= bar) | (last == -1)), "expiry_bar", ">= known_bar, or -1 for none", last)
         out[limit & (last >= 0)] = np.minimum(out, last)[limit & (last >= 0)].astype(np.int64)
     return np.where(limit, np.where(out == np.iinfo(np.int64).max, -1, out), _AT_ONCE)
 
