@@ -300,7 +300,7 @@ def decide_all(
     *,
     setups: SetupConfig | None = None,
     spread_price: pd.Series | None = None,  # ask minus bid by bar (open label, UTC); None: the context's
-    pending: bool = False,  # also every later look at a limit order that waits
+    pending: bool = False,  # also every later review of a limit order that waits
 ) -> tuple[Decision, ...]:  # one per candidate of the tape, in order of time
     "What `decide` says at every bar of a tape that has a candidate."
     columns = evaluations(reading, context.instrument, setups, pending=pending)
@@ -404,7 +404,7 @@ def live_tickets(
 # %% ../../nbs/46_decision.ipynb #ed1bad87
 @dataclass(frozen=True)
 class LimitReview:
-    "One later look at a waiting limit: what `intents` reads of it."
+    "One later review of a waiting limit: what `intents` reads of it."
 
     setup_id: str  # 16 hex digits
     time: int  # open label of the bar at whose close it was judged again, ns UTC
@@ -413,15 +413,15 @@ class LimitReview:
 
 
 def limit_reviews(
-    evaluations: pd.DataFrame,  # (n, setups.TYPES) every look at waiting limits, in order of time
+    evaluations: pd.DataFrame,  # (n, setups.TYPES) every review of waiting limits, in order of time
     setup_ids: Collection[str],  # the limits that were placed
     context: Context,
     policy: Policy,
     *,
     spread_price=None,  # as in decide_table
     warmup_bars: int = 0,
-) -> list[LimitReview]:  # one per limit that was looked at again
-    "For each limit the first later look that cancels it, else the last look at it."
+) -> list[LimitReview]:  # one per limit that was reviewed
+    "For each limit the first review that cancels it, else its last review."
     table = evaluations[evaluations["setup_id"].isin(set(setup_ids))]
     live, _ = decide_table(table, context, policy, spread_price=spread_price, warmup_bars=warmup_bars)
     setup, _ = pd.factorize(table["setup_id"])

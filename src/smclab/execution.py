@@ -196,18 +196,18 @@ def _legs(ticket: Ticket) -> dict:
     }  # fmt: skip
 
 # %% ../../nbs/50_execution.ipynb #8dff214a
-def _ends(looks: Iterable, bars: pd.DataFrame) -> dict[str, int]:
-    "Setup -> the last bar its limit may fill on: of the first look that is not live, else the one after the last look."
+def _ends(reviews: Iterable, bars: pd.DataFrame) -> dict[str, int]:
+    "Setup -> the last bar its limit may fill on: of the first review that is not live, else the one after the last."
     seen: dict[str, list] = {}
-    for d in looks:
+    for d in reviews:
         if d.mode == "limit":
             seen.setdefault(d.setup_id, []).append((d.time, d.outcome == "live"))
     at = dict(zip(bars.index.as_unit("ns").asi8.tolist(), range(len(bars)), strict=True))
     last = {}
-    for setup, reviews in seen.items():
-        reviews.sort()
-        turned = next((time for time, live in reviews if not live), None)
-        last[setup] = at[reviews[-1][0]] + 1 if turned is None else at[turned]
+    for setup, answers in seen.items():
+        answers.sort()
+        turned = next((time for time, live in answers if not live), None)
+        last[setup] = at[answers[-1][0]] + 1 if turned is None else at[turned]
     return last
 
 # %% ../../nbs/50_execution.ipynb #639375ad
@@ -237,10 +237,10 @@ def intents(
     modes: Iterable[str] = ("candle_close",),  # candle_close enters at the next open, limit waits in the zone
     legs: bool = False,  # half out at the ticket's first target, the rest trailed; False: all of it at stop or target
     zone_exit: bool = False,  # a close beyond the zone closes the position too
-    looks: Iterable | None = None,  # decide_all(pending=True) or decision.LimitReview: later looks at waiting limits
+    reviews: Iterable | None = None,  # decide_all(pending=True) or decision.LimitReview: reviews of waiting limits
     policy: Policy | None = None,  # whose capital fractions size a ticket of `capital_fraction`
 ) -> pd.DataFrame:  # (n, INTENT_DTYPES), in order of decision_bar
-    "The live decisions of some modes as a tape of intents; with `looks`, a limit ends when a gate turns or its wait."
+    "The live decisions of some modes as a tape of intents; with `reviews`, a limit ends when a gate turns or its wait."
     for mode in modes:
         if mode not in _ENTRY_OF:
             raise BadConfig(f"modes must be some of {', '.join(_ENTRY_OF)}; found {mode!r}{nearest(mode, _ENTRY_OF)}")
@@ -252,7 +252,7 @@ def intents(
     for d, bar, time in zip(live, at, times, strict=True):
         if bar < 0:
             raise BadConfig(f"decision {d.setup_id} was made on the bar {time}, which these bars do not have")
-    ends = {} if looks is None else _ends(looks, bars)
+    ends = {} if reviews is None else _ends(reviews, bars)
     rows = (_intent_row(d, int(bar), ends, policy) for d, bar in zip(live, at, strict=True))
     exits = (_legs(d.ticket) if legs else {} for d in live)
     return intent_table({**row, **leg, "zone_exit": zone_exit} for row, leg in zip(rows, exits, strict=True))

@@ -125,7 +125,7 @@ def load_decision_configs(
     "The decision configuration of symbols, from conf."
     p = load_config(env).parameters
     names = [check_symbol(s, p["symbols"]) for s in symbols] or list(p["symbols"])
-    policy, reader, htf = Policy.from_dict(p["policy"]), Config.from_dict(p["reading"]), p["confluence"]["htf"]
+    policy, reader, htf = load_policy(env), Config.from_dict(p["reading"]), p["confluence"]["htf"]
     timeframes, setups = higher_timeframes(p["timeframes"], htf), setup_config(p["setups"], htf)
     configs = {}
     for name in names:
@@ -135,6 +135,11 @@ def load_decision_configs(
         use = p["model"]["use"]
         configs[name] = DecisionConfig(own, policy, reader, timeframes, setups, costs, p["regime"], use)
     return configs
+
+
+def load_policy(env: str | None = None) -> Policy:
+    "The policy conf names."
+    return Policy.from_dict(load_config(env).parameters["policy"])
 
 
 def load_account(env: str | None = None) -> AccountSnapshot:

@@ -31,7 +31,7 @@ def max_risk(policy: Policy) -> float:  # % of equity
     return policy.in_force.risk.max_risk_pct
 
 
-SENT = ("decisions", "looks", "entry_bars", "policy", "params:orders")  # what orders are made of
+SENT = ("decisions", "reviews", "entry_bars", "policy", "params:orders")  # what orders are made of
 
 
 def pending_reviews(
@@ -43,18 +43,18 @@ def pending_reviews(
 
 def orders(
     decisions: tuple[Decision, ...],
-    looks: tuple[Decision, ...],
+    reviews: tuple[Decision, ...],
     bars: pd.DataFrame,
     policy: Policy,
     how: Mapping[str, Any],
 ) -> pd.DataFrame:
     "The live decisions as intents, in the modes and with the exits conf asks for."
-    return intents(decisions, bars, looks=looks, policy=policy, **how)
+    return intents(decisions, bars, reviews=reviews, policy=policy, **how)
 
 
 def entry_mode_comparison(
     decisions: tuple[Decision, ...],
-    looks: tuple[Decision, ...],
+    reviews: tuple[Decision, ...],
     bars: pd.DataFrame,
     policy: Policy,
     how: Mapping[str, Any],  # conf's orders
@@ -74,7 +74,7 @@ def entry_mode_comparison(
         "limit": ["limit"],
         "both": ["candle_close", "limit"],
     }.items():
-        sent = orders(decisions, looks, bars, policy, {**how, "modes": modes})
+        sent = orders(decisions, reviews, bars, policy, {**how, "modes": modes})
         found = card(replay(bars, sent, **game), bars, instrument, n_boot, seed)
         r, value = found.loc["expectancy_r"], found["value"]
         rows[name] = {
@@ -114,7 +114,7 @@ def order_nodes(symbol: str) -> list:
     inputs = ["reading", "context", "policy", "setup_config", "spread_price"]
     return [
         *decision_nodes(symbol),
-        node(pending_reviews, inputs, "looks", name="look_again"),
+        node(pending_reviews, inputs, "reviews", name="review_limits"),
         node(orders, [*SENT], "intents", name="intents"),
     ]
 

@@ -5,9 +5,9 @@ import logging
 from datetime import UTC, datetime
 from urllib.parse import quote, quote_plus
 
-import nbformat
 import pandas as pd
 import pytest
+from report_template import template
 
 from smcdesk.project import logs
 from smcdesk.project.redaction import has_password, masked, masked_values
@@ -99,9 +99,6 @@ def test_every_file_of_a_report_run_is_without_the_canary(house, monkeypatch):
     monkeypatch.setenv(engine.URL_VARIABLE, url)
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
-    nb = nbformat.v4.new_notebook(
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    )
     cells = [
         "words = ''\nfails = False",
         "import os, sys\nfrom IPython.display import display\nfrom smcdesk.reports.runner import RESULT_MIME\n"
@@ -110,10 +107,8 @@ def test_every_file_of_a_report_run_is_without_the_canary(house, monkeypatch):
         "display({RESULT_MIME: {'sentence': said}, 'text/plain': said}, raw=True)",
         "if fails: raise ValueError(said)",
     ]
-    nb.cells = [nbformat.v4.new_markdown_cell("# R\n\n> For a test."), *map(nbformat.v4.new_code_cell, cells)]
-    nb.cells[1].metadata["tags"] = ["parameters"]
     path = house / "nbs/reports/canary_report.ipynb"
-    nbformat.write(nb, path)
+    template(path, *cells)
     for fails in (False, True):
         values = {"words": outside(url), "fails": fails}
         done = runner.run_report("canary_report", values, root=house, now=datetime.now(UTC), slot=f"canary-{fails}")

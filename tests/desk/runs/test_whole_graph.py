@@ -1,5 +1,6 @@
-"""The whole road on a made-up market: what it leaves, what it is tracked with, and that it can be had again."""
+"""The whole road on a made-up market: what it leaves, how it is tracked and reported, and that it can be had again."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from command import smcdesk
 
 from smcdesk import tracking
 from smcdesk.commands.run import STAGES
@@ -52,6 +54,21 @@ def test_run_is_tracked_with_what_it_was_made_from(replayed, run_id, house):
     assert {f"{SYMBOL}/{name}" for name in ("structure.png", "equity.png", "scorecard.csv")} <= stored
     assert run.info.artifact_uri.startswith((house / "mlruns/artifacts").as_uri())
     assert (house / "mlruns/mlflow.db").exists()
+
+
+def test_report_runs_and_running_it_twice_replaces_its_files(replayed, house):
+    words = ("report", "run", "replay_report", "-p", "symbol", SYMBOL, "-p", "env", "test")
+    code, out, err = smcdesk(*words)
+    assert code == 0, err
+    folder = next((house / "notebooks_out/replay_report").glob("*/*/*"))
+    first = sorted(p.name for p in folder.glob(f"{SYMBOL}*"))
+    assert first == [f"{SYMBOL}_env-test{end}" for end in (".html", ".ipynb", ".json")]
+    record = json.loads((folder / first[2]).read_text())
+    assert record["status"] == "ok" and record["error"] == "" and record["params"]["symbol"] == SYMBOL
+    assert record["result"]["ledger_hash"] == replayed.ledger.hash() and record["result"]["sentence"] in out
+    assert tracking.client().get_run(record["run_id"]).data.tags[f"ledger_hash.{SYMBOL}"] == replayed.ledger.hash()
+    assert smcdesk(*words)[0] == 0
+    assert sorted(p.name for p in folder.glob(f"{SYMBOL}*")) == first and not list(folder.glob(".*running*"))
 
 
 def test_same_seed_gives_the_same_ledger_and_the_same_configuration_hash(replayed, run_id):

@@ -98,4 +98,4 @@ def test_digest_of_a_stretch_counts_what_was_told_in_it(played, house):
     week = weekly_review.verdict(weekly_review.WeeklyReview(period, None, parity, weekly_review.missed_slots(period)))
     assert "live and replay are equal" in week
     assert set(daily_digest.data(period)["verdict"]) <= {"ok", "degraded"}
-    assert "put into the outbox" in daily_digest.send(period, True) and "already" in daily_digest.send(period, True)
+    assert "put into the outbox" in daily_digest.notify(period, True) and "already" in daily_digest.notify(period, True)
