@@ -271,6 +271,8 @@ def read(
         result = read_market(bars, config, instrument=market, timeframes=above)
     for (option, path), table in zip(outputs.items(), (result.events, result.columns), strict=False):
         write_table(table, path, option)
+    if len(bars) > 1:
+        notes = (*notes, *sources.price_findings(bars, market))
     if not market:
         notes = (*notes, "No instrument: prices are taken as they are, days roll at 00:00 UTC.")
     for note in notes:
