@@ -32,6 +32,7 @@ CASES = (
     ReadCase("yfinance", "yf_group_by_ticker.csv", 26, *SPY_26, *SPY_ROWS, ("SPY was read",), {"symbol": "SPY"}),
     RefusedCase("yfinance unsaid", "yf_group_by_ticker.csv", ("2 tickers (AAPL, SPY)", "say which")),
     ReadCase("FirstRateData", "SPY_firstratedata.txt", 26, *SPY_26, *SPY_ROWS, (), NEW_YORK),
+    ReadCase("Alpha Vantage", "SPY_alphavantage.json", 26, *SPY_26, *SPY_ROWS, ("on the clock of US/Eastern",)),
     ReadCase("Tickstory", "EURUSD_tickstory.csv", 24, *EUR_24, *EUR_ROWS),
     RefusedCase("TrueFX", "EURUSD-truefx.csv", ("quotes (ticks: bid and ask)", "make candles")),
     # an adjusted close shows splits, and is no price

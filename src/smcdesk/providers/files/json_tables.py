@@ -7,6 +7,7 @@ import re
 
 import pandas as pd
 
+from smcdesk.providers.clocks import named_clocks
 from smcdesk.providers.files.columns import is_time, plain_name
 from smcdesk.providers.files.errors import BadFile
 from smcdesk.providers.files.headers import PRICES, shape_of
@@ -35,7 +36,21 @@ def json_cells(
             f"found {len(found) or 'none'}"
         )
     table = found[0] if isinstance(found[0], pd.DataFrame) else _from_rows(found[0], where)
+    if (zone := _named_zone(value)) and (name := next(filter(is_time, table.columns), None)) is not None:
+        table = table.rename(columns={name: f"{name} ({zone})"})  # as a header of a CSV says it
     return _without_text(table, where, decimal)
+
+
+def _named_zone(value) -> str | None:
+    "The one time zone an answer names beside its candles, as Alpha Vantage and Twelve Data do."
+    inner = [x for x in value.values() if isinstance(x, dict)] if isinstance(value, dict) else []
+    zones = {
+        str(x)
+        for part in ([value, *inner] if isinstance(value, dict) else [])
+        for name, x in part.items()
+        if plain_name(_bare(name)) in ("timezone", "exchangetimezone", "tz") and isinstance(x, str)
+    }
+    return next(iter(zones)) if len(zones) == 1 and named_clocks(next(iter(zones))) else None
 
 
 def _without_text(table: pd.DataFrame, where: str, decimal: str | None) -> pd.DataFrame:
