@@ -56,6 +56,10 @@ def _fixable(error: BaseException | None):
     from smclab.candles import BadBars, BadConfig
 
     fixable = (BadBars, BadConfig)
+    if "smcdesk.tracking" in sys.modules:
+        from smcdesk.tracking import TrackingDown
+
+        fixable += (TrackingDown,)
     if "smcdesk.store" in sys.modules:
         from smcdesk.store import Contradiction, StoreDamaged, StoreDown
 
