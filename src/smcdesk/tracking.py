@@ -49,6 +49,14 @@ def client():
     return MlflowClient(tracking_uri=uri)
 
 
+def exists() -> bool:
+    "Whether there is a store to look into: MLflow makes one of every address it is given."
+    from sqlalchemy import make_url
+
+    uri = mlflow_uri()
+    return not uri.startswith("sqlite") or Path(make_url(uri).database or "").exists()
+
+
 def check_database(
     uri: str,  # of the store; only SQLite files are looked at
     wait_s: float = WAIT_S,  # how long another process may hold it

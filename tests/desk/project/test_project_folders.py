@@ -6,6 +6,7 @@ import sqlite3
 import pytest
 from command import smcdesk
 
+from smcdesk import tracking
 from smcdesk.project import paths
 from smcdesk.project.config import load_config
 from smcdesk.store import Store
@@ -51,7 +52,7 @@ def test_project_folder_with_braces_is_refused_in_a_sentence(project):
 @pytest.mark.parametrize("name", ["B ü 100% it's a?b#c"])
 def test_tracking_store_is_in_the_folder_of_the_project_and_nowhere_else(project, name):
     folder = project(name)
-    assert smcdesk("model", "list")[0] == 0
+    tracking.create_database()
     assert [p.name for p in folder.parent.iterdir()] == [name] and (folder / "mlruns/mlflow.db").is_file()
 
 
