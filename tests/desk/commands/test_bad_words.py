@@ -1,12 +1,14 @@
 """Every command with every kind of bad word, by the command line's own tree: one sentence, nothing written, no work."""
 
+from pathlib import Path
+
 import pytest
 from command import smcdesk
 from typer.main import get_command
 
 from smcdesk.__main__ import app
 
-FILE = "tests/cases/files/BTCUSDT_swiss.csv"  # from the repository's top folder
+FILE = str(Path(__file__).parents[2] / "cases/files/BTCUSDT_swiss.csv")
 GOOD = {  # arguments that bring a command as far as its options
     "fetch": ("BTCUSDT",), "model promote": ("1",), "quality": ("EURUSD",), "read": (FILE,), "reproduce": ("0" * 32,),
     "report run": ("replay_report",), "schedule once": ("nothing",), "store forget": ("0" * 16, "EURUSD"),
@@ -83,8 +85,8 @@ def no_work(monkeypatch):
 
 
 @pytest.mark.parametrize("path", TREE)
-def test_every_bad_word_is_one_sentence_and_writes_nothing(house, no_work, root, monkeypatch, path):
-    monkeypatch.chdir(root)
+def test_every_bad_word_is_one_sentence_and_writes_nothing(house, no_work, monkeypatch, path):
+    monkeypatch.chdir(house)
     before, wrong = written(house), []
     for words in bad_lines(path, TREE[path]):
         try:
