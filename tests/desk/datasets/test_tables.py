@@ -16,8 +16,8 @@ FILES = [
 
 @pytest.mark.parametrize(("dataset", "name", "value"), FILES, ids=lambda x: getattr(x, "__name__", ""))
 def test_a_failed_write_leaves_the_file_that_was_there(tmp_path, monkeypatch, dataset, name, value):
-    path, made = tmp_path / "deep" / name, dataset(filepath=(tmp_path / "deep" / name).as_posix())
-    made.save(value)
+    path, stored = tmp_path / "deep" / name, dataset(filepath=(tmp_path / "deep" / name).as_posix())
+    stored.save(value)
     before = path.read_bytes()
     assert before and [p.name for p in path.parent.iterdir()] == [name]
 
@@ -26,12 +26,12 @@ def test_a_failed_write_leaves_the_file_that_was_there(tmp_path, monkeypatch, da
 
     monkeypatch.setattr("os.replace", stopped)
     with pytest.raises(KeyboardInterrupt):
-        made.save(value)
+        stored.save(value)
     assert path.read_bytes() == before and [p.name for p in path.parent.iterdir()] == [name]
     monkeypatch.undo()
-    made.save(value)
+    stored.save(value)
     if dataset is not AtomicFigure:
-        loaded = made.load()
+        loaded = stored.load()
         assert loaded.iloc[:, -1].tolist() == [1.0, 2.0] if dataset in (AtomicParquet, AtomicCsv) else loaded == value
 
 

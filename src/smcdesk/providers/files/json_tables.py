@@ -65,8 +65,8 @@ def _without_text(table: pd.DataFrame, where: str, decimal: str | None) -> pd.Da
     ):
         decimal = "."  # as in JSON's own numbers
     mark = decimal_of(texts.values(), where, decimal)
-    made = {name: numbers(text, mark) for name, text in texts.items()}
-    return table.assign(**{name: x for name, x in made.items() if pd.api.types.is_numeric_dtype(x)})
+    converted = {name: numbers(text, mark) for name, text in texts.items()}
+    return table.assign(**{name: x for name, x in converted.items() if pd.api.types.is_numeric_dtype(x)})
 
 
 def _has_prices(names) -> bool:

@@ -98,8 +98,8 @@ def csv_cells(
         for name in [name for name in table.columns if name not in times]:  # 94'000.50, 12.3K
             if pd.api.types.is_numeric_dtype(table[name]) or not table[name].head(LOOKED_AT).map(_has_digit).any():
                 continue
-            if pd.api.types.is_numeric_dtype(made := numbers(table[name].astype(str), ".")):
-                table[name] = made
+            if pd.api.types.is_numeric_dtype(values := numbers(table[name].astype(str), ".")):
+                table[name] = values
     else:
         table = _read(head, where, dtype=str)
         written, rest = table, [name for name in table.columns if name not in times]
