@@ -14,7 +14,10 @@ import numpy as np
 import pandas as pd
 from numba import njit
 
-from .candles import BadConfig, timeframe_ns
+from .candles import BadConfig, settle_kernel_cache, timeframe_ns
+
+# %% ../../nbs/16_events.ipynb #5e11ca16
+settle_kernel_cache()
 
 # %% ../../nbs/16_events.ipynb #cccbf1db
 FAMILIES = ("displacement", "gap", "order_block", "period", "pool", "range", "session", "structure", "swing")

@@ -73,7 +73,7 @@ def _only_with_data(**options):
 
 
 @app.command(rich_help_panel=PANEL)
-def ui(port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000):
+def ui(port: Annotated[int, typer.Option(help="Port on this machine.", min=1, max=65535)] = 5000):
     "Open MLflow's pages over the project's runs; Ctrl-C ends them."
     import os
 

@@ -17,7 +17,7 @@ from smcdesk.project.config import load_config
 from smcdesk.providers.files import Explanation, first_look, read_file, same_symbol, symbol_from, symbol_in
 from smcdesk.providers.files.symbols import COINS, CURRENCIES
 from smcdesk.providers.files.text import existing
-from smclab.candles import BadBars, BadConfig, nearest
+from smclab.candles import BadBars, BadConfig, jump_sentences, nearest, quality
 from smclab.instruments import SYMBOLS, Instrument, instrument
 
 
@@ -151,6 +151,18 @@ def _likely_default(symbol: str) -> str:
 def misfit(market: Instrument, profile: str, bars: pd.DataFrame) -> str:
     "Why a default profile cannot be that of the market with these bars; empty where it can, or is not a default."
     return misfit_sentence(market, profile, market.symbol, bars) if profile.startswith("default_") else ""
+
+
+def price_findings(
+    bars: pd.DataFrame,  # (n, OHLCV) checked bars, two or more
+    market: Instrument | None,  # None: of an unknown week
+) -> tuple[str, ...]:  # empty where the Lab's verdict is ok
+    "What a verdict that is not ok says of candles: every later figure, such as the ATR, has them in it."
+    found = quality(bars, week=market.week if market else "24/7", symbol=market.symbol if market else "?")
+    reasons = found.reasons if market else jump_sentences(found.jumps)
+    if found.verdict == "ok" or not reasons:
+        return ()
+    return (f"Quality {found.verdict}, and every later figure is made of it: {'; '.join(reasons)}.",)
 
 
 def profile_notes(market: Instrument, profile: str, bars: pd.DataFrame) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ from smcdesk.marketdata.series_folder import escaped
 from smcdesk.marketdata.sync import refetch_damaged
 from smcdesk.project import paths
 from smcdesk.project.config import load_config
+from smcdesk.project.paths import sqlite_url
 from smcdesk.providers import Provider, ProviderDown
 from smcdesk.providers.headlines import sentiment
 from smcdesk.store import Store, legacy
@@ -156,7 +157,7 @@ def _provider(name: str, env: str | None, clock: Callable[[], datetime]) -> Prov
 def _sqlite(file: Path) -> str:
     "The URL of a database file whose folder is there."
     file.parent.mkdir(parents=True, exist_ok=True)
-    return f"sqlite:///{file.as_posix()}"
+    return sqlite_url(file)
 
 
 def slot_time(slot: str) -> pd.Timestamp | None:  # UTC

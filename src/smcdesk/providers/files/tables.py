@@ -13,11 +13,13 @@ from smcdesk.providers.files.columns import is_time, plain_name
 from smcdesk.providers.files.errors import BadFile
 from smcdesk.providers.files.headers import PRICES, Head, head_of
 from smcdesk.providers.files.json_tables import json_cells
-from smcdesk.providers.files.numbers import decimal_of, numbers
+from smcdesk.providers.files.numbers import CURRENCY, decimal_of, numbers
 from smcdesk.providers.files.symbols import symbol_from
 from smcdesk.providers.files.text import FEATHER, JSON, PARQUET, ending, read_text
 from smclab.candles import BadConfig, nearest
 from smclab.instruments import instrument
+
+LOOKED_AT = 1000  # cells of a column of text, to see whether it may hold numbers
 
 
 def cells(
@@ -32,7 +34,7 @@ def cells(
         return parquet_cells(path, symbol, pd.read_feather), []
     text, kind = read_text(path)
     if kind in JSON:
-        return json_cells(text, path.name), []
+        return json_cells(text, path.name, decimal), []
     return csv_cells(text, path.name, symbol or symbol_from(path), decimal, ticker=symbol)
 
 
@@ -93,9 +95,11 @@ def csv_cells(
     times = {name: str for name in head.names if is_time(name)}
     if decimal is None and _points_only(head):
         table, mark = _read(head, where, dtype=times), "."
-        for name in table.columns:  # 12.3K
-            if plain_name(name).startswith("vol") and not pd.api.types.is_numeric_dtype(table[name]):
-                table[name] = numbers(table[name].astype(str), ".")
+        for name in [name for name in table.columns if name not in times]:  # 94'000.50, 12.3K
+            if pd.api.types.is_numeric_dtype(table[name]) or not table[name].head(LOOKED_AT).map(_has_digit).any():
+                continue
+            if pd.api.types.is_numeric_dtype(values := numbers(table[name].astype(str), ".")):
+                table[name] = values
     else:
         table = _read(head, where, dtype=str)
         written, rest = table, [name for name in table.columns if name not in times]
@@ -127,11 +131,16 @@ def _read(head: Head, where: str, **options) -> pd.DataFrame:
         raise BadFile(f"{where} cannot be read as a table separated by {head.separator!r}: {reason}") from error
 
 
+def _has_digit(cell) -> bool:
+    "Whether a cell may be a number that is written for people."
+    return isinstance(cell, str) and any(c.isdigit() for c in cell)
+
+
 def _points_only(head: Head) -> bool:
     "Whether every number of a text surely has a point before its decimals, as in an ordinary CSV."
     s = re.escape(head.separator)
     if head.separator == ",":
-        return not re.search(rf'(?m)(?:^|{s})\s*"[-+]?\d[\d.]*,[\d.,]*[KMB%]?"', head.body)
+        return not re.search(rf'(?m)(?:^|{s})\s*"[-+]?[{CURRENCY}]?\s*\d[\d.]*,[\d.,]*[KMB%]?"', head.body)
     if "," in head.body:
         return False
     cell = r"(?:\d*\.(?:\d{1,2}|\d{4,})|(?:0\d*|\d{4,})\.\d{3})"
