@@ -133,7 +133,7 @@ def test_stream_with_a_spread_of_every_bar_decides_what_the_tape_does():
 
 
 def test_candidates_and_stages_of_a_live_reader_are_those_of_the_tape():
-    bars = market(900, seed=11)
+    bars = market(600, seed=11)
     whole, reader = read(bars, LOOSE, instrument="EURUSD"), Reader(LOOSE, instrument="EURUSD", timeframe="15m")
     live = []
     for n, (ts, row) in enumerate(zip(bars.index.asi8, bars.to_numpy(), strict=True)):
@@ -149,7 +149,7 @@ def test_candidates_and_stages_of_a_live_reader_are_those_of_the_tape():
     decide(now, context_for("EURUSD"), V1, setups=ANY)
     reader.push(bars.index.asi8[-1] + 900 * 10**9, *bars.to_numpy()[-1])
     for _ in range(2):  # the walk at the old bar, and gone on with the reader
-        with pytest.raises(BadConfig, match="has gone on to bar 900"):
+        with pytest.raises(BadConfig, match="has gone on to bar 600"):
             decide(now, context_for("EURUSD"), V1, setups=ANY)
         decide(reader.now(), context_for("EURUSD"), V1, setups=ANY)
 

@@ -13,12 +13,12 @@ from smcdesk.reports import runner
 from smclab.candles import BadConfig
 
 
-def test_failing_report_keeps_its_notebook_with_the_error_and_exits_1(house):
+def test_failing_report_keeps_its_notebook_with_the_error_and_running_again_replaces_its_files(house):
     path = house / "nbs/reports/broken_report.ipynb"
     template(path, "divisor = 0", "1 / divisor")
     try:
         code, _, err = smcdesk("report", "run", "broken_report")
-        fine = smcdesk("report", "run", "broken_report", "-p", "divisor=2")
+        fine, again = (smcdesk("report", "run", "broken_report", "-p", "divisor=2") for _ in range(2))
     finally:
         path.unlink()
     assert code == 1 and "ZeroDivisionError" in err and "Traceback" not in err
@@ -28,7 +28,8 @@ def test_failing_report_keeps_its_notebook_with_the_error_and_exits_1(house):
     stored = nbformat.read(folder / "default.ipynb", as_version=4)
     assert any(o["output_type"] == "error" for c in stored.cells if c.cell_type == "code" for o in c.outputs)
     assert "ZeroDivisionError" in (folder / "default.html").read_text()
-    assert fine[0] == 0 and (folder / "divisor-2.ipynb").exists()
+    assert fine[0] == again[0] == 0 and fine[1] == again[1] and not list(folder.glob(".*running*"))
+    assert sorted(p.name for p in folder.glob("divisor*")) == [f"divisor-2.{end}" for end in ("html", "ipynb", "json")]
 
 
 def broken_rules(path: Path) -> list[str]:
