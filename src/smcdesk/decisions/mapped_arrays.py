@@ -33,9 +33,9 @@ class MappedArrays:
             self._space = mmap.mmap(file.fileno(), size)
         self.arrays: dict[str, np.ndarray] = {}
         for name, array in arrays.items():
-            here = np.frombuffer(self._space, array.dtype, array.size, places[name]).reshape(array.shape)
-            here[...] = array
-            self.arrays[name] = here
+            copy = np.frombuffer(self._space, array.dtype, array.size, places[name]).reshape(array.shape)
+            copy[...] = array
+            self.arrays[name] = copy
         self.rest()
 
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from smcdesk.decisions.config import DecisionConfig
@@ -21,6 +22,7 @@ from smclab.setups import evaluations_at
 LABELLED = (  # of a candidate
     "setup_id", "time", "known_close", "version", "score_sweep", "score_zone", "confluence", "session",
 )  # fmt: skip
+_SETUPS = "setups/"  # before the names of the setup sequence's arrays
 LEFT_BYTES = 500_000  # of a reader in a file: when more of it has grown into memory, it is written again
 SAVE_BARS = 5000  # a reader is saved after this many bars; fewer are read again sooner than they are loaded
 
@@ -124,17 +126,25 @@ class SeriesReader:
         self.release()
         if not self.n or not MappedArrays.possible():
             return
-        states = self._reader.state
-        if self._mapped is None or self._mapped.missing_bytes(states.to_arrays()) > LEFT_BYTES:
+        states, setups = self._reader.state, self._setups_state()
+        own = states.to_arrays() | {_SETUPS + name: array for name, array in setups.items()}
+        if self._mapped is None or self._mapped.missing_bytes(own) > LEFT_BYTES:
             for state in states.all:  # the next candle's place is in the file too
                 state.grow(state.n + 1)
             try:
-                self._mapped = MappedArrays(states.to_arrays(), folder)
+                self._mapped = MappedArrays(states.to_arrays() | {_SETUPS + k: v for k, v in setups.items()}, folder)
             except OSError:
                 self._mapped = None
                 return
-            states.restore(self._mapped.arrays, {state.timeframe: state.n for state in states.all})
+            arrays = self._mapped.arrays
+            states.restore(arrays, {state.timeframe: state.n for state in states.all})
+            setups.update({name: arrays[_SETUPS + name] for name in setups})
         self._mapped.rest()
+
+    def _setups_state(self) -> dict[str, np.ndarray]:
+        "What the setup sequence remembers, beside the detectors; empty before the first decision."
+        *_, progress = self._reader.cache.get("progress", (None,))
+        return {} if progress is None else progress.state
 
     def save(self, every: int = SAVE_BARS) -> None:
         "Save the reader when enough was read since the last time."
