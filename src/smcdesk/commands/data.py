@@ -255,7 +255,7 @@ def read(
     if columns is not None and columns.resolve() == out.resolve():
         raise BadConfig(f"--out and --columns are both {out}: name two files")
     steps = Explanation()
-    bars, notes = read_file(file, also=instrument, steps=steps, **reading)
+    bars, notes = read_file(file, also=instrument, steps=steps, budget=sources.file_budget("base"), **reading)
     name = symbol or sources.own_symbol(file, steps.symbol)
     market = sources.file_instrument(name or instrument, instrument) if name or instrument else None
     if market:

@@ -47,9 +47,14 @@ class DecisionConfig:
 
     def to_dict(self) -> dict[str, Any]:
         "Plain values, which `from_dict` parses again."
+        return json.loads(self._text)
+
+    @cached_property
+    def _text(self) -> str:
+        "The plain values as JSON: a scan of 500 symbols writes each down at every bar."
         values = {f.name: getattr(self, f.name) for f in fields_of(self)}
         plain = {k: v.to_dict() if hasattr(v, "to_dict") else v for k, v in values.items()}
-        return json.loads(json.dumps({"format": FORMAT, **plain}))
+        return json.dumps({"format": FORMAT, **plain})
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DecisionConfig:

@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import pandas as pd
 import pytest
 from command import smcdesk
+from kedro.io import DatasetError
 
 from smcdesk import tracking
 from smcdesk.commands.run import STAGES
@@ -21,10 +23,22 @@ from smclab.tapes import market
 SYMBOL = "MADEUP"
 
 
+CANARY = "c4n@ry/p?s s&w%rd"
+STORE = "postgresql://u:" + quote(CANARY, safe="") + "@127.0.0.1:1/d?connect_timeout=1&password=c4n-query"
+SECRETS = {  # every way a secret is had, by the variable that holds it
+    "DATABASE_URL": "postgresql://u:" + quote(CANARY, safe="") + "@127.0.0.1:1/d?pass=c4n-pass&sslpassword=c4n-ssl",
+    "HTTPS_PROXY": "http://u:c4n-proxy@127.0.0.1:1", "APCA_API_SECRET_KEY": "c4n-key", "SMTP_PASS": "c4n-smtp",
+    "SMCDESK_TELEGRAM_TOKEN": "12345:c4n-token", "HTTP_AUTHORIZATION": "Bearer c4n-bearer",
+}  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def run_id(house):
-    """The whole graph, once, on the made-up market."""
-    return session.run_pipelines(STAGES, symbol=SYMBOL, env="test").run_id
+    """The whole graph, once, on the made-up market, with a secret in every place a secret has."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in SECRETS.items():
+            patch.setenv(name, value)
+        return session.run_pipelines(STAGES, symbol=SYMBOL, env="test").run_id
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +52,20 @@ def test_whole_graph_on_a_made_up_market_leaves_a_ledger_and_pictures(replayed, 
     assert set(replayed.ledger.trades["setup_id"]) <= set(replayed.decisions.query("outcome == 'live'")["setup_id"])
     pictures = sorted(p.name for p in (house / "data/08_reporting" / SYMBOL).glob("*.png"))
     assert pictures == ["equity.png", "structure.png"]
+
+
+def test_no_file_of_a_run_holds_a_secret_whether_it_ends_well_or_not(run_id, house, monkeypatch, capfd, caplog):
+    for name, value in {**SECRETS, "SMCDESK_STORE_URL": STORE}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(DatasetError, match="cannot be used now") as refused:
+        session.run_pipelines(("decide",), symbol=SYMBOL, env="test")
+    files = [p for p in house.rglob("*") if p.is_file() and not p.is_relative_to(house / "conf")]
+    assert len(files) > 30 and {".db", ".json", ".parquet", ".png"} <= {p.suffix for p in files}
+    shown = {p.as_posix(): p.read_bytes() for p in files}
+    shown |= {"terminal": "".join(capfd.readouterr()).encode(), "log": caplog.text.encode()}
+    shown |= {"error": repr(refused.value).encode()}
+    for where, found in shown.items():
+        assert not any(word in found for word in (b"c4n", b"w%rd", b"w%25rd")), where
 
 
 def test_run_is_tracked_with_what_it_was_made_from(replayed, run_id, house):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from smcdesk.providers.files.budget import DEFAULT, Budget, check_feather, check_parquet
 from smcdesk.providers.files.columns import is_time, plain_name
 from smcdesk.providers.files.errors import BadFile
 from smcdesk.providers.files.headers import PRICES, Head, head_of
@@ -26,21 +27,28 @@ def cells(
     path: Path,  # an existing file of a known kind
     symbol: str | None = None,  # to choose among tickers that stand side by side
     decimal: str | None = None,  # "." or "," of a text file; None: decided by all its cells
+    budget: Budget = DEFAULT,
 ) -> tuple[pd.DataFrame, list[str]]:  # the cells, and a sentence for each assumption
     "The cells of a file under the columns' names as written."
     if ending(path) in PARQUET:
-        return parquet_cells(path, symbol), []
+        return parquet_cells(path, symbol, budget=budget), []
     if ending(path) in FEATHER:
-        return parquet_cells(path, symbol, pd.read_feather), []
-    text, kind = read_text(path)
+        return parquet_cells(path, symbol, pd.read_feather, budget), []
+    text, kind = read_text(path, budget)
     if kind in JSON:
         return json_cells(text, path.name, decimal), []
     return csv_cells(text, path.name, symbol or symbol_from(path), decimal, ticker=symbol)
 
 
-def parquet_cells(path: Path, symbol: str | None = None, load=pd.read_parquet) -> pd.DataFrame:
+def parquet_cells(
+    path: Path,
+    symbol: str | None = None,
+    load=pd.read_parquet,
+    budget: Budget = DEFAULT,
+) -> pd.DataFrame:
     "The columns of a parquet or feather file, the levels of its index among them."
     kind = "feather" if load is pd.read_feather else "parquet"
+    (check_feather if kind == "feather" else check_parquet)(path, budget)
     try:
         table = load(path)
     except Exception as error:  # pyarrow raises many kinds
@@ -122,7 +130,7 @@ def _read(head: Head, where: str, **options) -> pd.DataFrame:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             return pd.read_csv(
-                io.StringIO(head.body), sep=head.separator, header=None, names=list(head.names),
+                io.BytesIO(head.body.encode()), sep=head.separator, header=None, names=list(head.names),
                 skipinitialspace=True, index_col=False, **options,
             )  # fmt: skip
     except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
