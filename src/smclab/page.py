@@ -76,7 +76,8 @@ _CANDLES = """  function candles({lo, hi, each}) {
 """
 
 # %% ../../nbs/94_page.ipynb #4670bbed
-_BOXES = """  function boxes({x, y, meta}, {a, b, lo, hi, each, tall}) {  // corners as smclab strings them: forth, then back
+_BOXES = """\
+  function boxes({x, y, meta}, {a, b, lo, hi, each, tall}) {  // corners as smclab strings them: forth, then back
     const sign = signs.includes(meta), line = lines.includes(meta), wide = (b - a) / 360, out = [];
     for (let k = 0; k < x.length / 6; k++) {
       let [from, tip, , to] = x.subarray(4 * k, 4 * k + 4), [bottom, top] = y.subarray(4 * k, 4 * k + 2);
