@@ -151,7 +151,7 @@ class Refusal(NamedTuple):
     symbol: str
     intent_id: str
     time: int  # ns
-    reason: str  # a key of risk.ADMISSION_REASONS
+    reason: str  # a key of reasons.REASONS
     text: str  # a sentence a trader reads
 
 # %% ../../nbs/55_portfolio.ipynb #ffd04ade
@@ -290,7 +290,7 @@ class Portfolio:
 
     @cached_property
     def orders(self) -> pd.DataFrame:
-        "Every order; a refusal by the portfolio has its reason from `risk.ADMISSION_REASONS`."
+        "Every order; a refusal by the portfolio has its reason from `reasons.REASONS`."
         return self._all("orders", "time")
 
     @cached_property

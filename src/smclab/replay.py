@@ -19,7 +19,7 @@ import pandas as pd
 from .candles import COLUMNS, BadBars, BadConfig
 from .execution import ENTRY_TYPES, INTENT_DTYPES, STRICT, Costs, Rules, check_intents, intent_table
 from .instruments import Instrument
-from .matching import FILL_REASONS, INTENT_CODES, INTENT_COLUMNS, ORDER_KINDS, ORDER_TYPES, STATUSES, SUMMARY
+from .matching import INTENT_CODES, INTENT_COLUMNS, ORDER_KINDS, ORDER_TYPES, STATUSES, SUMMARY
 from .matching import _ASK, _BID, _COMMISSION, _ENTRY, _LEG0, _LEGS, _N_LEG, _N_WAIT, _NEXT, _PCT, _PER_UNIT
 from .matching import _E_BAR, _E_COST, _E_FILL, _E_KIND, _E_LEG, _E_PRICE, _E_REASON, _E_ROW, _E_SIZE, _E_SLIP
 from .matching import _E_SPREAD, _E_STATUS, _I_BAR, _I_ENTRY, _MAX_WAITING, _N_EVENT, _N_INTENT, _N_TRADE
@@ -31,6 +31,7 @@ from .matching import _UNITS
 from .matching import _W_ROW, _W_UNITS, _WAITING, _WAITS, _X_END, _X_LAST, _close_nb, _inventory_nb, _replay_nb
 from .matching import _summary_nb, fill_params, new_state
 from .account import Account, check_currency
+from .reasons import REASONS
 
 # %% ../../nbs/52_replay.ipynb #7d215d95
 _TRADE_DTYPES = {
@@ -96,7 +97,7 @@ def _word_table(words: tuple):
     return pd.array(list(words), dtype="str")
 
 
-_REASON_WORDS, _STATUS_WORDS = _word_table(tuple(FILL_REASONS)), _word_table(STATUSES)
+_REASON_WORDS, _STATUS_WORDS = _word_table(tuple(REASONS)), _word_table(STATUSES)
 _KIND_TAILS = _word_table(tuple(f":{kind}{tail}" for tail in ("", ":2") for kind in ORDER_KINDS))  # by kind and leg
 _ORDER_WORDS = _word_table((*ORDER_TYPES, *ENTRY_TYPES))
 
