@@ -34,7 +34,7 @@ _MAX_WAITING = 8
 
 # %% ../../nbs/51_matching.ipynb #29ad6429
 _CASH, _SIDE, _SIZE, _FULL, _ENTRY, _ENTRY_BAR, _RISK, _LIMIT, _ROW, _LAST_LONG, _LAST_SHORT = range(11)
-_NEXT, _EDGE, _INSIDE, _TYPE, _PREV, _N_WAIT, _HELD, _LEVEL, _LEG0 = range(11, 20)
+_NEXT, _EDGE, _INSIDE, _TYPE, _PREV, _N_WAIT, _BOUND, _LEVEL, _LEG0 = range(11, 20)
 _UNITS, _STOP, _TARGET, _TRAIL_TYPE, _TRAIL, _ACTIVATE, _MAE, _MFE, _COST, _COMMISSION, _DOUBT, _N_LEG = range(12)
 _LEGS = 2
 _N_STATE = _LEG0 + _LEGS * _N_LEG
@@ -176,24 +176,20 @@ def _wish_nb(equity, planned, row, params):
     "Units the intent's rule calls for, before any bound: a share of the risk, or of the capital."
     if row[_I_CAPITAL] > 0:
         return equity * row[_I_CAPITAL] / 100 * row[_I_LEVERAGE] / row[_I_ENTRY]
-    return equity * min(row[_I_RISK], params[_MAX_RISK]) / 100 / planned
+    return equity * row[_I_RISK] / 100 / planned
 
 
 @_kernel
-def _size_nb(equity, held, wish, real, fill, params):
-    "(units, reason code): what is wanted, cut to every cap, floored to the lot; `held`: in other symbols."
+def _size_nb(equity, bound, wish, far, fill, params):
+    "(units, reason code): what is wanted, cut to every cap, floored to the lot; `bound`: margin of other symbols."
     if equity <= 0:
         return 0.0, _NO_EQUITY
-    reason, units = _OK, wish
-    by_risk = equity * params[_MAX_RISK] / 100 / real
-    by_leverage = max(equity * params[_LEVERAGE] - held, 0.0) / fill
-    if by_risk < units:
-        reason, units = _C_RISK, by_risk
-    if by_leverage < units:
-        reason, units = _C_LEVERAGE, by_leverage
-    if params[_MAX] < units:
-        reason, units = _C_SIZE, params[_MAX]
-    units = _on_grid_nb(np.floor(units / params[_STEP] + 1e-9), params[_STEP])
+    by_risk = equity * params[_MAX_RISK] / 100 / far
+    by_leverage = max(equity - bound, 0.0) * params[_LEVERAGE] / fill
+    most, reason = min(by_risk, by_leverage, params[_MAX]), _OK
+    if most < wish * (1 - 1e-9):
+        reason = _C_RISK if by_risk == most else _C_LEVERAGE if by_leverage == most else _C_SIZE
+    units = _on_grid_nb(np.floor(min(wish, most) / params[_STEP] + 1e-9), params[_STEP])
     if units > 0 and units >= params[_MIN] * (1 - 1e-9):
         return units, reason
     if wish < params[_MIN] * (1 - 1e-9):
@@ -257,8 +253,9 @@ def _size_row_nb(state, row, fill, params):
     "(units, reason code): what an intent buys at `fill`."
     stop = _to_tick_nb(row[_I_STOP], params[_TICK])
     planned, real = row[_I_SIDE] * (row[_I_ENTRY] - stop), row[_I_SIDE] * (fill - stop)
+    far = real if row[_I_CAPITAL] > 0 else max(real, planned)
     wish = _wish_nb(state[_CASH], planned, row, params)
-    return _size_nb(state[_CASH], state[_HELD], wish, real, fill, params)
+    return _size_nb(state[_CASH], state[_BOUND], wish, far, fill, params)
 
 
 @_kernel
@@ -735,12 +732,12 @@ def _inventory_nb(trades, side, held):
 # %% ../../nbs/51_matching.ipynb #310fd461
 SUMMARY = (
     "trades_n", "win_rate_pct", "profit_factor", "expectancy_r", "total_r", "costs", "ambiguous_n", "end_equity",
-    "total_return_pct", "max_drawdown_pct", "sharpe_daily",
+    "total_return_pct", "max_drawdown_pct", "sharpe_daily", "capped_n",
 )  # fmt: skip
 
 
 @njit(cache=True, no_cfunc_wrapper=True)
-def _summary_nb(trades, equity, ends, start_equity, row, returns):
+def _summary_nb(events, trades, equity, ends, start_equity, row, returns):
     "The figures of one run, and its return per day."
     won, lost, wins, total_r, costs, doubtful = 0.0, 0.0, 0, 0.0, 0.0, 0.0
     for k in range(len(trades)):
@@ -767,6 +764,10 @@ def _summary_nb(trades, equity, ends, start_equity, row, returns):
     mean = returns.mean()
     spread = np.sqrt(np.sum((returns - mean) ** 2) / (len(returns) - 1)) if len(returns) > 1 else 0.0
     row[10] = mean / spread if spread > 0 else np.nan
+    row[11] = 0.0
+    for k in range(len(events)):
+        why, done = events[k, _E_REASON], events[k, _E_STATUS] == _FILLED
+        row[11] += done and (why == _C_RISK or why == _C_LEVERAGE or why == _C_SIZE or why == _C_VOLUME)
 
 # %% ../../nbs/51_matching.ipynb #d940e895
 GRID = ("stop_scale", "target_r", "fraction", "target2_r", "trail_r", "activate_r", "time_limit_bars", "risk_pct")
@@ -812,10 +813,10 @@ def _share_nb(first, step, prices, subs, spans, ends, intents, grid, given, para
         _shape_nb(intents, grid[k], given, rows)
         state[:] = 0.0
         state[_CASH], state[_LAST_LONG], state[_LAST_SHORT] = start_equity, -1, -1
-        _n, done = _replay_nb(
+        sent, done = _replay_nb(
             state, waiting, zero, zero, n, prices, subs, spans, rows, zero, params, events, trades, equity
         )
-        _summary_nb(trades[:done], equity, ends, start_equity, summary[k], daily[k])
+        _summary_nb(events[:sent], trades[:done], equity, ends, start_equity, summary[k], daily[k])
 
 
 @njit(cache=True, no_cfunc_wrapper=True, parallel=True)

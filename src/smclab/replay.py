@@ -497,8 +497,8 @@ class ReplayResult:
         "The figures of the closed trades and of equity."
         (ends, days), blocks = self.tape.calendar, self.simulator.blocks
         row, returns = np.zeros(len(SUMMARY)), np.zeros(len(days))
-        trades, equity = _whole(blocks.trades), _whole(blocks.equity)
-        _summary_nb(trades, equity, ends, self.simulator.account.equity, row, returns)
+        events, trades, equity = _whole(blocks.events), _whole(blocks.trades), _whole(blocks.equity)
+        _summary_nb(events, trades, equity, ends, self.simulator.account.equity, row, returns)
         return dict(zip(SUMMARY, row.tolist(), strict=True))
 
     @cached_property

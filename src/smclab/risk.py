@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from .account import Account, Position, notional, rate
+from .account import Account, Position, margin_used, rate
 from .instruments import Instrument, instrument, on_grid, units_of
 from .policy import Policy
 from .reasons import REASONS
@@ -37,7 +37,7 @@ def fraction_of(
 def _wish(ticket: Ticket, equity: float, policy: Policy, worth: float) -> float:
     "Units the sizing rule asks for, before any bound."
     if ticket.sizing == "fixed_risk":
-        return equity * min(ticket.risk_pct, policy.in_force.risk.max_risk_pct) / 100 / (ticket.stop_distance * worth)
+        return equity * ticket.risk_pct / 100 / (ticket.stop_distance * worth)
     pct, leverage = fraction_of(ticket, policy)
     return equity * pct / 100 * leverage / (ticket.entry_price * worth)
 
@@ -62,12 +62,14 @@ def size(
         return 0.0, "no_equity"
     step, smallest, largest = units_of(instrument)
     wish = _wish(ticket, account.equity, policy, worth)
+    far = max(real, ticket.stop_distance) if ticket.sizing == "fixed_risk" else real
+    free = max(account.equity - margin_used(account), 0.0)
     bounds = {
-        "capped_by_max_risk": account.equity * policy.risk.max_risk_pct / 100 / (real * worth),
-        "capped_by_leverage": max(account.equity * instrument.max_leverage - notional(account), 0.0) / (fill * worth),
+        "capped_by_max_risk": account.equity * policy.risk.max_risk_pct / 100 / (far * worth),
+        "capped_by_leverage": free * instrument.max_leverage / (fill * worth),
         "capped_by_max_size": largest,
     }
-    reason = min(bounds, key=bounds.get) if min(bounds.values()) < wish else ""
+    reason = min(bounds, key=bounds.get) if min(bounds.values()) < wish * (1 - 1e-9) else ""
     units = on_grid(math.floor(min(wish, *bounds.values()) / step + 1e-9), step)
     if units > 0 and units >= smallest * (1 - 1e-9):
         return units, reason
