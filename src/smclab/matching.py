@@ -55,6 +55,7 @@ _LEVERAGE, _MAX_RISK, _TIE, _THROUGH, _COOLDOWN, _ENTRY_EXITS, _FILL_BAR, _GAP_F
 _SHARE, _N_PARAMS = 21, 22
 _TIES = ("stop", "target", "path", "nearest", "sub_bar")
 _SUB_BAR = 4
+_MARKET_ONLY = 2  # entry bar exits: 0 none, 1 all, 2 those of market entries and a stop entry's target
 
 # %% ../../nbs/51_matching.ipynb #c490bad2
 def fill_params(
@@ -75,7 +76,8 @@ def fill_params(
     params[[_TICK, _STEP, _MIN, _MAX]] = instrument.tick, step, smallest, largest
     params[[_LEVERAGE, _MAX_RISK]] = instrument.max_leverage, max_risk_pct
     params[[_TIE, _THROUGH, _COOLDOWN]] = _TIES.index(rules.tie), rules.through_ticks, rules.cooldown_bars
-    params[[_ENTRY_EXITS, _GAP_FIRST]] = rules.entry_bar_exits, rules.gap_target_first
+    sleep = 1 if rules.fill_bar_exits else _MARKET_ONLY
+    params[[_ENTRY_EXITS, _GAP_FIRST]] = sleep if rules.entry_bar_exits else 0, rules.gap_target_first
     params[_FILL_BAR] = rules.fill_bar_target or rules.tie == "target"
     params[[_IMPROVE, _CAP]] = rules.target_gap_improve, rules.slip_cap_in_bar
     params[_SHARE] = rules.volume_share_pct / 100
@@ -409,6 +411,9 @@ def _exit_nb(state, o, fresh, inside, over, broken, bar, params):
     if fresh and params[_ENTRY_EXITS] == 0:
         return -1, np.nan, False
     worst, best = (bar.low, bar.high) if side > 0 else (bar.high, bar.low)
+    waited = fresh and params[_ENTRY_EXITS] == _MARKET_ONLY and state[_TYPE] > 0
+    if waited and (state[_TYPE] == _LIMIT_ENTRY or side * (worst - stop) <= dust):
+        return -1, np.nan, False
     gapped = side * (bar.open - target) >= through
     if not inside:
         if side * (bar.open - stop) <= dust:
@@ -767,7 +772,7 @@ def _summary_nb(events, trades, equity, ends, start_equity, row, returns):
     row[11] = 0.0
     for k in range(len(events)):
         why, done = events[k, _E_REASON], events[k, _E_STATUS] == _FILLED
-        row[11] += done and (why == _C_RISK or why == _C_LEVERAGE or why == _C_SIZE or why == _C_VOLUME)
+        row[11] += done and why in (_C_RISK, _C_LEVERAGE, _C_SIZE, _C_VOLUME)
 
 # %% ../../nbs/51_matching.ipynb #d940e895
 GRID = ("stop_scale", "target_r", "fraction", "target2_r", "trail_r", "activate_r", "time_limit_bars", "risk_pct")

@@ -10,7 +10,6 @@ __all__ = ['Market', 'SymbolAccount', 'ReturnHistory', 'Refusal', 'SharedAccount
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -372,8 +371,10 @@ def portfolio_scorecard(
     "The scorecard of the whole account; bars are the instants of the shared clock, days are UTC."
     clock = portfolio.equity.index
     bars = {f"{end}_bar": clock.searchsorted(portfolio.trades[f"{end}_time"]) for end in ("entry", "exit")}
-    whole = {"trades": portfolio.trades.assign(**bars), "equity": portfolio.equity}
-    ledger = SimpleNamespace(**whole, start_equity=portfolio.start_equity)
+    ledger = Ledger(
+        portfolio.trades.assign(**bars), portfolio.orders, portfolio.fills, portfolio.journal, portfolio.equity,
+        portfolio.rules, portfolio.start_equity,
+    )  # fmt: skip
     return scorecard(ledger, portfolio.equity, n_boot=n_boot, seed=seed)
 
 

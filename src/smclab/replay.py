@@ -298,16 +298,17 @@ def _legs_of(state: np.ndarray) -> list[OpenLeg]:
     ]
 
 # %% ../../nbs/52_replay.ipynb #a10a7c6c
-def _open_rows(state: np.ndarray, params: np.ndarray, closes: np.ndarray, bar: int, ends: bool) -> np.ndarray:
-    "Trade rows of the legs still open at the last of some closes: marked there, or closed where the tape ends."
+def _open_rows(state: np.ndarray, params: np.ndarray, price: float, bar: int, ends: bool) -> np.ndarray:
+    "Trade rows of the legs still open: marked at a candle's price, or closed there because the tape ends."
     state, free, legs = state.copy(), params.copy(), _legs_of(state)
     rows = np.zeros((len(legs), _N_TRADE))
     if not ends:
         free[[_PER_UNIT, _PCT]] = 0.0
     offset = params[_BID if state[_SIDE] > 0 else _ASK]
     for n, leg in enumerate(legs):
-        price = closes[-1] + offset
-        _close_nb(state, leg.number, bar, _X_LAST if ends else _X_END, price, abs(offset), False, free, rows, n)
+        _close_nb(
+            state, leg.number, bar, _X_LAST if ends else _X_END, price + offset, abs(offset), False, free, rows, n
+        )
     return rows
 
 # %% ../../nbs/52_replay.ipynb #df7433c5
@@ -341,7 +342,7 @@ class Simulator:
         self.state, self.waiting = new_state(account.equity), np.zeros((_MAX_WAITING, _N_WAITING))
         self.intents, self.queue, self.n_bars = [_NO_INTENTS], np.empty((0, _N_INTENT)), 0
         none = (np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty((0, _N_EVENT)), np.empty((0, _N_TRADE)))
-        self.blocks = RowBlocks(*([block] for block in none))
+        self.blocks, self.last_open = RowBlocks(*([block] for block in none)), np.nan
 
     def extend(
         self,
@@ -404,6 +405,7 @@ class Simulator:
         args = (prices, *subs, queue, first, self.params, events, trades, equity)
         n_events, n_trades = _replay_nb(state, self.waiting, start, start, stop, *args)
         self.queue, self.n_bars = queue[int(state[_NEXT]) - first :], stop
+        self.last_open = float(prices[-1, 0]) if n else self.last_open
         new = {"times": ns, "closes": prices[:, 3], "equity": equity}
         for name, block in (new | {"events": events[:n_events], "trades": trades[:n_trades]}).items():
             if len(block):
@@ -420,8 +422,10 @@ class Simulator:
 
     def trade_rows(self) -> np.ndarray:
         "Every trade row: the legs that ended, then those still open, as the rules mark or close them."
-        ends, closes = self.rules.end_of_data == "close", self.blocks.closes[-1]
-        return np.vstack([*self.blocks.trades, _open_rows(self.state, self.params, closes, self.n_bars - 1, ends)])
+        ends, price = self.rules.end_of_data != "mark", self.last_open
+        if self.rules.end_of_data != "open":
+            price = self.blocks.closes[-1][-1] if self.n_bars else np.nan
+        return np.vstack([*self.blocks.trades, _open_rows(self.state, self.params, price, self.n_bars - 1, ends)])
 
     def event_rows(self) -> np.ndarray:
         "Every order event; entries that wait, and intents whose next open has not come, are its last rows."
@@ -431,7 +435,7 @@ class Simulator:
     def equity_frame(self, times: pd.DatetimeIndex) -> pd.DataFrame:
         "Equity by bar; where the rules close what is open at the end, what that left."
         equity = _whole(self.blocks.equity)
-        if len(equity) and self.rules.end_of_data == "close":
+        if len(equity) and self.rules.end_of_data != "mark":
             equity = np.append(equity[:-1], self.account.equity + self.trade_rows()[:, _T_PNL].sum())
         return pd.DataFrame({"equity": equity}, index=times)
 
@@ -559,7 +563,7 @@ def to_bytes(
     arrays = {f"_{name}": np.concatenate(getattr(simulator.blocks, name)) for name in _SAVED}
     arrays |= {f"intent_{c}": table[c].to_numpy(np.str_ if k == "str" else k) for c, k in INTENT_DTYPES.items()}
     arrays |= {name: getattr(simulator, name) for name in ("state", "waiting", "queue", "params")}
-    np.savez_compressed(out, **arrays)
+    np.savez_compressed(out, last_open=simulator.last_open, **arrays)
     return out.getvalue()
 
 
@@ -575,6 +579,7 @@ def from_bytes(
             )
         simulator.state, simulator.waiting, simulator.queue = saved["state"], saved["waiting"], saved["queue"]
         simulator.blocks = RowBlocks(*([saved[f"_{name}"]] for name in _SAVED))
+        simulator.last_open = float(saved["last_open"]) if "last_open" in saved else np.nan
         table = pd.DataFrame({c: saved[f"intent_{c}"] for c in INTENT_DTYPES})
     simulator.intents, simulator.n_bars = [check_intents(table)], len(simulator.blocks.times[0])
     return simulator

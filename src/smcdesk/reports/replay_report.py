@@ -15,8 +15,8 @@ from smcdesk.reports.report import figures
 from smcdesk.reports.text import counted, parameter_table, r_multiple, scorecard_table, sentences, small_number
 from smclab.candles import BadConfig, Quality, fingerprint, nearest
 from smclab.execution import Costs
-from smclab.reasons import REASONS
 from smclab.reading import Reading
+from smclab.reasons import REASONS
 from smclab.replay import Ledger
 from smclab.score_test import Result
 from smclab.scorecard import positions
