@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from .account import rate
+from .account import margin_used, rate
 from .candles import timeframe_ns
 from .gates import GATES, Context, GateInputs, Rating, Verdict, enforced, gate_table, judge, portfolio_verdict
 from .gates import price_words, quality_at, rated, regime_at, spread_at, stop_atr_at
@@ -315,7 +315,7 @@ def _surely_affordable(plans: Mapping[str, np.ndarray], context: Context, policy
     worth, (step, smallest, largest) = rate(owner.quote_currency, account, owner.symbol), units_of(owner)
     most = min(risk.max_risk_pct, policy.risk.max_risk_pct)
     wanted = account.equity * np.minimum(plans["risk_pct"], most) / 100 / plans["stop_distance"]
-    carried = account.equity * owner.max_leverage / plans["entry_price"]
+    carried = max(account.equity - margin_used(account), 0.0) * owner.max_leverage / plans["entry_price"]
     return np.minimum(np.minimum(wanted, carried) / worth, largest) > 2 * max(step, smallest)
 
 

@@ -55,6 +55,7 @@ class Rules(Settings):
     cooldown_bars: int = setting(3, ge=0, unit="bars")  # closed to entries of the same side after an exit
     entry_bar_exits: bool = setting(True)  # stop and target are live on the entry bar
     fill_bar_target: bool = setting(False)  # the target too, on a bar whose inside filled a limit entry
+    fill_bar_exits: bool = setting(True)  # both on the bar that fills a limit or stop entry; False: as backtesting.py
     gap_target_first: bool = setting(True)  # an open beyond the target comes before a stop inside the same bar
     target_gap_improve: bool = setting(True)  # an open beyond a limit fills at the open, not at the limit
     slip_entry: bool = setting(True)  # slippage on market and stop entries
@@ -63,8 +64,8 @@ class Rules(Settings):
     slip_cap_in_bar: bool = setting(False)  # slippage ends at the bar's own worst price
     volume_share_pct: float = setting(0.0, ge=0.0, le=100.0, unit="% of the bar's volume")  # per limit entry; 0: no cap
     end_of_data: str = setting(
-        "mark", choices=("mark", "close")
-    )  # an open trade: kept apart, or closed at the last close
+        "mark", choices=("mark", "close", "open")
+    )  # an open trade: kept apart, closed at the last close, or at the last bar's open
 
 
 STRICT = Rules()
@@ -73,8 +74,9 @@ BACKTRADER_OCO = Rules(
 )
 BACKTRADER_BRACKET = replace(BACKTRADER_OCO, entry_bar_exits=False)
 BACKTESTING_PY = Rules(
-    through_ticks=0, fill_bar_target=True, gap_target_first=False, slip_stop=False, end_of_data="close"
-)
+    through_ticks=0, fill_bar_target=True, fill_bar_exits=False, gap_target_first=False, slip_stop=False,
+    end_of_data="open",
+)  # fmt: skip
 PRESETS = {
     "strict": STRICT, "backtrader_oco": BACKTRADER_OCO, "backtrader_bracket": BACKTRADER_BRACKET,
     "backtesting_py": BACKTESTING_PY,
