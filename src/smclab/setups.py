@@ -136,7 +136,7 @@ def _htf(reading: ReadingSource, config: SetupConfig) -> str | None:
     return fit[0] if fit else None
 
 # %% ../../nbs/40_setups.ipynb #e993215b
-def _points_of_interest(reading: ReadingSource, t, side, entry, band: np.ndarray) -> np.ndarray:
+def _points_of_interest(reading: ReadingSource, t, side, entry, band: np.ndarray, tick: float) -> np.ndarray:
     "What point of interest each planned entry lies in, as words; empty for none."
     out = np.full(len(t), "", "U32")
     ways = [(way, place) for way, place in ((1, "below"), (-1, "above")) if (side == way).any()]
@@ -144,7 +144,8 @@ def _points_of_interest(reading: ReadingSource, t, side, entry, band: np.ndarray
         for zone in ("pool", "gap", "breaker", "order_block"):
             for way, place in ways:
                 if zone == "pool":
-                    inside = np.abs(entry - reading.column_at(f"{tf}_pool_{place}", t)) <= band
+                    away = np.abs(entry - reading.column_at(f"{tf}_pool_{place}", t))
+                    inside = in_ticks(away, tick) <= in_ticks(band, tick)
                 else:
                     top, bottom = (reading.column_at(f"{tf}_{zone}_{place}_{e}", t) for e in ("top", "bottom"))
                     inside = (entry <= top) & (entry >= bottom)
@@ -160,7 +161,7 @@ def _right_side(reading: ReadingSource, timeframe: str | None, t, side, entry, t
 
 # %% ../../nbs/40_setups.ipynb #2c100ab3
 def _reward_rr(reach: np.ndarray, risk: np.ndarray, from_rr: float) -> np.ndarray:
-    "By distances in ticks: R to the nearest pool that pays `from_rr`, else to the farthest one listed; 0 without pools."
+    "By distances in ticks: R to the nearest pool that pays `from_rr`, else to the farthest listed; 0 without pools."
     rr = reach / risk[:, None]
     with np.errstate(invalid="ignore"):
         pays = np.where(rr >= from_rr, rr, np.inf).min(axis=1)
@@ -217,7 +218,7 @@ def _market_facts(
     closes, htf = reading.times[t] + timeframe_ns(reading.timeframe), _htf(reading, config)
     atr = reading.column_at("atr14", t)
     trend = reading.column_at(f"{htf}_trend", t) if htf else np.zeros(len(t), np.int8)
-    poi = _points_of_interest(reading, t, side, entry, config.poi_band_atr * atr)
+    poi = _points_of_interest(reading, t, side, entry, config.poi_band_atr * atr, profile.tick)
     low, high, bias = (reading.column_at(c, t) for c in ("range_low", "range_high", "bias"))
     right = _right_side(reading, htf, t, side, entry, profile.tick)
     return {

@@ -93,6 +93,7 @@ def _noise(table, policy: Policy) -> np.ndarray:
 
 def _stops(table, instrument: Instrument, policy: Policy) -> tuple[np.ndarray, np.ndarray]:
     "(stop price, stop distance); NaN where the invalidating price is not on the losing side or there is no ATR."
+    side, entry, atr = _numbers(table, "side"), _numbers(table, "entry_price"), _noise(table, policy)
     tick, least = instrument.tick, stop_caps(instrument, policy, entry)[0]
     idea, at = in_ticks(side * (entry - _numbers(table, "stop_price")), tick), in_ticks(entry, tick)
     far = np.maximum(np.maximum(idea, in_ticks(policy.risk.stop_atr * atr, tick)), in_ticks(least, tick))

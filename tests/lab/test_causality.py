@@ -210,7 +210,10 @@ def test_shifts_and_scales_that_floats_do_not_have_leave_log_and_scores_as_they_
             same = (2 * a[c] * 100_000).round() + 2 * ticks, (2 * b[c] * per_unit).round()
             pd.testing.assert_series_equal(*same, check_exact=True)
         gone = prices + (steps if times > 1 else [])
-        pd.testing.assert_frame_equal(a.drop(columns=gone), b.drop(columns=gone), check_exact=True)
+        a, b = a.drop(columns=gone), b.drop(columns=gone)
+        # A scaled candidate's ratios to ATR come from the ATR as a price: the last bit may differ, nothing else.
+        exact = times == 1 or "score" not in a
+        pd.testing.assert_frame_equal(a, b, **({"check_exact": True} if exact else {"rtol": 1e-12, "atol": 1e-12}))
     assert len(found) > 100
 
 
