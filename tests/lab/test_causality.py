@@ -193,7 +193,7 @@ def real() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     return bars, reading.events, candidates(reading, "EURUSD", ANY, pending=True)
 
 
-@pytest.mark.parametrize(("ticks", "times"), [(1, 1), (2, 1), (3, 1), (7, 1), (30, 1), (0, 3), (7, 10)])
+@pytest.mark.parametrize(("ticks", "times"), [(1, 1), (2, 1), (3, 1), (7, 1), (30, 1), (0, 2), (30, 5), (7, 10)])
 def test_shifts_and_scales_that_floats_do_not_have_leave_log_and_scores_as_they_are(real, ticks, times):
     bars, events, found = real
     at = (bars[list(COLUMNS[:4])] * 100_000).round()
