@@ -31,7 +31,7 @@ def _nearest_columns(
     start: int = 0,  # its first bar wanted
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:  # nearest zones and pools; the dealing range
     "A timeframe's nearest zones and pools as its own bars know them, and its dealing range."
-    zones = zones_columns(state.states["zones"], *state.prices[1:4], start)
+    zones = zones_columns(state.states["zones"], *state.prices[1:4], start, state.tick)
     pools = liquidity_columns(state.states["liquidity"], start)
     near = {name: zones[name] for name in _NEAREST} | {name: pools[name] for name in ("pool_above", "pool_below")}
     return near, {name: zones[name] for name in ZONE_COLUMNS if name not in _NEAREST}
@@ -209,4 +209,4 @@ def latest_columns(
     base, bar = timeframes.base, timeframes.n - 1
     ints, floats = (base.states["structure"][name][:, bar : bar + 1] for name in ("cols_i", "cols_f"))
     own = {"trend": ints[C_TREND].astype(np.int8), "atr14": floats[C_ATR]}
-    return own | range_columns(base.states["zones"], *base.prices[1:4], bar) | higher.latest()
+    return own | range_columns(base.states["zones"], *base.prices[1:4], bar, base.tick) | higher.latest()
