@@ -11,7 +11,7 @@ import pandas as pd
 
 from .events import F_BOTTOM, F_TOP, I_KIND, I_KNOWN, I_SIDE, Rows, grown
 from .liquidity import liquidity_columns
-from .poi import POOL_BAND_ATR, HigherRows, PointsOfInterest
+from .poi import POOL_BAND_ATR, HigherRows, PointsOfInterest, grid_band
 from .sessions import sessions_columns, sessions_inside
 from .structure import C_ATR, C_MAJOR_HIGH, C_MAJOR_LOW, C_MAJOR_TREND, C_PROTECTED
 from .structure import C_SWING_HIGH, C_SWING_LOW, C_TREND
@@ -104,7 +104,7 @@ def poi_columns(
     "Whether each bar lies in a point of interest of each side."
     n, base = timeframes.n, timeframes.base
     high, low = base.prices[1:3, :n]
-    band = POOL_BAND_ATR * base.states["structure"]["cols_f"][C_ATR, :n]
+    band = grid_band(POOL_BAND_ATR * base.states["structure"]["cols_f"][C_ATR, :n], timeframes.tick)
     above = [rows_above(state) for state in timeframes.above]
     found = PointsOfInterest().at(above, np.arange(n), low, high, band).any(axis=0)
     return {"in_poi_up": found[:, 0], "in_poi_down": found[:, 1]}
@@ -180,7 +180,8 @@ class HigherColumns:
             start = int(ints[0, I_KNOWN])
             columns = self.latest() if start == self.timeframes.n - 1 else self.columns(start)
         born, side = ints[:, I_KNOWN].astype(np.int64), ints[:, I_SIDE]
-        band = POOL_BAND_ATR * self.timeframes.base.states["structure"]["cols_f"][C_ATR, born]
+        atr = self.timeframes.base.states["structure"]["cols_f"][C_ATR, born]
+        band = grid_band(POOL_BAND_ATR * atr, self.timeframes.tick)
         inside = self.points_of_interest(born, floats[:, F_BOTTOM], floats[:, F_TOP], band).any(axis=0)
         return np.column_stack([columns["bias_side"][born - start] == side, np.where(side > 0, *inside.T)])
 

@@ -18,7 +18,7 @@ from .settings import setting, Settings
 from .instruments import in_killzone, in_ticks, Instrument
 from .instruments import instrument as profile_of
 from .timeframes import Config as ReaderConfig
-from .poi import POI_KINDS, POOL_BAND_ATR
+from .poi import POI_KINDS, POOL_BAND_ATR, grid_band
 from .reader import ReadingNow
 from .reading import Reading, ReadingAt, ReadingSource
 from .sessions import PERIODS, session_at
@@ -138,7 +138,7 @@ def _htf(reading: ReadingSource, config: SetupConfig) -> str | None:
     return fit[0] if fit else None
 
 # %% ../../nbs/40_setups.ipynb #e993215b
-def _points_of_interest(reading: ReadingSource, t, side, entry, band: np.ndarray, tick: float) -> np.ndarray:
+def _points_of_interest(reading: ReadingSource, t, side, entry, band: np.ndarray) -> np.ndarray:
     "What point of interest each planned entry lies in, as words; empty for none."
     out, rows, short = np.full(len(t), "", "U32"), np.arange(len(t)), (side < 0).astype(np.int64)
     for tf, found in zip(reading.above, reading.points_of_interest(t, entry, entry, band), strict=True):
@@ -177,7 +177,9 @@ def _evidence(out: dict[str, np.ndarray], in_range_ote, config: SetupConfig, tic
     pools = np.stack([out[f"pool_{k}"] for k in range(1, N_POOLS + 1)], axis=1)
     entry = out["entry_price"]
     reach = in_ticks(np.abs(pools - entry[:, None]), tick)
-    others = [in_ticks(np.abs(np.array(x, np.float64) - e), tick) for x, e in zip(out["pools_other"], entry, strict=True)]
+    others = [
+        in_ticks(np.abs(np.array(x, np.float64) - e), tick) for x, e in zip(out["pools_other"], entry, strict=True)
+    ]
     rr = _reward_rr(reach, others, risk, config.reward_from_rr)
     one = np.where(out["overlap_event_id"] >= 0, 1.0, config.zone_one)
     return {
@@ -222,7 +224,7 @@ def _market_facts(
     closes, htf = reading.times[t] + timeframe_ns(reading.timeframe), _htf(reading, config)
     atr = reading.column_at("atr14", t)
     trend = reading.column_at(f"{htf}_trend", t) if htf else np.zeros(len(t), np.int8)
-    poi = _points_of_interest(reading, t, side, entry, config.poi_band_atr * atr, profile.tick)
+    poi = _points_of_interest(reading, t, side, entry, grid_band(config.poi_band_atr * atr, profile.tick))
     low, high, bias = (reading.column_at(c, t) for c in ("range_low", "range_high", "bias"))
     right = _right_side(reading, htf, t, side, entry, profile.tick)
     return {
