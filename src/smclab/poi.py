@@ -167,8 +167,8 @@ def grid_band(
     band: np.ndarray,  # (n,) price, how far around a pool
     tick: float,  # price; 0 where it is not known
 ) -> np.ndarray:  # (n,) price; as it was where no tick is known
-    "A band that reaches exactly the prices of the grid that lie within `band`."
-    return (np.floor(in_ticks(band, tick)) + 0.5) * tick if tick else band
+    "A band that holds a price of the grid on its very edge, whatever float noise."
+    return (in_ticks(band, tick) + 1e-6) * tick if tick else band
 
 # %% ../../nbs/27_poi.ipynb #4f781ab1
 class PointsOfInterest:
