@@ -114,17 +114,17 @@ def _holds_nb(s, low, high, book):
 class HigherRows(NamedTuple):
     "The rows of one higher timeframe that make and end points of interest."
 
-    known: np.ndarray  # int64, by bar of that timeframe: the base bar that completes it
+    complete: np.ndarray  # int64, by bar of that timeframe: the base bar that completes it
     pools: Rows
     gaps: Rows
     blocks: Rows
 
 
 @inlined
-def _read_nb(bar, family, rows, known, book):
+def _read_nb(bar, family, rows, complete, book):
     "Read a family's rows up to a base bar; returns False when a list is full."
     r = book.m[family]
-    while r < rows.n and known[rows.ints[r, I_KNOWN]] <= bar:
+    while r < rows.n and complete[rows.ints[r, I_KNOWN]] <= bar:
         kind, side = rows.ints[r, I_KIND], rows.ints[r, I_SIDE]
         begins, ends, short = _BEGINS[family, kind], _ENDS[family, kind], 1 if side < 0 else 0
         zone = rows.ints[r, I_PARENT] if ends >= 0 else r
@@ -143,14 +143,14 @@ def _read_nb(bar, family, rows, known, book):
 
 
 @kernel
-def _points_nb(start, at, low, high, band, known, pools, gaps, blocks, book, out):
+def _points_nb(start, at, low, high, band, complete, pools, gaps, blocks, book, out):
     "Answer for bars at[start:]; returns how many are answered."
     book, pools, gaps, blocks = ZoneBook(*book), Rows(*pools), Rows(*gaps), Rows(*blocks)
     for q in range(start, len(at)):
         bar = at[q]
-        if not (_read_nb(bar, 0, pools, known, book) and _read_nb(bar, 1, gaps, known, book)):
+        if not (_read_nb(bar, 0, pools, complete, book) and _read_nb(bar, 1, gaps, complete, book)):
             return q
-        if not _read_nb(bar, 2, blocks, known, book):
+        if not _read_nb(bar, 2, blocks, complete, book):
             return q
         for short in range(2):
             bottom, top = (-high[q], -low[q]) if short == 1 else (low[q], high[q])
@@ -194,10 +194,10 @@ class PointsOfInterest:
         if at[0] < self.bar or len(self.books) != len(above):
             self.books = [zone_book() for _ in above]
         self.bar, at = int(at[-1]), np.ascontiguousarray(at, np.int64)
-        asked = at, *(np.ascontiguousarray(x, np.float64) for x in (low, high, band))
+        stretches = at, *(np.ascontiguousarray(x, np.float64) for x in (low, high, band))
         for rows, book, found in zip(above, self.books, out, strict=True):
-            done, own = 0, (rows.known, *map(tuple, rows[1:]))
-            while (done := _points_nb(done, *asked, *own, _book(book), found)) < len(at):
+            done, own = 0, (rows.complete, *map(tuple, rows[1:]))
+            while (done := _points_nb(done, *stretches, *own, _book(book), found)) < len(at):
                 for name in ("zone", "far", "near", "reach"):
                     book[name] = grown(book[name], 2 * book[name].shape[1], axis=1)
         return out
