@@ -43,8 +43,8 @@ alone: .venv/dev ## the library with nothing else installed
 	.venv/alone/bin/python -m pip install -q -c requirements.lock .
 	.venv/alone/bin/python -I tests/house/alone.py
 
-parity: .venv/dev ## a hundred thousand random trades through backtrader, each identical
-	PARITY_TRADES=100000 $(BIN)/pytest -s tests/lab/test_parity.py
+parity: .venv/dev ## a hundred thousand random trades through backtrader, two thousand through backtesting.py, each identical
+	PARITY_TRADES=100000 BACKTESTING_TRADES=2000 $(BIN)/pytest -s tests/lab/test_parity.py tests/lab/test_backtesting.py
 
 fingerprint: .venv/dev ## every tape read, decided and played: the same as what benchmarks/fingerprints.json says
 	$(BIN)/python benchmarks/fingerprint.py --compare benchmarks/fingerprints.json

@@ -1,6 +1,7 @@
 """How long scans take: a live one from the local store in a warm process, and ten thousand synthetic symbols in batches.
 
 python benchmarks/bench_scan.py live                      50 symbols x 3 timeframes, median and best of 5 slots
+python benchmarks/bench_scan.py live --symbols 500 --timeframes 15m     one new candle each
 python benchmarks/bench_scan.py many --symbols 10000      the same rows with joblib and on two Dask workers
 """
 
@@ -19,11 +20,11 @@ from pathlib import Path
 
 import pandas as pd
 
-TIMEFRAMES = ("15m", "1h", "4h")
+TAPES = 50  # different ones: further symbols have the same candles again
 BATCH = 100  # symbols of one unit of work: what a worker holds at a time
 
 
-def live(symbols: int, slots: int, candles_n: int) -> None:
+def live(symbols: int, slots: int, candles_n: int, timeframes: tuple[str, ...]) -> None:
     "Scans with warm readers from a local history; what the store and the journal write is part of it."
     from smcdesk.decisions import config
     from smcdesk.marketdata.history import CandleHistory
@@ -43,18 +44,21 @@ def live(symbols: int, slots: int, candles_n: int) -> None:
     history, steps = CandleHistory(folder / "raw"), slots + 2
     tapes = {}
     for k, s in enumerate(names):
+        if k >= TAPES:
+            tapes |= {(s, tf): tapes[names[k % TAPES], tf] for tf in timeframes}
+            continue
         bars = market(candles_n * 16 // 4, seed=k)
-        for tf in TIMEFRAMES:
+        for tf in timeframes:
             bars_of = bars if tf == "15m" else resample(bars, tf, zone=one.instrument.zone, roll_hour=17)
             tapes[s, tf] = bars_of.drop(columns="close_time", errors="ignore")
-    end = tapes[names[0], "15m"].index[-steps]
+    end = tapes[names[0], timeframes[0]].index[-steps]
     store = Store(f"sqlite:///{folder / 'store.db'}")
     store.upgrade()
     moving = {"now": end}
     workspace = Workspace(
         None, "bench", history, store, configs, config.load_account("paper"), config.load_calendar("paper"),
         config.load_fill_rules("paper", one.policy),
-        clock=lambda: moving["now"].to_pydatetime(),
+        clock=lambda: moving["now"].to_pydatetime(), states=folder / "readers",
     )  # fmt: skip
     spent = _watch()
 
@@ -67,21 +71,23 @@ def live(symbols: int, slots: int, candles_n: int) -> None:
 
     rows = []
     for k in range(slots + 1):
-        moving["now"] = end + k * timedelta(minutes=15) + timedelta(seconds=10)
+        moving["now"] = end + k * pd.Timedelta(timeframes[0]) + timedelta(seconds=10)
         fill(moving["now"])
         spent.clear()
         wall, cpu = time.perf_counter(), time.process_time()
-        found = scanner.scan(workspace, names, TIMEFRAMES, f"slot{k}")
+        found = scanner.scan(workspace, names, timeframes, f"slot{k}")
         spent_s = (time.perf_counter() - wall, time.process_time() - cpu, sum(spent.values()))
         bars_n = int(found.series["bars_n"].sum())
         print(
-            f"slot {k}: {spent_s[0]:6.2f} s wall, {spent_s[1]:6.2f} s CPU, read+decide {spent_s[2]:5.2f} s CPU, {bars_n} candles, {len(found.decisions)} candidates"
+            f"slot {k}: {spent_s[0]:6.2f} s wall, {spent_s[1]:6.2f} s CPU, read+decide {spent_s[2]:5.2f} s CPU, {bars_n} candles, {len(found.decisions)} candidates, "
+            f"memory {_now_mb():.0f} MB, at most {_peak_mb():.0f} MB",
+            flush=True,
         )
         rows += [spent_s] if k else []  # the first slot reads every tape from its beginning
     for name, values in zip(("wall", "CPU", "read+decide CPU"), zip(*rows, strict=True), strict=True):
         print(f"{name}: median {statistics.median(values):.2f} s, best {min(values):.2f} s")
     print(
-        f"{symbols} symbols x {len(TIMEFRAMES)} timeframes, {candles_n} candles of 15m each and more; peak memory {_peak_mb():.0f} MB; {_machine()}"
+        f"{symbols} symbols x {len(timeframes)} timeframes, {candles_n} candles of 15m each and more; peak memory {_peak_mb():.0f} MB; {_machine()}"
     )
 
 
@@ -157,6 +163,10 @@ def _peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def _now_mb() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+
+
 def _machine() -> str:
     return f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
 
@@ -168,9 +178,10 @@ if __name__ == "__main__":
     parser.add_argument("--bars", type=int, default=1000)
     parser.add_argument("--slots", type=int, default=5)
     parser.add_argument("--candles", type=int, default=1000, help="candles of 15m of each symbol, divided by 4")
+    parser.add_argument("--timeframes", default="15m,1h,4h", help="of live, the shortest first")
     parser.add_argument("--engine", choices=["joblib", "dask", "both"], default="both")
     chosen = parser.parse_args()
     if chosen.what == "live":
-        live(chosen.symbols or 50, chosen.slots, chosen.candles)
+        live(chosen.symbols or 50, chosen.slots, chosen.candles, tuple(chosen.timeframes.split(",")))
     else:
         many(chosen.symbols or 10_000, chosen.bars, chosen.engine)

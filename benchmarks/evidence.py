@@ -131,7 +131,7 @@ def gold_caps(shared: Path) -> list[dict]:
 
 
 def road(shared: Path, symbol: str, candles: str, spread: str | None, conf: dict) -> research_tape.ResearchTape:
-    """One tape as conf/base has it: costs by asset class, data judged bar by bar, limits looked at again."""
+    """One tape as conf/base has it: costs by asset class, data judged bar by bar, limits reviewed."""
     bars, profile, policy = tape(shared, candles), instrument(symbol), Policy.from_dict(conf["policy"])
     costs, account = trading_costs(profile, conf["costs"], "bid"), Account.from_dict(conf["account"])
     config = Config.from_dict(conf["reading"])
@@ -141,9 +141,9 @@ def road(shared: Path, symbol: str, candles: str, spread: str | None, conf: dict
     reading = read(bars, config, instrument=profile, timeframes=tuple(conf["timeframes"]))
     setups = SetupConfig.from_dict({**conf["setups"], "htf": conf["confluence"]["htf"]})
     found = candidates(reading, profile, setups)
-    looks = waiting(reading, profile, setups)
+    reviews = waiting(reading, profile, setups)
     settings, first = (conf["policy"], conf["rules"], conf["orders"]), warmup_bars(reading, setups)
-    return research_tape.ResearchTape(bars, found, context, costs, paid, *settings, looks, first)
+    return research_tape.ResearchTape(bars, found, context, costs, paid, *settings, reviews, first)
 
 
 def interval(row, digits: int = 2, unit: str = "") -> str:

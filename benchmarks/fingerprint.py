@@ -151,7 +151,7 @@ def trade_things(t: BarTape, reading: Reading, traded: tuple[Decision, ...]) -> 
     modes = ("candle_close", "limit")
     sent = {
         "close": intents(traded, t.bars), "both": intents(traded, t.bars, modes=modes),
-        "legs": intents(traded, t.bars, modes=modes, legs=True, zone_exit=True, looks=later),
+        "legs": intents(traded, t.bars, modes=modes, legs=True, zone_exit=True, reviews=later),
     }  # fmt: skip
     rules = {f"rules {name}": r for name, r in FILL_RULES.items()}
     rules |= {f"tie {tie}": Rules(tie=tie) for tie in ("stop", "target", "path", "nearest")}

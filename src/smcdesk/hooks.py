@@ -13,6 +13,8 @@ from contextlib import ExitStack
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
+from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook, _flatten_dict
+from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH
 
 from smcdesk import pipeline_registry, tracking
 from smcdesk.pipelines import portfolio
@@ -36,6 +38,39 @@ class SelectSymbols:
         "Build the pipelines for the symbols of this environment and these runtime parameters."
         params = context.config_loader["parameters"]
         pipeline_registry.select_symbols(params["symbols"], params["portfolio"]["symbols"])
+
+
+class MlflowRuns(MlflowHook):
+    """kedro-mlflow's hook, which starts and ends a run; it stands in for the plugin's own (see `settings`).
+
+    The plugin writes each parameter of each node in a transaction of its own, which on SQLite is seconds of waiting for
+    the disk. Here they are written in one, before the first node.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self._logged: frozenset[str] = frozenset()
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline, catalog) -> None:
+        "Start the run and log every parameter that its nodes take."
+        self._logged = frozenset()
+        super().before_pipeline_run(run_params, pipeline, catalog)
+        if not self._is_mlflow_enabled:
+            return
+        import mlflow
+
+        params = {n.removeprefix("params:"): catalog.load(n) for n in pipeline.inputs() if n.startswith("params:")}
+        if self.flatten:
+            params = _flatten_dict(d=params, recursive=self.recursive, sep=self.sep)
+        short = {self.sanitize_param_name(n): v for n, v in params.items() if len(str(v)) <= MAX_PARAM_VAL_LENGTH}
+        mlflow.log_params(short)
+        self._logged = frozenset(short)
+
+    def _log_param(self, name: str, value: Any) -> None:
+        "The plugin's way with the parameters that are too long for one row."
+        if name not in self._logged:
+            super()._log_param(name, value)
 
 
 class Tracking:

@@ -7,10 +7,11 @@ import importlib.metadata
 import json
 import os
 import platform
+import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,13 @@ from smcdesk.project import paths
 from smcdesk.project.paths import mlflow_uri
 from smclab.candles import BadConfig, nearest
 
+WAIT_S = 60.0
 PROCESS = "process"  # tag of a run: host/pid/start of the process that writes it
 CONF = "conf.json"  # every parameter of a run, as an artifact of it
+
+
+class TrackingDown(ConnectionError):
+    "MLflow's store cannot be used now: wait, or look at the file."
 
 
 def create_database() -> None:
@@ -39,7 +45,47 @@ def client():
     "A client of the store."
     from mlflow.tracking import MlflowClient
 
-    return MlflowClient(tracking_uri=mlflow_uri())
+    check_database(uri := mlflow_uri())
+    return MlflowClient(tracking_uri=uri)
+
+
+def exists() -> bool:
+    "Whether there is a store to look into: MLflow makes one of every address it is given."
+    from sqlalchemy import make_url
+
+    uri = mlflow_uri()
+    return not uri.startswith("sqlite") or Path(make_url(uri).database or "").exists()
+
+
+def check_database(
+    uri: str,  # of the store; only SQLite files are looked at
+    wait_s: float = WAIT_S,  # how long another process may hold it
+) -> None:
+    "Refuse a store that is locked, damaged or cannot be written, which MLflow itself would try again for minutes."
+    if not uri.startswith("sqlite"):
+        return
+    from sqlalchemy import make_url
+
+    file = Path(make_url(uri).database or "")
+    file.parent.mkdir(parents=True, exist_ok=True)  # MLflow makes the folder as the address spells it
+    if not file.exists():
+        return
+    try:
+        with closing(sqlite3.connect(file, timeout=wait_s, isolation_level=None)) as c:
+            c.execute("BEGIN IMMEDIATE")
+            c.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            c.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        raise TrackingDown(f"the tracking store {file} cannot be used: {_cure(str(error), wait_s)}") from error
+
+
+def _cure(reason: str, wait_s: float) -> str:
+    "What SQLite said, and what to do about it."
+    if "locked" in reason or "busy" in reason:
+        return f"another process has held the database for {wait_s:g} s; end it, or wait and try again"
+    if "readonly" in reason or "unable to open" in reason:
+        return f"{reason}; give this user the right to write the file and its folder"
+    return f"the database is damaged ({reason}); restore it from a backup, or move it away and begin anew"
 
 
 def own_process() -> str:

@@ -15,7 +15,10 @@ import numpy as np
 import pandas as pd
 from numba import njit
 
-from .candles import BadConfig, nearest
+from .candles import BadConfig, nearest, settle_kernel_cache
+
+# %% ../../nbs/65_classifier.ipynb #5e11ca25
+settle_kernel_cache()
 
 # %% ../../nbs/65_classifier.ipynb #b38b9cd3
 @njit(cache=True)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from .account import rate
+from .account import margin_used, rate
 from .candles import timeframe_ns
 from .gates import GATES, Context, GateInputs, Rating, Verdict, enforced, gate_table, judge, portfolio_verdict
 from .gates import price_words, quality_at, rated, regime_at, spread_at, stop_atr_at
@@ -324,7 +324,7 @@ def decide_all(
     *,
     setups: SetupConfig | None = None,
     spread_price: pd.Series | None = None,  # ask minus bid by bar (open label, UTC); None: the context's
-    pending: bool = False,  # also every later look at a limit order that waits
+    pending: bool = False,  # also every later review of a limit order that waits
 ) -> tuple[Decision, ...]:  # one per candidate of the tape, in order of time
     "What `decide` says at every bar of a tape that has a candidate."
     columns = evaluations(reading, context.instrument, setups, pending=pending)
@@ -339,7 +339,7 @@ def _surely_affordable(plans: Mapping[str, np.ndarray], context: Context, policy
     worth, (step, smallest, largest) = rate(owner.quote_currency, account, owner.symbol), units_of(owner)
     most = min(risk.max_risk_pct, policy.risk.max_risk_pct)
     wanted = account.equity * np.minimum(plans["risk_pct"], most) / 100 / plans["stop_distance"]
-    carried = account.equity * owner.max_leverage / plans["entry_price"]
+    carried = max(account.equity - margin_used(account), 0.0) * owner.max_leverage / plans["entry_price"]
     return np.minimum(np.minimum(wanted, carried) / worth, largest) > 2 * max(step, smallest)
 
 
@@ -430,7 +430,7 @@ def live_tickets(
 # %% ../../nbs/46_decision.ipynb #ed1bad87
 @dataclass(frozen=True)
 class LimitReview:
-    "One later look at a waiting limit: what `intents` reads of it."
+    "One later review of a waiting limit: what `intents` reads of it."
 
     setup_id: str  # 16 hex digits
     time: int  # open label of the bar at whose close it was judged again, ns UTC
@@ -440,15 +440,15 @@ class LimitReview:
 
 
 def limit_reviews(
-    evaluations: pd.DataFrame,  # (n, setups.TYPES) every look at waiting limits, in order of time
+    evaluations: pd.DataFrame,  # (n, setups.TYPES) every review of waiting limits, in order of time
     setup_ids: Collection[str],  # the limits that were placed
     context: Context,
     policy: Policy,
     *,
     spread_price=None,  # as in decide_table
     warmup_bars: int = 0,
-) -> list[LimitReview]:  # one per limit that was looked at again
-    "For each limit the first later look that cancels it, else the last look at it."
+) -> list[LimitReview]:  # one per limit that was reviewed
+    "For each limit the first review that cancels it, else its last review."
     table = evaluations[evaluations["setup_id"].isin(set(setup_ids))]
     live, _ = decide_table(table, context, policy, spread_price=spread_price, warmup_bars=warmup_bars)
     setup, _ = pd.factorize(table["setup_id"])

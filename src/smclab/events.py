@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['FAMILIES', 'KINDS', 'ATTRS', 'DTYPES', 'kernel', 'inlined', 'I_KIND', 'I_SIDE', 'I_ANCHOR', 'I_KNOWN', 'I_PARENT',
-           'I_SAME', 'F_LEVEL', 'F_TOP', 'F_BOTTOM', 'F_ATTR', 'buffers', 'grown', 'PriceArrays', 'EventRows', 'frame',
-           'FamilyLayout', 'counts_of', 'frames_of', 'room_for_bars', 'double', 'merge', 'empty', 'known_by']
+           'I_SAME', 'F_LEVEL', 'F_TOP', 'F_BOTTOM', 'F_ATTR', 'STAGES', 'buffers', 'grown', 'PriceArrays', 'EventRows',
+           'Rows', 'frame', 'FamilyLayout', 'counts_of', 'frames_of', 'room_for_bars', 'double', 'stage_of', 'merge',
+           'empty', 'known_by']
 
 # %% ../../nbs/16_events.ipynb #fe00c9de
 from typing import NamedTuple
@@ -14,7 +15,10 @@ import numpy as np
 import pandas as pd
 from numba import njit
 
-from .candles import BadConfig, timeframe_ns
+from .candles import BadConfig, settle_kernel_cache, timeframe_ns
+
+# %% ../../nbs/16_events.ipynb #5e11ca16
+settle_kernel_cache()
 
 # %% ../../nbs/16_events.ipynb #cccbf1db
 FAMILIES = ("displacement", "gap", "order_block", "period", "pool", "range", "session", "structure", "swing")
@@ -101,6 +105,14 @@ class EventRows(NamedTuple):
 
     ints: np.ndarray  # (rows, 6) int32
     floats: np.ndarray  # (rows, 3 + attributes) float64
+
+
+class Rows(NamedTuple):
+    "One family's rows of one timeframe, by event_id."
+
+    ints: np.ndarray  # (>= n, 6): kind by the family's own words, side, anchor, known_bar, parent_id, same_bar
+    floats: np.ndarray  # (>= n, 3 + attributes): level, top, bottom, the family's attributes
+    n: int
 
 # %% ../../nbs/16_events.ipynb #37391418
 def frame(
@@ -194,12 +206,59 @@ def double(
     for name in names:
         state[name] = grown(state[name], 2 * state[name].shape[axis], axis)
 
+# %% ../../nbs/16_events.ipynb #9dc67711
+STAGES = (
+    ("displacement", ("up", "down")),
+    ("period", ("opened", "closed")),
+    ("session", ("opened", "closed")),
+    ("pool", ("expired",)),  # and pools of periods and sessions opened
+    ("gap", ("touched", "mid", "filled", "inverted", "inverse_failed", "expired")),
+    ("order_block", ("touched", "mid", "broken", "breaker_touched", "breaker_failed", "expired")),
+    ("pool", ("touched", "swept", "run", "reclaimed", "displacement_after")),
+    ("gap", ("born",)),
+    ("structure", ("bos", "choch", "mss", "minor_break")),
+    ("order_block", ("born", "evicted")),
+    ("gap", ("in_leg",)),
+    ("swing", ("high", "low", "superseded")),
+    ("pool", ("opened", "joined")),
+    ("range", ("updated",)),
+)
+_STAGE = {(family, kind): k for k, (family, kinds) in enumerate(STAGES) for kind in kinds}
+_ROLL, _OPENED = _STAGE["pool", "expired"], _STAGE["pool", "opened"]
+
+
+def stage_of(
+    family: str,  # one of FAMILIES
+    kind: str,  # one of its kinds
+    source: float = 0.0,  # of a pool: 0 a swing
+) -> int:  # position in STAGES
+    "At which stage of its bar an event comes about."
+    return _ROLL if (family, kind) == ("pool", "opened") and source > 0 else _STAGE[family, kind]
+
+# %% ../../nbs/16_events.ipynb #5d55663c
+_STAGE_CODES = np.full((len(FAMILIES), len(KINDS)), len(STAGES))
+for _words, _k in _STAGE.items():
+    _STAGE_CODES[FAMILIES.index(_words[0]), KINDS.index(_words[1])] = _k
+
+
+def _place_in_bar(
+    table: pd.DataFrame,  # an event table
+) -> np.ndarray:  # int64, rising with the order within a base bar
+    "Timeframe, then bar of that timeframe, then stage, as one number."
+    steps = np.array([timeframe_ns(tf) // 1_000_000_000 for tf in table["timeframe"].cat.categories], np.int64)
+    stage = _STAGE_CODES[table["family"].cat.codes, table["kind"].cat.codes]
+    if "source" in table:
+        stage = np.where((stage == _OPENED) & (table["source"].to_numpy() > 0), _ROLL, stage)
+    bar = table["known_bar"].to_numpy()
+    return (steps[table["timeframe"].cat.codes] << 36) + (bar << 4) + stage
+
 # %% ../../nbs/16_events.ipynb #e40c3f0b
 def merge(
     *frames: pd.DataFrame,  # event tables; within each, rows in order of emission
-) -> pd.DataFrame:  # one table ordered by known_close; within a bar in the order the tables are given
+) -> pd.DataFrame:  # one table ordered by known_close, within a bar by `STAGES`, within a stage as emitted
     "Event tables as one log, in the order in which things became known."
-    order = np.argsort(np.concatenate([f["known_close"].array.asi8 for f in frames]), kind="stable")
+    closes = np.concatenate([f["known_close"].array.asi8 for f in frames])
+    order = np.lexsort((np.concatenate([_place_in_bar(f) for f in frames]), closes))
     stops = np.cumsum([len(f) for f in frames])
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))

@@ -56,6 +56,7 @@ class Rules(Settings):
     cooldown_bars: int = setting(3, ge=0, unit="bars")  # closed to entries of the same side after an exit
     entry_bar_exits: bool = setting(True)  # stop and target are live on the entry bar
     fill_bar_target: bool = setting(False)  # the target too, on a bar whose inside filled a limit entry
+    fill_bar_exits: bool = setting(True)  # both on the bar that fills a limit or stop entry; False: as backtesting.py
     gap_target_first: bool = setting(True)  # an open beyond the target comes before a stop inside the same bar
     target_gap_improve: bool = setting(True)  # an open beyond a limit fills at the open, not at the limit
     slip_entry: bool = setting(True)  # slippage on market and stop entries
@@ -64,8 +65,8 @@ class Rules(Settings):
     slip_cap_in_bar: bool = setting(False)  # slippage ends at the bar's own worst price
     volume_share_pct: float = setting(0.0, ge=0.0, le=100.0, unit="% of the bar's volume")  # per limit entry; 0: no cap
     end_of_data: str = setting(
-        "mark", choices=("mark", "close")
-    )  # an open trade: kept apart, or closed at the last close
+        "mark", choices=("mark", "close", "open")
+    )  # an open trade: kept apart, closed at the last close, or at the last bar's open
 
 
 STRICT = Rules()
@@ -74,8 +75,9 @@ BACKTRADER_OCO = Rules(
 )
 BACKTRADER_BRACKET = replace(BACKTRADER_OCO, entry_bar_exits=False)
 BACKTESTING_PY = Rules(
-    through_ticks=0, fill_bar_target=True, gap_target_first=False, slip_stop=False, end_of_data="close"
-)
+    through_ticks=0, fill_bar_target=True, fill_bar_exits=False, gap_target_first=False, slip_stop=False,
+    end_of_data="open",
+)  # fmt: skip
 PRESETS = {
     "strict": STRICT, "backtrader_oco": BACKTRADER_OCO, "backtrader_bracket": BACKTRADER_BRACKET,
     "backtesting_py": BACKTESTING_PY,
@@ -198,13 +200,13 @@ def _legs(ticket: Ticket) -> dict:
 
 # %% ../../nbs/50_execution.ipynb #8dff214a
 def limit_ends(
-    looks: Iterable,  # decision.Decision or decision.LimitReview, of any setups and in any order
+    reviews: Iterable,  # decision.Decision or decision.LimitReview, of any setups and in any order
     bars: pd.DataFrame,  # (n, ...) the bars they were made on, UTC open-time index
-    placed: Collection[str],  # the setups whose first look was live: an enforced gate that turns ends them too
-) -> dict[str, int]:  # setup_id -> the last bar its limit may fill on; without those that no look ends
+    placed: Collection[str],  # the setups that were live first: an enforced gate that turns ends them too
+) -> dict[str, int]:  # setup_id -> the last bar its limit may fill on; without those that no review ends
     "Where the wait of limit orders is over."
     first: dict[str, int] = {}
-    for d in looks:
+    for d in reviews:
         if d.mode == "limit" and d.outcome != "live" and (d.setup_id in placed or d.ended):
             first[d.setup_id] = min(first.get(d.setup_id, d.time), d.time)
     at = bars.index.as_unit("ns").get_indexer(pd.to_datetime(list(first.values()), utc=True).as_unit("ns"))
@@ -237,10 +239,10 @@ def intents(
     modes: Iterable[str] = ("candle_close",),  # candle_close enters at the next open, limit waits in the zone
     legs: bool = False,  # half out at the ticket's first target, the rest trailed; False: all of it at stop or target
     zone_exit: bool = False,  # a close beyond the zone closes the position too
-    looks: Iterable | None = None,  # decide_all(pending=True) or decision.LimitReview: later looks at waiting limits
+    reviews: Iterable | None = None,  # decide_all(pending=True) or decision.LimitReview: reviews of waiting limits
     policy: Policy | None = None,  # whose capital fractions size a ticket of `capital_fraction`
 ) -> pd.DataFrame:  # (n, INTENT_DTYPES), in order of decision_bar
-    "The live decisions of some modes as a tape of intents; with `looks`, a limit ends where one of them says so."
+    "The live decisions of some modes as a tape of intents; with `reviews`, a limit ends where one of them says so."
     for mode in modes:
         if mode not in _ENTRY_OF:
             raise BadConfig(f"modes must be some of {', '.join(_ENTRY_OF)}; found {mode!r}{nearest(mode, _ENTRY_OF)}")
@@ -252,7 +254,7 @@ def intents(
     for d, bar, time in zip(live, at, times, strict=True):
         if bar < 0:
             raise BadConfig(f"decision {d.setup_id} was made on the bar {time}, which these bars do not have")
-    ends = {} if looks is None else limit_ends(looks, bars, {d.setup_id for d in live})
+    ends = {} if reviews is None else limit_ends(reviews, bars, {d.setup_id for d in live})
     rows = (_intent_row(d, int(bar), ends, policy) for d, bar in zip(live, at, strict=True))
     exits = (_legs(d.ticket) if legs else {} for d in live)
     return intent_table({**row, **leg, "zone_exit": zone_exit} for row, leg in zip(rows, exits, strict=True))

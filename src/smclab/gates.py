@@ -431,6 +431,8 @@ def _rr_words(passed, n: Mapping, x: GateInputs) -> tuple[str, str]:
         return f"net reward to risk {n['rr_net']:.2f}, at least {n['min_rr']:g} asked{who}", ""
     target = price_words(x.context.instrument, n["target_price"])
     no = f"net reward to risk {n['rr_net']:.2f} at {target} is below {n['min_rr']:g}{who}"
+    if x.ticket.target_source == "pool":
+        no += "; no opposing pool beyond the entry pays more"
     return no, "a farther target, a nearer stop, or a smaller spread"
 
 # %% ../../nbs/44_gates.ipynb #1f3852b8

@@ -24,32 +24,6 @@ _NAMES = {
     "title": ("event", "title"),
 }
 
-# %% ../../nbs/32_news.ipynb #786eff7c
-@dataclass(frozen=True)
-class NewsCalendar:
-    "High-impact events in order of time, and the span in which there are no others."
-
-    times: tuple[int, ...]  # ns UTC, rising
-    currencies: tuple[str, ...]  # one per event; ALL concerns every currency
-    titles: tuple[str, ...]  # one per event
-    covered_from_ns: int  # from here …
-    covered_until_ns: int  # … to here, both included, an event that is not listed does not exist
-    fetched_at_ns: int  # when the calendar was downloaded
-    _found: dict = field(default_factory=dict, repr=False, compare=False)  # currencies -> (times, positions)
-
-    def __post_init__(self):
-        if not len(self.times) == len(self.currencies) == len(self.titles):
-            raise BadConfig(
-                f"NewsCalendar: {len(self.times)} times, {len(self.currencies)} currencies, {len(self.titles)} titles"
-            )
-        if any(b < a for a, b in zip(self.times, self.times[1:], strict=False)):
-            raise BadConfig("NewsCalendar.times must be rising")
-        if self.covered_until_ns < self.covered_from_ns:
-            raise BadConfig("NewsCalendar.covered_until_ns must not be before covered_from_ns")
-
-    def __len__(self) -> int:
-        return len(self.times)
-
 # %% ../../nbs/32_news.ipynb #60f08378
 def _column(frame: pd.DataFrame, what: str) -> pd.Series:
     "The column that holds `what`, under whichever of its names."
@@ -72,70 +46,91 @@ def _last_covered(times: pd.DatetimeIndex, given: pd.Timestamp | int | None) -> 
     end_of_day = times.max().floor("D") + pd.Timedelta(days=1) - pd.Timedelta(1, "ns")
     return end_of_day if given is None else pd.Timestamp(given)
 
-# %% ../../nbs/32_news.ipynb #3b49df8c
-def _from_frame(
-    cls,
-    frame: pd.DataFrame,  # one row per event: ts|time|date (with zone), currency|country, impact, event|title
-    *,
-    fetched_at: pd.Timestamp | int,  # when it was downloaded, UTC (an int is ns)
-    covered_until: pd.Timestamp | int | None = None,  # last moment it knows about; None: the end of its last row's day
-) -> NewsCalendar:  # impact "high" only
-    "A calendar from a table, in order of time."
-    if frame.empty:
-        raise BadConfig("the calendar is empty: there is no telling a quiet week from a missing file")
-    times = _utc(_column(frame, "time"))
-    until = _last_covered(times, covered_until)
+# %% ../../nbs/32_news.ipynb #4bb2799f
+def _high_impact(
+    frame: pd.DataFrame,
+    times: pd.DatetimeIndex,  # of its rows, ns UTC
+) -> tuple[tuple, tuple, tuple]:  # times (ns), currencies, titles: one per event
+    "The events of impact high, in order of time."
     high = (_column(frame, "impact").astype("str").str.strip().str.lower() == "high").to_numpy()
     order = np.flatnonzero(high)[np.argsort(times.asi8[high], kind="stable")]
     currency = _column(frame, "currency").astype("str").str.strip().str.upper().to_numpy()
     title = _column(frame, "title").astype("str").str.strip().to_numpy()
-    return cls(
-        tuple(times.asi8[order].tolist()), tuple(currency[order].tolist()), tuple(title[order].tolist()),
-        times.min().floor("D").value, until.as_unit("ns").value, pd.Timestamp(fetched_at).as_unit("ns").value,
-    )  # fmt: skip
+    return tuple(times.asi8[order].tolist()), tuple(currency[order].tolist()), tuple(title[order].tolist())
 
+# %% ../../nbs/32_news.ipynb #6ae39d62
+@dataclass(frozen=True)
+class NewsCalendar:
+    "High-impact events in order of time, and the span in which there are no others."
 
-NewsCalendar.from_frame = classmethod(_from_frame)
+    times: tuple[int, ...]  # ns UTC, rising
+    currencies: tuple[str, ...]  # one per event; ALL concerns every currency
+    titles: tuple[str, ...]  # one per event
+    covered_from_ns: int  # from here …
+    covered_until_ns: int  # … to here, both included, an event that is not listed does not exist
+    fetched_at_ns: int  # when the calendar was downloaded
+    _found: dict = field(default_factory=dict, repr=False, compare=False)  # currencies -> (times, positions, halves)
 
-# %% ../../nbs/32_news.ipynb #7be81466
-def _of(calendar: NewsCalendar, currencies: tuple) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    "Times and positions of the events of some currencies, and twice the moments halfway between; sought once."
-    if currencies not in calendar._found:
-        wanted = {*currencies, "ALL"} if currencies else set()
-        at = np.array([i for i, c in enumerate(calendar.currencies) if c in wanted], dtype=np.int64)
-        times = np.array(calendar.times, dtype=np.int64)[at]
-        calendar._found[currencies] = times, at, times[1:] + times[:-1]
-    return calendar._found[currencies]
+    def __post_init__(self):
+        if not len(self.times) == len(self.currencies) == len(self.titles):
+            raise BadConfig(
+                f"NewsCalendar: {len(self.times)} times, {len(self.currencies)} currencies, {len(self.titles)} titles"
+            )
+        if any(b < a for a, b in zip(self.times, self.times[1:], strict=False)):
+            raise BadConfig("NewsCalendar.times must be rising")
+        if self.covered_until_ns < self.covered_from_ns:
+            raise BadConfig("NewsCalendar.covered_until_ns must not be before covered_from_ns")
 
-# %% ../../nbs/32_news.ipynb #1c26edf1
-def _due(
-    self,
-    currencies: tuple,  # whose events count, such as ("EUR", "USD")
-) -> np.ndarray:  # ns UTC, rising
-    "When the events of some currencies are due."
-    return _of(self, currencies)[0]
+    def __len__(self) -> int:
+        return len(self.times)
 
-# %% ../../nbs/32_news.ipynb #32088207
-def _nearest_event(
-    self,
-    times_ns,  # moments, ns UTC, an array or a number
-    currencies: tuple,  # whose events count, such as ("EUR", "USD")
-) -> tuple[np.ndarray, np.ndarray]:  # minutes to the event (+ ahead, - past, inf none), its position (-1 none)
-    "How far the nearest event is from each moment, and which one it is."
-    times = np.atleast_1d(np.asarray(times_ns, dtype=np.int64))
-    events, at, halves = _of(self, currencies)
-    if not len(events):
-        return np.full(len(times), np.inf), np.full(len(times), -1, dtype=np.int64)
-    best = halves.searchsorted(2 * times, side="right")
-    return (events[best] - times) / MINUTE_NS, at[best]
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,  # one row per event: ts|time|date (with zone), currency|country, impact, event|title
+        *,
+        fetched_at: pd.Timestamp | int,  # when it was downloaded, UTC (an int is ns)
+        covered_until: pd.Timestamp | int | None = None,  # last moment it knows about; None: end of its last row's day
+    ) -> "NewsCalendar":  # impact "high" only
+        "A calendar from a table, in order of time."
+        if frame.empty:
+            raise BadConfig("the calendar is empty: there is no telling a quiet week from a missing file")
+        times = _utc(_column(frame, "time"))
+        span = times.min().floor("D"), _last_covered(times, covered_until), pd.Timestamp(fetched_at)
+        return cls(*_high_impact(frame, times), *(moment.as_unit("ns").value for moment in span))
 
-# %% ../../nbs/32_news.ipynb #b3a9bac9
-def _covers(
-    self,
-    times_ns,  # moments, ns UTC, an array or a number
-):  # bool, likewise
-    "Whether the calendar knows about each moment."
-    return (times_ns >= self.covered_from_ns) & (times_ns <= self.covered_until_ns)
+    def due(
+        self,
+        currencies: tuple,  # whose events count, such as ("EUR", "USD")
+    ) -> np.ndarray:  # ns UTC, rising
+        "When the events of some currencies are due."
+        return self._events(currencies)[0]
 
+    def nearest(
+        self,
+        times_ns,  # moments, ns UTC, an array or a number
+        currencies: tuple,  # whose events count, such as ("EUR", "USD")
+    ) -> tuple[np.ndarray, np.ndarray]:  # minutes to the event (+ ahead, - past, inf none), its position (-1 none)
+        "How far the nearest event is from each moment, and which one it is."
+        times = np.atleast_1d(np.asarray(times_ns, dtype=np.int64))
+        events, at, halves = self._events(currencies)
+        if not len(events):
+            return np.full(len(times), np.inf), np.full(len(times), -1, dtype=np.int64)
+        best = halves.searchsorted(2 * times, side="right")
+        return (events[best] - times) / MINUTE_NS, at[best]
 
-NewsCalendar.due, NewsCalendar.nearest, NewsCalendar.covers = _due, _nearest_event, _covers
+    def covers(
+        self,
+        times_ns,  # moments, ns UTC, an array or a number
+    ):  # bool, likewise
+        "Whether the calendar knows about each moment."
+        return (times_ns >= self.covered_from_ns) & (times_ns <= self.covered_until_ns)
+
+    def _events(self, currencies: tuple) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        "Times and positions of the events of some currencies, and twice the moments halfway between; sought once."
+        if currencies not in self._found:
+            wanted = {*currencies, "ALL"} if currencies else set()
+            at = np.array([i for i, c in enumerate(self.currencies) if c in wanted], dtype=np.int64)
+            times = np.array(self.times, dtype=np.int64)[at]
+            self._found[currencies] = times, at, times[1:] + times[:-1]
+        return self._found[currencies]

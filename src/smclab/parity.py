@@ -103,7 +103,8 @@ class _Match:
     def plain(self) -> bool:
         "Whether backtrader's own matching is the rule."
         r = self.rules
-        return (r.tie, r.through_ticks, r.gap_target_first, r.target_gap_improve) == ("stop", 0, False, True)
+        theirs = (r.tie, r.through_ticks, r.gap_target_first, r.target_gap_improve) == ("stop", 0, False, True)
+        return theirs and r.fill_bar_exits
 
     def _try_exec(self, order):
         "Try an order on its side of the market."
@@ -139,6 +140,12 @@ class _Match:
         play, leg = order.info["play"], order.info["leg"]
         return play.side * (price - leg.target) >= self._through - self._dust
 
+    def _asleep(self, order) -> bool:
+        "Whether the rules leave an exit alone on the bar that filled its waiting entry."
+        play = order.info["play"]
+        fresh = len(order.data) - 1 == play.entry_bar and play.entry_type != "market"
+        return order.info["role"] != "entry" and fresh and not self.rules.fill_bar_exits
+
     def _target_live(self, order) -> bool:
         "Whether this bar may book the target at all."
         sure = order.info["play"].entry_type != "limit" or not self._unborn(order)
@@ -152,6 +159,10 @@ def _try_limit(broker, order, open_, high, low, limit):
     unborn = broker._unborn(order)
     if not entry and not broker._target_live(order):
         return
+    if broker._asleep(order):
+        side, worst = order.info["play"].side, high if order.isbuy() else low
+        if order.info["play"].entry_type == "limit" or side * (worst - order.info["leg"].stop) <= broker._dust:
+            return
     if sign * (open_ - limit) >= through and not (unborn and broker.rules.gap_target_first):
         broker._execute(order, ago=0, price=open_ if broker.rules.target_gap_improve else limit)
     elif sign * (reach - limit) >= through and not order.info.get("open_only"):
@@ -172,6 +183,8 @@ def _try_stop(broker, order, open_, high, low, stop, close):
     buying, dust, rules = order.isbuy(), broker._dust, broker.rules
     sign, worst, best = (-1, high, low) if buying else (1, low, high)
     slipped = broker._slip_up if buying else broker._slip_down
+    if broker._asleep(order):
+        return
     beyond, unborn = sign * (open_ - stop) <= dust, broker._unborn(order)
     if beyond and not unborn:
         broker._execute(order, ago=0, price=slipped(worst, open_))
@@ -449,7 +462,7 @@ def _closed_legs(trades: pd.DataFrame) -> dict[tuple, tuple]:
 
 def _equity_gap(ledger: Ledger, values: list) -> float:
     "The largest relative difference of the ledger's equity and backtrader's; not on a bar that closes everything."
-    last = -1 if ledger.rules.end_of_data == "close" else None
+    last = None if ledger.rules.end_of_data == "mark" else -1
     equity, value = ledger.equity["equity"].to_numpy()[:last], np.array(values)[:last]
     return float(np.max(np.abs(value / equity - 1))) if len(equity) else 0.0
 

@@ -10,7 +10,6 @@ __all__ = ['Market', 'SymbolAccount', 'ReturnHistory', 'Refusal', 'SharedAccount
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -19,14 +18,14 @@ import pandas as pd
 from .candles import BadBars, BadConfig, infer_timeframe, timeframe_ns
 from .execution import STRICT, Costs, Rules, check_intents
 from .instruments import Instrument
-from .matching import _ASK, _BID, _CASH, _E_FILL, _E_STATUS, _ENTRY, _ENTRY_BAR, _FILLED, _HELD, _I_BAR
+from .matching import _ASK, _BID, _CASH, _E_FILL, _E_STATUS, _ENTRY, _ENTRY_BAR, _FILLED, _BOUND, _I_BAR
 from .matching import _I_CAPITAL
 from .matching import _I_ENTRY, _I_FRACTION, _I_LEVERAGE, _I_RISK, _I_SIDE, _I_STOP, _I_TARGET, _I_TARGET2
 from .matching import _N_EVENT
 from .matching import _NEXT, _OK, _REFUSED, _SIDE, _SIZE, _W_UNITS, Candle, _admit_nb, _entry_event_nb
 from .matching import _to_tick_nb
 from .replay import _NO_SUBS, Ledger, Simulator, _day_numbers, _prices, _queue_of
-from .account import Account, notional, Position, rate
+from .account import Account, margin_used, Position, rate
 from .policy import Policy
 from .risk import admit
 from .ticket import Ticket
@@ -91,13 +90,25 @@ class SymbolAccount:
 
     def positions(self) -> list[Position]:
         "Its open legs; or, while entries wait, the one that would lose most."
-        legs, waiting = self.simulator.open_legs(), self.simulator.waiting_entries()
-        lots = [(leg.side, leg.units, leg.entry_price, leg.stop_price) for leg in legs]
-        if not legs and len(waiting):
-            row = max(waiting, key=lambda w: w[_W_UNITS] * abs(w[_I_ENTRY] - w[_I_STOP]))
-            entry, stop = (float(_to_tick_nb(row[c], self.instrument.tick)) for c in (_I_ENTRY, _I_STOP))
-            lots = [(int(row[_I_SIDE]), float(row[_W_UNITS]), entry, stop)]
-        return [Position(self.symbol, *lot, self.quote) for lot in lots]
+        lots = [(leg.side, leg.units, leg.entry_price, leg.stop_price) for leg in self.simulator.open_legs()]
+        if lots:
+            return [Position(self.symbol, *lot, self.quote, self.instrument.max_leverage) for lot in lots]
+        waiting = self.waiting_positions()
+        return [max(waiting, key=lambda p: p.units * abs(p.entry_price - p.stop_price))] if waiting else []
+
+    def waiting_positions(self) -> list[Position]:
+        "What each entry that waits would open."
+        lots, tick = [], self.instrument.tick
+        for row in self.simulator.waiting_entries():
+            entry, stop = (float(_to_tick_nb(row[c], tick)) for c in (_I_ENTRY, _I_STOP))
+            lots.append((int(row[_I_SIDE]), float(row[_W_UNITS]), entry, stop))
+        return [Position(self.symbol, *lot, self.quote, self.instrument.max_leverage) for lot in lots]
+
+    def margin(self, account: Account) -> float:
+        "What its open legs bind; or, while entries wait, the one that would bind most; account currency."
+        if self.simulator.open_legs():
+            return margin_used(replace(account, positions=tuple(self.positions())))
+        return max((margin_used(replace(account, positions=(p,))) for p in self.waiting_positions()), default=0.0)
 
 # %% ../../nbs/55_portfolio.ipynb #5a172ce9
 class ReturnHistory:
@@ -151,7 +162,7 @@ class Refusal(NamedTuple):
     symbol: str
     intent_id: str
     time: int  # ns
-    reason: str  # a key of risk.ADMISSION_REASONS
+    reason: str  # a key of reasons.REASONS
     text: str  # a sentence a trader reads
 
 # %% ../../nbs/55_portfolio.ipynb #ffd04ade
@@ -213,7 +224,8 @@ class SharedAccount:
         before, event = (state.copy(), waiting.copy()), np.zeros((1, _N_EVENT))
         others = tuple(p for other in self.accounts if other is not own for p in other.positions())
         state[_CASH] = self.equity[k] / own.worth
-        state[_HELD] = notional(replace(self.account, positions=others)) / own.worth
+        bound = sum(other.margin(self.account) for other in self.accounts if other is not own)
+        state[_BOUND] = bound / own.worth
         settled = _admit_nb(state, n, Candle(*own.prices[n, :4]), row, waiting, simulator.params, event, 0)
         if not settled or event[0, _E_STATUS] == _FILLED:
             fill = float(event[0, _E_FILL] if settled else _to_tick_nb(row[_I_ENTRY], tick))
@@ -290,7 +302,7 @@ class Portfolio:
 
     @cached_property
     def orders(self) -> pd.DataFrame:
-        "Every order; a refusal by the portfolio has its reason from `risk.ADMISSION_REASONS`."
+        "Every order; a refusal by the portfolio has its reason from `reasons.REASONS`."
         return self._all("orders", "time")
 
     @cached_property
@@ -359,8 +371,10 @@ def portfolio_scorecard(
     "The scorecard of the whole account; bars are the instants of the shared clock, days are UTC."
     clock = portfolio.equity.index
     bars = {f"{end}_bar": clock.searchsorted(portfolio.trades[f"{end}_time"]) for end in ("entry", "exit")}
-    whole = {"trades": portfolio.trades.assign(**bars), "equity": portfolio.equity}
-    ledger = SimpleNamespace(**whole, start_equity=portfolio.start_equity)
+    ledger = Ledger(
+        portfolio.trades.assign(**bars), portfolio.orders, portfolio.fills, portfolio.journal, portfolio.equity,
+        portfolio.rules, portfolio.start_equity,
+    )  # fmt: skip
     return scorecard(ledger, portfolio.equity, n_boot=n_boot, seed=seed)
 
 

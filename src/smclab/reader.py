@@ -17,7 +17,7 @@ import pandas as pd
 
 from .candles import COLUMNS, BadBars, BadConfig, check, infer_timeframe, timeframe_ns
 from .columns import HigherColumns, latest_columns
-from .events import F_ATTR, F_BOTTOM, F_TOP
+from .events import F_ATTR, F_BOTTOM, F_TOP, stage_of
 from .instruments import Instrument
 from .instruments import instrument as profile
 from .reading import Reading, Rows, reading_of
@@ -45,6 +45,11 @@ class Event(NamedTuple):
     same_bar: bool
     attrs: dict
 
+
+def _place_in_bar(event: Event) -> tuple[int, int]:
+    "Where an event stands among those of its timeframe that one base bar brings."
+    return event.known_bar, stage_of(event.family, event.kind, event.attrs.get("source", 0.0))
+
 # %% ../../nbs/31_reader.ipynb #80c6cdc9
 class BarEvents(Sequence):
     "The events of the last bar read, made into `Event` when they are first looked at."
@@ -66,7 +71,9 @@ class BarEvents(Sequence):
 
     def __getitem__(self, k):
         if self._events is None:
-            self._events = [e for state, old, new in self._written for e in self._read(state, old, new)]
+            self._events = []
+            for state, old, new in self._written:  # lowest timeframe first
+                self._events += sorted(self._read(state, old, new), key=_place_in_bar)
         return self._events[k]
 
     def __repr__(self) -> str:
@@ -309,6 +316,17 @@ class ReadingNow:
         "What the higher timeframes were at each gap's birth."
         self._timeframes()
         return self.reader.higher.gap_context()
+
+    def points_of_interest(
+        self,
+        at: np.ndarray,  # this bar's position, as often as it is wanted
+        low: np.ndarray,  # (n,) price, from where
+        high: np.ndarray,  # (n,) price, to where
+        band: np.ndarray,  # (n,) price, how far around a pool its band reaches
+    ) -> np.ndarray:  # (higher timeframes, n, 2) uint8, as of a `Reading`
+        "Which points of interest of the higher timeframes hold stretches of prices."
+        self.gaps_above()  # births of earlier bars are joined first: the zones only go forward
+        return self.reader.higher.points_of_interest(at, low, high, band)
 
     @cached_property
     def _last(self) -> dict[str, np.ndarray]:

@@ -13,9 +13,12 @@ import numpy as np
 import pandas as pd
 from numba import njit
 
-from .candles import BadBars, BadConfig
+from .candles import BadBars, BadConfig, settle_kernel_cache
 from .settings import setting, Settings
 from .policy import REGIMES
+
+# %% ../../nbs/64_regime.ipynb #5e11ca24
+settle_kernel_cache()
 
 # %% ../../nbs/64_regime.ipynb #dba773c7
 @dataclass(frozen=True)

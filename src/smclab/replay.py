@@ -19,7 +19,7 @@ import pandas as pd
 from .candles import COLUMNS, BadBars, BadConfig
 from .execution import ENTRY_TYPES, INTENT_DTYPES, STRICT, Costs, Rules, check_intents, intent_table
 from .instruments import Instrument
-from .matching import FILL_REASONS, INTENT_CODES, INTENT_COLUMNS, ORDER_KINDS, ORDER_TYPES, STATUSES, SUMMARY
+from .matching import INTENT_CODES, INTENT_COLUMNS, ORDER_KINDS, ORDER_TYPES, STATUSES, SUMMARY
 from .matching import _ASK, _BID, _COMMISSION, _ENTRY, _LEG0, _LEGS, _N_LEG, _N_WAIT, _NEXT, _PCT, _PER_UNIT
 from .matching import _E_BAR, _E_COST, _E_FILL, _E_KIND, _E_LEG, _E_PRICE, _E_REASON, _E_ROW, _E_SIZE, _E_SLIP
 from .matching import _E_SPREAD, _E_STATUS, _I_BAR, _I_ENTRY, _MAX_WAITING, _N_EVENT, _N_INTENT, _N_TRADE
@@ -31,6 +31,7 @@ from .matching import _UNITS
 from .matching import _W_ROW, _W_UNITS, _WAITING, _WAITS, _X_END, _X_LAST, _close_nb, _inventory_nb, _replay_nb
 from .matching import _summary_nb, fill_params, new_state
 from .account import Account, check_currency
+from .reasons import REASONS
 
 # %% ../../nbs/52_replay.ipynb #7d215d95
 _TRADE_DTYPES = {
@@ -96,7 +97,7 @@ def _word_table(words: tuple):
     return pd.array(list(words), dtype="str")
 
 
-_REASON_WORDS, _STATUS_WORDS = _word_table(tuple(FILL_REASONS)), _word_table(STATUSES)
+_REASON_WORDS, _STATUS_WORDS = _word_table(tuple(REASONS)), _word_table(STATUSES)
 _KIND_TAILS = _word_table(tuple(f":{kind}{tail}" for tail in ("", ":2") for kind in ORDER_KINDS))  # by kind and leg
 _ORDER_WORDS = _word_table((*ORDER_TYPES, *ENTRY_TYPES))
 
@@ -297,16 +298,17 @@ def _legs_of(state: np.ndarray) -> list[OpenLeg]:
     ]
 
 # %% ../../nbs/52_replay.ipynb #a10a7c6c
-def _open_rows(state: np.ndarray, params: np.ndarray, closes: np.ndarray, bar: int, ends: bool) -> np.ndarray:
-    "Trade rows of the legs still open at the last of some closes: marked there, or closed where the tape ends."
+def _open_rows(state: np.ndarray, params: np.ndarray, price: float, bar: int, ends: bool) -> np.ndarray:
+    "Trade rows of the legs still open: marked at a candle's price, or closed there because the tape ends."
     state, free, legs = state.copy(), params.copy(), _legs_of(state)
     rows = np.zeros((len(legs), _N_TRADE))
     if not ends:
         free[[_PER_UNIT, _PCT]] = 0.0
     offset = params[_BID if state[_SIDE] > 0 else _ASK]
     for n, leg in enumerate(legs):
-        price = closes[-1] + offset
-        _close_nb(state, leg.number, bar, _X_LAST if ends else _X_END, price, abs(offset), False, free, rows, n)
+        _close_nb(
+            state, leg.number, bar, _X_LAST if ends else _X_END, price + offset, abs(offset), False, free, rows, n
+        )
     return rows
 
 # %% ../../nbs/52_replay.ipynb #df7433c5
@@ -340,7 +342,7 @@ class Simulator:
         self.state, self.waiting = new_state(account.equity), np.zeros((_MAX_WAITING, _N_WAITING))
         self.intents, self.queue, self.n_bars = [_NO_INTENTS], np.empty((0, _N_INTENT)), 0
         none = (np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty((0, _N_EVENT)), np.empty((0, _N_TRADE)))
-        self.blocks = RowBlocks(*([block] for block in none))
+        self.blocks, self.last_open = RowBlocks(*([block] for block in none)), np.nan
 
     def extend(
         self,
@@ -403,6 +405,7 @@ class Simulator:
         args = (prices, *subs, queue, first, self.params, events, trades, equity)
         n_events, n_trades = _replay_nb(state, self.waiting, start, start, stop, *args)
         self.queue, self.n_bars = queue[int(state[_NEXT]) - first :], stop
+        self.last_open = float(prices[-1, 0]) if n else self.last_open
         new = {"times": ns, "closes": prices[:, 3], "equity": equity}
         for name, block in (new | {"events": events[:n_events], "trades": trades[:n_trades]}).items():
             if len(block):
@@ -419,8 +422,10 @@ class Simulator:
 
     def trade_rows(self) -> np.ndarray:
         "Every trade row: the legs that ended, then those still open, as the rules mark or close them."
-        ends, closes = self.rules.end_of_data == "close", self.blocks.closes[-1]
-        return np.vstack([*self.blocks.trades, _open_rows(self.state, self.params, closes, self.n_bars - 1, ends)])
+        ends, price = self.rules.end_of_data != "mark", self.last_open
+        if self.rules.end_of_data != "open":
+            price = self.blocks.closes[-1][-1] if self.n_bars else np.nan
+        return np.vstack([*self.blocks.trades, _open_rows(self.state, self.params, price, self.n_bars - 1, ends)])
 
     def event_rows(self) -> np.ndarray:
         "Every order event; entries that wait, and intents whose next open has not come, are its last rows."
@@ -430,7 +435,7 @@ class Simulator:
     def equity_frame(self, times: pd.DatetimeIndex) -> pd.DataFrame:
         "Equity by bar; where the rules close what is open at the end, what that left."
         equity = _whole(self.blocks.equity)
-        if len(equity) and self.rules.end_of_data == "close":
+        if len(equity) and self.rules.end_of_data != "mark":
             equity = np.append(equity[:-1], self.account.equity + self.trade_rows()[:, _T_PNL].sum())
         return pd.DataFrame({"equity": equity}, index=times)
 
@@ -496,8 +501,8 @@ class ReplayResult:
         "The figures of the closed trades and of equity."
         (ends, days), blocks = self.tape.calendar, self.simulator.blocks
         row, returns = np.zeros(len(SUMMARY)), np.zeros(len(days))
-        trades, equity = _whole(blocks.trades), _whole(blocks.equity)
-        _summary_nb(trades, equity, ends, self.simulator.account.equity, row, returns)
+        events, trades, equity = _whole(blocks.events), _whole(blocks.trades), _whole(blocks.equity)
+        _summary_nb(events, trades, equity, ends, self.simulator.account.equity, row, returns)
         return dict(zip(SUMMARY, row.tolist(), strict=True))
 
     @cached_property
@@ -558,7 +563,7 @@ def to_bytes(
     arrays = {f"_{name}": np.concatenate(getattr(simulator.blocks, name)) for name in _SAVED}
     arrays |= {f"intent_{c}": table[c].to_numpy(np.str_ if k == "str" else k) for c, k in INTENT_DTYPES.items()}
     arrays |= {name: getattr(simulator, name) for name in ("state", "waiting", "queue", "params")}
-    np.savez_compressed(out, **arrays)
+    np.savez_compressed(out, last_open=simulator.last_open, **arrays)
     return out.getvalue()
 
 
@@ -574,6 +579,7 @@ def from_bytes(
             )
         simulator.state, simulator.waiting, simulator.queue = saved["state"], saved["waiting"], saved["queue"]
         simulator.blocks = RowBlocks(*([saved[f"_{name}"]] for name in _SAVED))
+        simulator.last_open = float(saved["last_open"]) if "last_open" in saved else np.nan
         table = pd.DataFrame({c: saved[f"intent_{c}"] for c in INTENT_DTYPES})
     simulator.intents, simulator.n_bars = [check_intents(table)], len(simulator.blocks.times[0])
     return simulator

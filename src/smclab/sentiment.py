@@ -103,35 +103,12 @@ def word_score(
         before, turned = base is not None, turned - 1
     return sum(values) / len(values) if values else 0.0
 
-# %% ../../nbs/33_sentiment.ipynb #d85ff73c
-_HOUR_NS = 3_600_000_000_000
+# %% ../../nbs/33_sentiment.ipynb #331a9108
 _NAMES = {
     "time": ("known_at", "published", "published_at", "ts", "time", "date"),
     "text": ("text", "headline", "title"),
     "about": ("currency", "currencies", "symbol", "symbols"),
 }
-
-# %% ../../nbs/33_sentiment.ipynb #25f99d44
-@dataclass(frozen=True)
-class SentimentConfig(Settings):
-    "How long a headline is remembered."
-
-    half_life_hours: float = setting(6.0, gt=0.0, unit="hours")
-    window_hours: float = setting(48.0, gt=0.0, unit="hours")  # older ones are forgotten
-
-# %% ../../nbs/33_sentiment.ipynb #1ebbf68c
-@dataclass(frozen=True, eq=False)
-class Sentiment:
-    "Scored headlines in order of time."
-
-    times: np.ndarray  # int64 ns UTC, when each could be known, rising
-    scores: np.ndarray  # float64, -1 to 1
-    about: tuple[frozenset, ...]  # the currencies and symbols each concerns; none: everybody
-    config: SentimentConfig = field(default_factory=SentimentConfig)
-    _found: dict = field(default_factory=dict, repr=False)  # currencies and symbols -> (times, scores)
-
-    def __len__(self) -> int:
-        return len(self.times)
 
 # %% ../../nbs/33_sentiment.ipynb #5bb2bd99
 def _first(frame: pd.DataFrame, what: str) -> str | None:
@@ -192,19 +169,16 @@ def _concerns(frame: pd.DataFrame) -> list[frozenset]:
         out = [old | new for old, new in zip(out, names, strict=True)]
     return [frozenset() if "ALL" in names else names for names in out]
 
-# %% ../../nbs/33_sentiment.ipynb #827adc21
-def _from_frame(
-    cls,
-    frame: pd.DataFrame,  # one row per headline, in any order; columns as in the table above
-    config: SentimentConfig | None = None,
-) -> Sentiment:
-    "Headlines from a table, scored and in order of time."
-    times, scores, about = _moments(frame), _scores(frame), _concerns(frame)
-    order = np.argsort(times, kind="stable")
-    return cls(times[order], scores[order], tuple(about[k] for k in order), config or SentimentConfig())
+# %% ../../nbs/33_sentiment.ipynb #491257ed
+_HOUR_NS = 3_600_000_000_000
 
+# %% ../../nbs/33_sentiment.ipynb #25f99d44
+@dataclass(frozen=True)
+class SentimentConfig(Settings):
+    "How long a headline is remembered."
 
-Sentiment.from_frame = classmethod(_from_frame)
+    half_life_hours: float = setting(6.0, gt=0.0, unit="hours")
+    window_hours: float = setting(48.0, gt=0.0, unit="hours")  # older ones are forgotten
 
 # %% ../../nbs/33_sentiment.ipynb #1905621a
 @kernel
@@ -220,29 +194,49 @@ def _faded_nb(now, until, times, scores, half_life, window, out):
         out[k, 0] = total / weight if weight > 0.0 else np.nan
         out[k, 1] = until[k] - 1 - j
 
-# %% ../../nbs/33_sentiment.ipynb #08572c92
-def _about(sentiment: Sentiment, names: tuple) -> tuple[np.ndarray, np.ndarray]:
-    "Times and scores of the headlines that concern some names; sought once."
-    if names not in sentiment._found:
-        wanted = frozenset(names)
-        at = np.array([k for k, about in enumerate(sentiment.about) if not about or about & wanted], dtype=np.int64)
-        sentiment._found[names] = sentiment.times[at], sentiment.scores[at]
-    return sentiment._found[names]
+# %% ../../nbs/33_sentiment.ipynb #5b521c3d
+@dataclass(frozen=True, eq=False)
+class Sentiment:
+    "Scored headlines in order of time."
 
-# %% ../../nbs/33_sentiment.ipynb #3be851e1
-def _at(
-    self,
-    times,  # instants: a zoned DatetimeIndex, or int64 ns UTC, in any order
-    currencies: tuple,  # whose headlines count: currencies, symbols
-) -> tuple[np.ndarray, np.ndarray]:  # mean score -1 to 1 (NaN: none remembered), how many are remembered
-    "How the headlines published before each instant sound."
-    now = pd.DatetimeIndex(times).as_unit("ns").asi8 if isinstance(times, pd.DatetimeIndex | pd.Series) else times
-    now = np.atleast_1d(np.asarray(now, np.int64))
-    published, scores = _about(self, tuple(currencies))
-    until, out = np.searchsorted(published, now, side="left"), np.empty((len(now), 2))
-    half_life, window = (hours * _HOUR_NS for hours in (self.config.half_life_hours, self.config.window_hours))
-    _faded_nb(now, until, published, scores, half_life, window, out)
-    return out[:, 0], out[:, 1]
+    times: np.ndarray  # int64 ns UTC, when each could be known, rising
+    scores: np.ndarray  # float64, -1 to 1
+    about: tuple[frozenset, ...]  # the currencies and symbols each concerns; none: everybody
+    config: SentimentConfig = field(default_factory=SentimentConfig)
+    _found: dict = field(default_factory=dict, repr=False)  # currencies and symbols -> (times, scores)
 
+    def __len__(self) -> int:
+        return len(self.times)
 
-Sentiment.at = _at
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,  # one row per headline, in any order; columns as in the table above
+        config: SentimentConfig | None = None,
+    ) -> "Sentiment":
+        "Headlines from a table, scored and in order of time."
+        times, scores, about = _moments(frame), _scores(frame), _concerns(frame)
+        order = np.argsort(times, kind="stable")
+        return cls(times[order], scores[order], tuple(about[k] for k in order), config or SentimentConfig())
+
+    def at(
+        self,
+        times,  # instants: a zoned DatetimeIndex, or int64 ns UTC, in any order
+        currencies: tuple,  # whose headlines count: currencies, symbols
+    ) -> tuple[np.ndarray, np.ndarray]:  # mean score -1 to 1 (NaN: none remembered), how many are remembered
+        "How the headlines published before each instant sound."
+        now = pd.DatetimeIndex(times).as_unit("ns").asi8 if isinstance(times, pd.DatetimeIndex | pd.Series) else times
+        now = np.atleast_1d(np.asarray(now, np.int64))
+        published, scores = self._concerning(tuple(currencies))
+        until, out = np.searchsorted(published, now, side="left"), np.empty((len(now), 2))
+        half_life, window = (hours * _HOUR_NS for hours in (self.config.half_life_hours, self.config.window_hours))
+        _faded_nb(now, until, published, scores, half_life, window, out)
+        return out[:, 0], out[:, 1]
+
+    def _concerning(self, names: tuple) -> tuple[np.ndarray, np.ndarray]:
+        "Times and scores of the headlines that concern some names; sought once."
+        if names not in self._found:
+            wanted = frozenset(names)
+            at = np.array([k for k, about in enumerate(self.about) if not about or about & wanted], dtype=np.int64)
+            self._found[names] = self.times[at], self.scores[at]
+        return self._found[names]

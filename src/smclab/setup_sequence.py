@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from .events import F_ATTR, F_BOTTOM, F_LEVEL, F_TOP, I_KIND, I_KNOWN, I_PARENT, I_SIDE
-from .events import grown, inlined, kernel
+from .events import Rows, grown, inlined, kernel
 from .liquidity import POOL_KINDS
-from .reading import ReadingSource, Rows
+from .reading import ReadingSource
 from .resting_orders import NOT_FILLED, limit_fills_nb
 from .structure import BREAK_KINDS
 from .zones import BLOCK_KINDS, GAP_KINDS
@@ -49,10 +49,10 @@ class SequenceParams(NamedTuple):
 
 # %% ../../nbs/38_setup_sequence.ipynb #b6c21cc2
 _NEVER = np.iinfo(np.int64).max
-SEQUENCE_VERSION, N_POOLS = 2, 12  # the arrays' version: raised when their layout or their meaning changes
+SEQUENCE_VERSION, N_POOLS = 3, 12  # the arrays' version: raised when their layout or their meaning changes
 # counters, then the columns of each table
 _BAR, _TAKEN, _POOL, _BREAK, _GAP, _BLOCK, _N_SWEEP, _N_LEG, _N_MEMBER, _N_BROKEN, _N_ARM, _N_ACTIVE = range(12)
-_N_ROW, _N_USUAL, _BEGUN, _SIZE, _N_I = 12, 13, 14, 15, 17
+_N_ROW, _N_USUAL, _BEGUN, _SIZE, _N_OTHER, _N_I = 12, 13, 14, 15, 17, 18
 _S_ROW, _S_KNOWN, _S_OWN, _S_SIDE, _S_STRICT, _S_SOURCE = range(6)  # _S_OWN: bar of the penetration
 _L_ROW, _L_EVENT, _L_BAR, _L_SIDE, _L_START, _L_KIND, _L_SWEEP, _L_HEAD, _L_TAIL, _L_BLOCK = range(10)
 _M_GAP, _M_SINCE, _M_NEXT = range(3)
@@ -61,7 +61,7 @@ _Z_BROKEN, _B_TOUCHED, _B_ENDED, _B_ARMED = range(3, 7)  # of an order block and
 _A_LEG, _A_KIND, _A_ZONE, _A_BAR, _A_WAITS = range(5)
 _A_TOP, _A_BOTTOM, _A_LIMIT = range(3)
 _OVER, _RESTS, _TRADED = range(3)  # a limit order: its wait is over, it rests, the market has traded through it
-_R_ARM, _R_BAR, _R_BY_LIMIT, _R_STRICT, _R_OVERLAP, _R_END = range(6)
+_R_ARM, _R_BAR, _R_BY_LIMIT, _R_STRICT, _R_OVERLAP, _R_END, _R_OTHER, _R_OTHER_END = range(8)
 _R_ENTRY, _R_STOP, _R_STRICT_GAP, _R_STRICT_POI, _R_GAP, _R_VOLATILITY, _R_POOL0 = range(7)
 
 # %% ../../nbs/38_setup_sequence.ipynb #4468cca9
@@ -69,12 +69,17 @@ def sequence_state(
     volatility_bars: int = 500,
 ) -> dict[str, np.ndarray]:
     "The arrays before the first bar."
-    shapes = {"sweep_i": 6, "leg_i": 10, "member_i": 3, "gap_i": 3, "block_i": 7, "arm_i": 5, "row_i": 6}
+    shapes = {"sweep_i": 6, "leg_i": 10, "member_i": 3, "gap_i": 3, "block_i": 7, "arm_i": 5, "row_i": 8}
     state = {name: np.zeros((64, width), np.int64) for name, width in shapes.items()}
     floats = {"sweep_f": 2, "arm_f": 3, "row_f": _R_POOL0 + N_POOLS}
     state |= {name: np.full((64, width), np.nan) for name, width in floats.items()}
     state |= {name: np.zeros(64, np.int64) for name in ("pool_ran", "broken", "active")}
-    state |= {"leg_f": np.full(64, np.nan), "pool_key": np.full(64, np.nan), "lists": np.zeros((2, 64), np.int64)}
+    state |= {
+        "leg_f": np.full(64, np.nan),
+        "pool_key": np.full(64, np.nan),
+        "other": np.full(256, np.nan),
+        "lists": np.zeros((2, 64), np.int64),
+    }
     i = np.zeros(_N_I, np.int64)
     i[_BEGUN] = -1
     return state | {"i": i, "window": np.zeros(volatility_bars), "usual": np.full(1, np.nan)}
@@ -112,6 +117,7 @@ class SequenceState(NamedTuple):
     active: np.ndarray
     row_i: np.ndarray
     row_f: np.ndarray
+    other: np.ndarray
 
 
 _arrays = itemgetter(*SequenceState._fields)  # of a state, as a plain tuple
@@ -399,18 +405,24 @@ def _extreme_nb(high, low, side, start, t):
 
 
 @inlined
-def _targets_nb(side, entry, risk, i, key, lists, row_f, n):
-    "Write the prices of the nearest opposing pools at least `risk` beyond the entry."
-    s, found = 1 if side < 0 else 0, 0
-    for k in range(N_POOLS):
-        row_f[n, _R_POOL0 + k] = np.nan
-    j = i[_SIZE + s] - 1
-    while j >= 0 and found < N_POOLS:
+def _targets_nb(side, entry, risk, open_pools, n, i, evaluations):
+    "Write the opposing pools beyond the entry, nearest first: twelve at least `risk` away, and all others."
+    (_, key, lists), (row_i, row_f, other) = open_pools, evaluations
+    s, found, last = 1 if side < 0 else 0, 0, np.nan
+    row_f[n, _R_POOL0 : _R_POOL0 + N_POOLS] = np.nan
+    row_i[n, _R_OTHER] = i[_N_OTHER]
+    for j in range(i[_SIZE + s] - 1, -1, -1):
         price = side * key[lists[s, j]]
-        if side * (price - entry) >= risk and (found == 0 or price != row_f[n, _R_POOL0 + found - 1]):
+        if side * (price - entry) <= 0 or price == last:
+            continue
+        last = price
+        if found < N_POOLS and side * (price - entry) >= risk:
             row_f[n, _R_POOL0 + found] = price
             found += 1
-        j -= 1
+        else:
+            other[i[_N_OTHER]] = price
+            i[_N_OTHER] += 1
+    row_i[n, _R_OTHER_END] = i[_N_OTHER]
 
 # %% ../../nbs/38_setup_sequence.ipynb #7920b8be
 @inlined
@@ -472,8 +484,8 @@ def _volatility_nb(atr, t, least, window, i):
 def _evaluate_nb(t, arm, by_limit, end, entry, ratio, within, bars, g_f, gaps_above, b_f, i, open_pools, sweep_i, leg_i,
                  member_i, zones, armed, evaluations):  # fmt: skip
     "Write one evaluation of an armed zone."
-    (_, key, lists), (gap_i, block_i, _), n = open_pools, zones, i[_N_ROW]
-    (arm_i, arm_f), (row_i, row_f) = armed, evaluations
+    (gap_i, block_i, _), n = zones, i[_N_ROW]
+    (arm_i, arm_f), (row_i, row_f, _) = armed, evaluations
     leg, kind = arm_i[arm, _A_LEG], arm_i[arm, _A_KIND]
     side, bar = leg_i[leg, _L_SIDE], leg_i[leg, _L_BAR]
     stop = _extreme_nb(bars.high, bars.low, side, sweep_i[leg_i[leg, _L_SWEEP], _S_OWN], t)
@@ -485,7 +497,7 @@ def _evaluate_nb(t, arm, by_limit, end, entry, ratio, within, bars, g_f, gaps_ab
                                        member_i, gap_i, block_i)  # fmt: skip
     row_f[n, _R_ENTRY], row_f[n, _R_STOP], row_f[n, _R_VOLATILITY] = entry, stop, ratio
     _leg_gaps_nb(leg, g_f, gaps_above, leg_i, member_i, row_f, n)
-    _targets_nb(side, entry, abs(entry - stop), i, key, lists, row_f, n)
+    _targets_nb(side, entry, abs(entry - stop), open_pools, n, i, evaluations)
     i[_N_ROW] = n + 1
 
 # %% ../../nbs/38_setup_sequence.ipynb #a30c9ec5
@@ -512,6 +524,12 @@ def _order_nb(t, arm, side, end, bars, params, arm_i, arm_f):
     return _TRADED if before == _TRADED or fills != NOT_FILLED else _RESTS
 
 # %% ../../nbs/38_setup_sequence.ipynb #28122dcf
+@inlined
+def _others_nb(i):
+    "How many other pools there may be after this bar."
+    return i[_N_OTHER] + 2 * i[_N_ACTIVE] * max(i[_SIZE], i[_SIZE + 1])
+
+
 @kernel
 def _sequence_nb(stop, bars, pools, breaks, gaps, blocks, gaps_above, params, pending, state):
     "Go through the bars up to `stop`; returns the bar reached."
@@ -520,7 +538,7 @@ def _sequence_nb(stop, bars, pools, breaks, gaps, blocks, gaps_above, params, pe
     s = SequenceState(*state)
     i, sweep_i, leg_i, gap_i, block_i, arm_i, arm_f = s.i, s.sweep_i, s.leg_i, s.gap_i, s.block_i, s.arm_i, s.arm_f
     open_pools, sweeps, legs = (s.pool_ran, s.pool_key, s.lists), (sweep_i, s.sweep_f), (leg_i, s.leg_f)
-    zones, armed, evaluations = (gap_i, block_i, s.broken), (arm_i, arm_f), (s.row_i, s.row_f)
+    zones, armed, evaluations = (gap_i, block_i, s.broken), (arm_i, arm_f), (s.row_i, s.row_f, s.other)
     for t in range(i[_BAR], stop):
         if i[_TAKEN] <= t:
             _take_pools_nb(t, pools, params, i, open_pools, sweeps)
@@ -531,7 +549,7 @@ def _sequence_nb(stop, bars, pools, breaks, gaps, blocks, gaps_above, params, pe
             _arm_all_nb(t, first, gaps, blocks, params, i, leg_i, s.member_i, zones, armed, s.active)
             s.usual[0] = _volatility_nb(bars.atr, t, params.volatility_least, s.window, i)
             i[_TAKEN] = t + 1
-        if i[_N_ROW] + 2 * i[_N_ACTIVE] > len(s.row_i):
+        if i[_N_ROW] + 2 * i[_N_ACTIVE] > len(s.row_i) or _others_nb(i) > len(s.other):
             return t
         n_active = 0
         for k in range(i[_N_ACTIVE]):
@@ -599,13 +617,14 @@ def sequence_advance(
             size = max(2 * len(state["row_i"]), int(i[_N_ROW] + 2 * i[_N_ACTIVE]))
             for name in ("row_i", "row_f"):
                 state[name] = grown(state[name], size)
+            state["other"] = grown(state["other"], max(2 * len(state["other"]), int(_others_nb(i))))
 
 
 def drop_evaluations(
     state: dict[str, np.ndarray],  # changed in place
 ):
     "Empty the table of evaluations, once they have been taken out."
-    state["i"][_N_ROW] = 0
+    state["i"][_N_ROW] = state["i"][_N_OTHER] = 0
 
 
 def n_evaluations(
@@ -665,11 +684,14 @@ class Evaluations(NamedTuple):
     strict: np.ndarray  # position of the newest strict sweep, -1 for none
     overlap: np.ndarray  # event_id, -1 for none
     end: np.ndarray  # position in ENDS
+    other: np.ndarray  # where its first price stands in `others`
+    other_end: np.ndarray  # where its last has gone by
     entry: np.ndarray
     stop: np.ndarray
     gaps: np.ndarray  # (n, 3) largest of the leg: strict, strict in a point of interest, any
     volatility: np.ndarray
-    pools: np.ndarray  # (n, N_POOLS)
+    pools: np.ndarray  # (n, N_POOLS) the nearest opposing pools at least the stop away
+    others: np.ndarray  # (prices of all evaluations,) the other opposing pools beyond the entries
 
 
 class SequenceTables(NamedTuple):
@@ -697,7 +719,7 @@ def sequence_tables(
         Legs(*(l[k] for k in (_L_EVENT, _L_BAR, _L_SIDE, _L_KIND, _L_SWEEP)), state["leg_f"][:legs]),
         ArmedZones(*a[:_A_WAITS], *state["arm_f"][:arms].T[:_A_LIMIT]),
         Evaluations(*r, *floats.T[:_R_STRICT_GAP], floats[:, _R_STRICT_GAP:_R_VOLATILITY], floats[:, _R_VOLATILITY],
-                    floats[:, _R_POOL0:]),
+                    floats[:, _R_POOL0:], state["other"]),
     )  # fmt: skip
 
 # %% ../../nbs/38_setup_sequence.ipynb #62bfd937

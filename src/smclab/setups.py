@@ -18,12 +18,13 @@ from .settings import setting, Settings
 from .instruments import Instrument, in_killzone
 from .instruments import instrument as profile_of
 from .timeframes import Config as ReaderConfig
+from .poi import POI_KINDS, POOL_BAND_ATR
 from .reader import ReadingNow
 from .reading import Reading, ReadingAt, ReadingSource
 from .resting_orders import through_nb
 from .sessions import PERIODS, session_at
-from .setup_sequence import BREAKS, ENDS, N_POOLS, SEQUENCE_VERSION, ZONE_KINDS, SequenceParams, SequenceTables
-from .setup_sequence import decimals
+from .setup_sequence import BREAKS, ENDS, N_POOLS, SEQUENCE_VERSION, ZONE_KINDS
+from .setup_sequence import Evaluations, SequenceParams, SequenceTables, decimals
 from .setup_sequence import drop_evaluations, n_evaluations, newest_steps, sequence_advance, sequence_state
 from .setup_sequence import sequence_tables, untouched_zones
 from .dealing_range import in_ote
@@ -49,7 +50,7 @@ class SetupConfig(Settings):
     max_wait_bars: int = setting(48, ge=1, unit="bars from arming")
     limit_penetration: float = setting(0.20, ge=0.0, le=1.0, unit="of the zone's height")
     htf: str = setting("1h")  # the higher timeframe of the confluence pair
-    poi_band_atr: float = setting(0.25, ge=0.0, unit="ATR around a higher-timeframe pool")
+    poi_band_atr: float = setting(POOL_BAND_ATR, ge=0.0, unit="ATR around a higher-timeframe pool")
     volatility_bars: int = setting(500, ge=1, unit="bars")
     displacement_full_atr: float = setting(3.0, gt=0.0, unit="ATR")
     wick_full_share: float = setting(0.8, gt=0.0, le=1.0, unit="of the bar's range")
@@ -104,6 +105,7 @@ TYPES = {
     **dict.fromkeys(("range_position", "bias"), "float64"),
     **dict.fromkeys(("bias_side", "htf_trend"), "int8"),
     **dict.fromkeys((f"pool_{k}" for k in range(1, N_POOLS + 1)), "float64"),
+    "pools_other": "object",
 }
 
 # %% ../../nbs/40_setups.ipynb #c097638f
@@ -142,17 +144,10 @@ def _htf(reading: ReadingSource, config: SetupConfig) -> str | None:
 # %% ../../nbs/40_setups.ipynb #e993215b
 def _points_of_interest(reading: ReadingSource, t, side, entry, band: np.ndarray) -> np.ndarray:
     "What point of interest each planned entry lies in, as words; empty for none."
-    out = np.full(len(t), "", "U32")
-    ways = [(way, place) for way, place in ((1, "below"), (-1, "above")) if (side == way).any()]
-    for tf in reading.above:
-        for zone in ("pool", "gap", "breaker", "order_block"):
-            for way, place in ways:
-                if zone == "pool":
-                    inside = np.abs(entry - reading.column_at(f"{tf}_pool_{place}", t)) <= band
-                else:
-                    top, bottom = (reading.column_at(f"{tf}_{zone}_{place}_{e}", t) for e in ("top", "bottom"))
-                    inside = (entry <= top) & (entry >= bottom)
-                out[inside & (side == way)] = f"{tf} {zone}"
+    out, rows, short = np.full(len(t), "", "U32"), np.arange(len(t)), (side < 0).astype(np.int64)
+    for tf, found in zip(reading.above, reading.points_of_interest(t, entry, entry, band), strict=True):
+        for k, kind in enumerate(POI_KINDS):
+            out[found[rows, short] >> k & 1 == 1] = f"{tf} {kind}"
     return out
 
 # %% ../../nbs/40_setups.ipynb #efa6e44d
@@ -163,12 +158,22 @@ def _right_side(reading: ReadingSource, timeframe: str | None, t, side, entry) -
     return side * (reading.middle(timeframe, t) - entry) > 0
 
 # %% ../../nbs/40_setups.ipynb #2c100ab3
-def _reward_rr(pools: np.ndarray, entry: np.ndarray, risk: np.ndarray, from_rr: float) -> np.ndarray:
-    "R to the nearest pool that pays `from_rr`, else to the farthest one listed; 0 without pools."
+def _reward_rr(
+    pools: np.ndarray, others: np.ndarray, entry: np.ndarray, risk: np.ndarray, from_rr: float
+) -> np.ndarray:
+    "R to the nearest pool that pays `from_rr`, else to the farthest one; 0 without pools."
     rr = np.abs(pools - entry[:, None]) / risk[:, None]
     with np.errstate(invalid="ignore"):
-        pays = np.where(rr >= from_rr, rr, np.inf).min(axis=1)
-    return np.where(np.isfinite(pays), pays, np.nan_to_num(rr).max(axis=1))
+        pays = np.where(rr >= from_rr - _RR_DUST, rr, np.inf).min(axis=1)
+    farthest = np.nan_to_num(rr).max(axis=1)
+    for k in np.flatnonzero(~np.isfinite(pays) | (from_rr < 1.0)):  # those nearer than the stop pay less than 1 R
+        more = np.abs(np.array(others[k], np.float64) - entry[k]) / risk[k]
+        pays[k] = more[more >= from_rr - _RR_DUST].min(initial=pays[k])
+        farthest[k] = more.max(initial=farthest[k])
+    return np.where(np.isfinite(pays), pays, farthest)
+
+
+_RR_DUST = 1e-6  # two ratios nearer than this are the same
 
 # %% ../../nbs/40_setups.ipynb #91dfde1d
 def _evidence(out: dict[str, np.ndarray], in_range_ote, config: SetupConfig) -> dict[str, np.ndarray]:
@@ -176,7 +181,7 @@ def _evidence(out: dict[str, np.ndarray], in_range_ote, config: SetupConfig) -> 
     side, position = out["side"], out["range_position"]
     risk = np.abs(out["entry_price"] - out["stop_price"])
     pools = np.stack([out[f"pool_{k}"] for k in range(1, N_POOLS + 1)], axis=1)
-    rr = _reward_rr(pools, out["entry_price"], risk, config.reward_from_rr)
+    rr = _reward_rr(pools, out["pools_other"], out["entry_price"], risk, config.reward_from_rr)
     one = np.where(out["overlap_event_id"] >= 0, 1.0, config.zone_one)
     return {
         "bias": np.maximum(side * out["bias"], 0.0),
@@ -277,6 +282,13 @@ def _setup_facts(reading: ReadingSource, profile: Instrument, found: SequenceTab
     }  # fmt: skip
 
 # %% ../../nbs/40_setups.ipynb #ae1e7198
+def _others(rows: Evaluations) -> np.ndarray:
+    "A tuple of prices for each evaluation: its other pools."
+    return np.fromiter(
+        (tuple(rows.others[a:b].tolist()) for a, b in zip(rows.other, rows.other_end, strict=True)), object
+    )
+
+
 def _columns(
     reading: ReadingSource, profile: Instrument, config: SetupConfig, found: SequenceTables, names: np.ndarray
 ) -> dict[str, np.ndarray]:
@@ -287,7 +299,7 @@ def _columns(
     out |= _sweep_facts(found, found.legs.sweep[leg], leg, rows.strict, names)
     out |= dict(zip(("gap_strict_ratio", "gap_strict_poi_ratio", "gap_ratio"), rows.gaps.T, strict=True))
     out |= _market_facts(reading, profile, t, side, entry, config)
-    out |= {f"pool_{k + 1}": rows.pools[:, k] for k in range(N_POOLS)}
+    out |= {f"pool_{k + 1}": rows.pools[:, k] for k in range(N_POOLS)} | {"pools_other": _others(rows)}
     range_side = reading.column_at("range_side", t)
     ote = in_ote(out["range_position"], range_side, reading.config.range) & (range_side == side)
     evidence = _evidence(out, ote, config)
@@ -297,7 +309,9 @@ def _columns(
     return {name: out[name][order].astype(_PLAIN[kind], copy=False) for name, kind in TYPES.items()}
 
 # %% ../../nbs/40_setups.ipynb #fd937516
-_PLAIN = {"str": object, "datetime64[ns, UTC]": "int64"} | {k: k for k in ("int8", "int64", "float64", "bool")}
+_PLAIN = {"str": object, "datetime64[ns, UTC]": "int64"} | {
+    k: k for k in ("int8", "int64", "float64", "bool", "object")
+}
 _NOTHING = {name: np.zeros(0, _PLAIN[kind]) for name, kind in TYPES.items()}
 
 

@@ -25,7 +25,7 @@ class BarDecisions(NamedTuple):
 
     records: tuple[Decision, ...]  # never empty
     decisions: tuple[Decision, ...]  # of setups decided on for the first time: a trigger, a limit just armed
-    looks: tuple[Decision, ...]  # all candidates of this bar, limits that wait on or no longer too
+    reviews: tuple[Decision, ...]  # all candidates of this bar, limits that wait on or no longer too
 
 # %% ../../nbs/48_stream.ipynb #583bbb59
 class Stream:
@@ -82,10 +82,10 @@ class Stream:
         now = self.reader.now()
         context = self.context if spread_price is None else with_spread(self.context, spread_price)
         records = decide(now, context, self.policy, setups=self.setups)
-        looks = records if records[0].setup_id else ()
+        reviews = records if records[0].setup_id else ()
         ages = evaluations_at(now, context.instrument, self.setups)["age_bars"].tolist()
-        new = tuple(d for d, age in zip(looks, ages, strict=True) if d.mode != "limit" or age == 0)
-        return BarDecisions(records, new, looks)
+        new = tuple(d for d, age in zip(reviews, ages, strict=True) if d.mode != "limit" or age == 0)
+        return BarDecisions(records, new, reviews)
 
     def to_bytes(self) -> bytes:  # a compressed npz: the reader's bytes, then the walk's arrays
         "The stream as bytes; `from_bytes` gives the same stream back."

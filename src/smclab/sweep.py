@@ -90,7 +90,7 @@ def with_exits(
 def _figures(summary: np.ndarray, index: pd.Index) -> pd.DataFrame:
     "Rows of figures as a table."
     columns = {name: summary[:, n] for n, name in enumerate(SUMMARY)}
-    columns |= {name: columns[name].astype(np.int64) for name in ("trades_n", "ambiguous_n")}
+    columns |= {name: columns[name].astype(np.int64) for name in ("trades_n", "ambiguous_n", "capped_n")}
     return pd.DataFrame(columns, index=index)
 
 # %% ../../nbs/57_sweep.ipynb #3d41a7b5

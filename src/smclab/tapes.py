@@ -12,7 +12,10 @@ import numpy as np
 import pandas as pd
 from numba import njit
 
-from .candles import BadConfig, nearest, timeframe_ns
+from .candles import BadConfig, nearest, settle_kernel_cache, timeframe_ns
+
+# %% ../../nbs/14_tapes.ipynb #5e11ca14
+settle_kernel_cache()
 
 # %% ../../nbs/14_tapes.ipynb #336865f4
 def _raw(

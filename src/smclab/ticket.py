@@ -104,21 +104,33 @@ RR_DUST = 1e-6  # two ratios nearer than this are the same
 _POOLS = tuple(f"pool_{k}" for k in range(1, N_POOLS + 1))
 
 
+def _opposing(table, n: int) -> np.ndarray:
+    "(n, pools) every opposing pool beyond the entries, price, NaN behind the last one."
+    pools = np.array([table[name] for name in _POOLS], dtype=np.float64).reshape(N_POOLS, -1).T
+    if "pools_other" not in table:  # a table of before the column was there
+        return pools
+    others = [table["pools_other"]] if np.ndim(table["side"]) == 0 else list(table["pools_other"])
+    more = np.full((n, max(map(len, others), default=0)), np.nan)
+    for row, prices in zip(more, others, strict=True):
+        row[: len(prices)] = prices
+    return np.hstack([pools, more])
+
+
 def _targets(table, instrument: Instrument, policy: Policy, stop_distance, need, paid) -> tuple:
-    "(target price, its net RR): by the policy's rule."
+    "(target price, its net RR): the nearest that pays what is needed, else the one that pays most; or a fixed RR."
     side, entry = _numbers(table, "side"), _numbers(table, "entry_price")
     loss = stop_distance + paid
     if policy.in_force.risk.target == "fixed_rr":
         target = _to_tick(entry + side * (paid + need * loss), instrument.tick, side)
         return target, np.round((side * (target - entry) - paid) / loss, 6)
-    pools = np.array([table[name] for name in _POOLS], dtype=np.float64).reshape(N_POOLS, -1).T
-    pools = _to_tick(pools, instrument.tick, -side[:, None])
+    pools = _to_tick(_opposing(table, len(side)), instrument.tick, -side[:, None])
     reach = side[:, None] * (pools - entry[:, None])
     rr = np.round((reach - paid[:, None]) / loss[:, None], 6)
-    pays = (reach > 0) & (rr >= need[:, None] - RR_DUST)
-    last = N_POOLS - 1 - np.argmax((reach > 0)[:, ::-1], axis=1)
-    rows, pick = np.arange(len(side)), np.where(pays.any(axis=1), np.argmax(pays, axis=1), last)
-    exists = (reach > 0).any(axis=1)
+    ahead = reach > 0
+    pays = ahead & (rr >= need[:, None] - RR_DUST)
+    nearest = np.argmin(np.where(pays, reach, np.inf), axis=1)
+    farthest = np.argmax(np.where(ahead, reach, -np.inf), axis=1)
+    rows, pick, exists = np.arange(len(side)), np.where(pays.any(axis=1), nearest, farthest), ahead.any(axis=1)
     return np.where(exists, pools[rows, pick], np.nan), np.where(exists, rr[rows, pick], np.nan)
 
 # %% ../../nbs/42_ticket.ipynb #d7d55641

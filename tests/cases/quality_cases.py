@@ -23,6 +23,6 @@ CASES = (
     ),
     QualityCase(
         "M05", "SPY_split.csv", "SPY", "1D", "2011-03-31 00:00", "lasting jump",
-        ("x0.25", "a split of 4:1 that is not adjusted", "508.6", "127.15", "129.8"),
+        ("x0.25", "a split of 4:1 that is not adjusted, as Adj Close shows", "508.6", "127.15", "129.8"),
     ),
 )  # fmt: skip

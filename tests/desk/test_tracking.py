@@ -1,8 +1,12 @@
 """Where runs are kept, and what a run tells of the code it was made from."""
 
 import platform
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
+
+import pytest
 
 from smcdesk import tracking
 
@@ -43,3 +47,20 @@ def test_runs_of_processes_that_are_gone_are_marked_killed(tmp_path, monkeypatch
     status = {name: c.get_run(run_id).info.status for name, run_id in ids.items()}
     assert status == {name: "KILLED" if name in expected else "RUNNING" for name in ids}
     assert tracking.end_killed_runs() == []
+
+
+def test_tracking_store_that_is_locked_or_damaged_is_refused_in_a_sentence(tmp_path):
+    file = tmp_path / "mlflow.db"
+    tracking.check_database(uri := f"sqlite:///{file}", wait_s=0)  # not there yet
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("create table t (a int)")
+        tracking.check_database(uri, wait_s=0)
+        other.execute("begin exclusive")
+        with pytest.raises(tracking.TrackingDown, match="another process has held the database for 0 s"):
+            tracking.check_database(uri, wait_s=0)
+    file.write_bytes(b"no database " * 500)
+    with pytest.raises(tracking.TrackingDown, match="the database is damaged"):
+        tracking.check_database(uri, wait_s=0)
+    (tmp_path / "folder.db").mkdir()
+    with pytest.raises(tracking.TrackingDown, match="unable to open database file; give this user the right"):
+        tracking.check_database(f"sqlite:///{tmp_path}/folder.db", wait_s=0)

@@ -67,9 +67,9 @@ def tape(request):
 
 @pytest.mark.parametrize("spreads", [0, 1, 4])
 def test_labels_and_replay_agree_on_what_filled(tape, spreads):
-    bars, profile, _, looks = tape
-    first = {d.setup_id: d for d in reversed(looks)}
-    sent = intents(first.values(), bars, modes=("limit",), looks=looks)
+    bars, profile, _, reviews = tape
+    first = {d.setup_id: d for d in reversed(reviews)}
+    sent = intents(first.values(), bars, modes=("limit",), reviews=reviews)
     terms = game(profile, spreads * profile.typical_spread)
     labels = barrier_outcomes(bars, sent.rename(columns={"decision_bar": "known_bar"}), costs=terms["costs"],
                               tick=profile.tick)  # fmt: skip
@@ -95,15 +95,15 @@ def plain_fill(bars, order, last, spread, tick):
 
 
 def test_limit_ends_by_a_look_that_says_so_and_by_nothing_else(tape):
-    bars, profile, _, looks = tape
+    bars, profile, _, reviews = tape
     spread, times = 4 * profile.typical_spread, bars.index.asi8
-    first = {d.setup_id: d for d in reversed(looks)}
-    sent = intents(first.values(), bars, modes=("limit",), looks=looks)
+    first = {d.setup_id: d for d in reversed(reviews)}
+    sent = intents(first.values(), bars, modes=("limit",), reviews=reviews)
     no = {}
-    for d in looks:
+    for d in reviews:
         if d.outcome != "live":
             no.setdefault(d.setup_id, int(np.searchsorted(times, d.time)))
-    assert {d.verdicts[0].evidence["ends"] for d in looks if d.ended} == {"zone_over", "superseded", "expired"}
+    assert {d.verdicts[0].evidence["ends"] for d in reviews if d.ended} == {"zone_over", "superseded", "expired"}
     neared = 0
     for k, order in enumerate(sent.itertuples()):
         last = min(no.get(order.setup_id, len(bars)), order.decision_bar + OFTEN.limit_expiry_bars)

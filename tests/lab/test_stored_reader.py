@@ -6,6 +6,8 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from smclab.reader import Reader
@@ -17,6 +19,16 @@ from fingerprint import digest
 OLD = Path(__file__).resolve().parents[1] / "fixtures" / "old"
 
 
+FAMILIES = ("displacement", "period", "session", "gap", "order_block", "pool", "structure", "swing", "range")
+
+
+def by_family(log: pd.DataFrame) -> pd.DataFrame:
+    "The log as that commit wrote it: the rows of a bar by family, not by stage."
+    family = log["family"].map(FAMILIES.index).astype(int)
+    order = np.lexsort((log["event_id"], family, log["timeframe"].cat.codes, log["known_close"]))
+    return log.iloc[order].reset_index(drop=True)
+
+
 @pytest.fixture
 def saved() -> Reader:
     return Reader.from_bytes((OLD / "reader.npz").read_bytes())
@@ -25,7 +37,7 @@ def saved() -> Reader:
 def test_reader_saved_before_the_rooms_moved_has_the_same_columns_and_events(saved):
     at = saved.reading
     found = {"n": saved.n, "last_ns": int(saved.now().times[saved.n - 1])}
-    found |= {"columns": digest(at.columns), "events": digest(at.events)}
+    found |= {"columns": digest(at.columns), "events": digest(by_family(at.events))}
     assert found == json.loads((OLD / "expected.json").read_text())["reader"]
 
 

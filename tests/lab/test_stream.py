@@ -62,23 +62,23 @@ def context_for(symbol: str, **other) -> Context:
 
 
 def played(bars, timeframe, context, policy, config=None, setups=None, cuts=(), spread=None):
-    """(decisions, looks) bar by bar; at the cuts the stream is put away and taken up again."""
+    """(decisions, reviews) bar by bar; at the cuts the stream is put away and taken up again."""
     reader = Reader(config, instrument=context.instrument, timeframe=timeframe)
-    stream, decisions, looks = Stream(reader, context, policy, setups), [], []
+    stream, decisions, reviews = Stream(reader, context, policy, setups), [], []
     rows = zip(bars.index.asi8.tolist(), bars[["open", "high", "low", "close", "volume"]].to_numpy(), strict=True)
     for n, (ts, row) in enumerate(rows):
         answers = stream.push(ts, *row, spread_price=None if spread is None else spread.iloc[n])
         decisions += answers.decisions
-        looks += answers.looks
-        assert len(answers.records) == max(len(answers.looks), 1)
+        reviews += answers.reviews
+        assert len(answers.records) == max(len(answers.reviews), 1)
         if n in cuts:
             stream = Stream.from_bytes(stream.to_bytes(), context, policy, setups)
-    return tuple(decisions), tuple(looks)
+    return tuple(decisions), tuple(reviews)
 
 
-def traded(decisions, looks, bars, context):
+def traded(decisions, reviews, bars, context):
     """The ledger, with limits, legs and zone exits."""
-    orders = intents(decisions, bars, looks=looks, modes=("candle_close", "limit"), legs=True, zone_exit=True)
+    orders = intents(decisions, bars, reviews=reviews, modes=("candle_close", "limit"), legs=True, zone_exit=True)
     costs = Costs(spread_price=context.spread_price)
     return replay(bars, orders, instrument=context.instrument, account=context.account, costs=costs)
 
@@ -93,16 +93,16 @@ def agree(bars, timeframe, context, policy, config=None, setups=None, seed=0, sp
     """Bar by bar and at once; the ledger, and the seconds of CPU the stream took."""
     cuts = set(np.random.default_rng(seed).integers(0, len(bars), 3).tolist())
     begun = time.process_time()
-    decisions, looks = played(bars, timeframe, context, policy, config, setups, cuts, spread)
+    decisions, reviews = played(bars, timeframe, context, policy, config, setups, cuts, spread)
     spent = time.process_time() - begun
     reading = read(bars, config, instrument=context.instrument, timeframe=timeframe)
     options = {"setups": setups, "spread_price": spread}
     same(decisions, decide_all(reading, context, policy, **options))
     batch = decide_all(reading, context, policy, **options, pending=True)
-    same(looks, batch)
-    ledgers = [traded(decisions, records, bars, context) for records in (looks, batch)]
+    same(reviews, batch)
+    ledgers = [traded(decisions, records, bars, context) for records in (reviews, batch)]
     assert ledgers[0].hash() == ledgers[1].hash()
-    return decisions, looks, ledgers[0], spent
+    return decisions, reviews, ledgers[0], spent
 
 
 FIGURES = tuple(range(1_700_000_000, 1_720_000_000, 7 * 3600))
@@ -119,8 +119,8 @@ TAPES = {
 @pytest.mark.parametrize("tape", TAPES)
 def test_stream_decides_and_trades_what_the_tape_does(tape):
     bars, policy, config, setups = TAPES[tape]
-    decisions, looks, ledger, _ = agree(bars, "15m", context_for("EURUSD", news=NEWS), policy, config, setups)
-    assert len(looks) > len(decisions) > 5
+    decisions, reviews, ledger, _ = agree(bars, "15m", context_for("EURUSD", news=NEWS), policy, config, setups)
+    assert len(reviews) > len(decisions) > 5
     assert tape == "equal prices" or any(d.outcome != "none" for d in decisions)
     assert tape != "market" or len(ledger.closed) > 3
 
@@ -133,7 +133,7 @@ def test_stream_with_a_spread_of_every_bar_decides_what_the_tape_does():
 
 
 def test_candidates_and_stages_of_a_live_reader_are_those_of_the_tape():
-    bars = market(900, seed=11)
+    bars = market(600, seed=11)
     whole, reader = read(bars, LOOSE, instrument="EURUSD"), Reader(LOOSE, instrument="EURUSD", timeframe="15m")
     live = []
     for n, (ts, row) in enumerate(zip(bars.index.asi8, bars.to_numpy(), strict=True)):
@@ -149,7 +149,7 @@ def test_candidates_and_stages_of_a_live_reader_are_those_of_the_tape():
     decide(now, context_for("EURUSD"), V1, setups=ANY)
     reader.push(bars.index.asi8[-1] + 900 * 10**9, *bars.to_numpy()[-1])
     for _ in range(2):  # the walk at the old bar, and gone on with the reader
-        with pytest.raises(BadConfig, match="has gone on to bar 900"):
+        with pytest.raises(BadConfig, match="has gone on to bar 600"):
             decide(now, context_for("EURUSD"), V1, setups=ANY)
         decide(reader.now(), context_for("EURUSD"), V1, setups=ANY)
 
@@ -228,9 +228,10 @@ def test_stream_on_a_real_tape_trades_what_the_tape_does(shared, name):
     bars = check(bars if WHOLE else bars.iloc[len(bars) // 2 :][:SLICE], symbol=symbol, timeframe=timeframe)
     profile = replace(instrument(symbol), symbol="AAPL") if symbol == "default_equity" else instrument(symbol)
     context = Context(profile, Account(equity=100_000.0), profile.typical_spread)
-    decisions, looks, ledger, spent = agree(bars, timeframe, context, V1)
-    print(f"\n{name}: {len(bars):,} bars, {len(decisions):,} decisions, {len(looks):,} looks, {len(ledger.orders):,} "
-          f"orders, {len(ledger.closed):,} closed; {spent:.0f} s, {len(bars) / spent:,.0f} bars/s")  # fmt: skip
+    decisions, reviews, ledger, spent = agree(bars, timeframe, context, V1)
+    print(f"\n{name}: {len(bars):,} bars, {len(decisions):,} decisions, {len(reviews):,} reviews, "
+          f"{len(ledger.orders):,} orders, {len(ledger.closed):,} closed; "
+          f"{spent:.0f} s, {len(bars) / spent:,.0f} bars/s")  # fmt: skip
     assert len(decisions)
 
 

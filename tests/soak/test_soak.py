@@ -70,7 +70,7 @@ class SoakedWorkspace:
         else:
             since = pd.Timestamp(slot.time) - pd.Timedelta(days=1)
             day = period.period_of(self.workspace, "test", ("15m",), since, pd.Timestamp(slot.time))
-            (data_quality.data if name == "data_quality" else lambda t: daily_digest.send(t, True))(day)
+            (data_quality.data if name == "data_quality" else lambda t: daily_digest.notify(t, True))(day)
         self.ran[name, slot.time] += 1
 
     def wake(self):

@@ -154,7 +154,7 @@ def quality(
 @app.command(rich_help_panel=PANEL)
 def news(
     fetch: Annotated[bool, typer.Option("--fetch", help="Get this week's calendar where conf says it is.")] = False,
-    hours: Annotated[int, typer.Option(help="How far ahead to look.", min=1)] = 72,
+    hours: Annotated[int, typer.Option(help="How far ahead to look.", min=1, max=8784)] = 72,
     env: Env = "base",
 ):
     "The next high-impact events, and how fresh the calendar is."
@@ -242,7 +242,7 @@ def read(
     from smclab.reader import read as read_market
     from smclab.timeframes import Config
 
-    if timeframe:
+    if timeframe is not None:
         timeframe_ns(timeframe)
     reading = {"symbol": symbol, "zone": zone, "decimal": decimal, "day_first": day_first, "label": label}
     if explain:
@@ -255,7 +255,7 @@ def read(
     if columns is not None and columns.resolve() == out.resolve():
         raise BadConfig(f"--out and --columns are both {out}: name two files")
     steps = Explanation()
-    bars, notes = read_file(file, also=instrument, steps=steps, **reading)
+    bars, notes = read_file(file, also=instrument, steps=steps, budget=sources.file_budget("base"), **reading)
     name = symbol or sources.own_symbol(file, steps.symbol)
     market = sources.file_instrument(name or instrument, instrument) if name or instrument else None
     if market:
@@ -271,6 +271,8 @@ def read(
         result = read_market(bars, config, instrument=market, timeframes=above)
     for (option, path), table in zip(outputs.items(), (result.events, result.columns), strict=False):
         write_table(table, path, option)
+    if len(bars) > 1:
+        notes = (*notes, *sources.price_findings(bars, market))
     if not market:
         notes = (*notes, "No instrument: prices are taken as they are, days roll at 00:00 UTC.")
     for note in notes:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 import typer
 from typer.core import TyperGroup
+
+UsageError = typer.BadParameter.__base__  # click's, or the one Typer brings in its place
 
 
 class FriendlyErrors(TyperGroup):
@@ -13,7 +16,10 @@ class FriendlyErrors(TyperGroup):
 
     def parse_args(self, ctx, args):
         "`-p key value` is read as `-p key=value`."
-        return super().parse_args(ctx, joined_params(args))
+        try:
+            return super().parse_args(ctx, joined_params(args))
+        except UsageError as error:
+            raise _usage(error) from None
 
     def resolve_command(self, ctx, args):
         "The command of that name; an unknown one is refused with the nearest."
@@ -28,6 +34,8 @@ class FriendlyErrors(TyperGroup):
         "Run the command; `--debug` keeps the traceback."
         try:
             return super().invoke(ctx)
+        except UsageError as error:
+            raise _usage(error) from None
         except Exception as error:
             found = None if ctx.params.get("debug") or isinstance(error, typer.Exit) else _fixable(error)
             if found is None:
@@ -36,6 +44,17 @@ class FriendlyErrors(TyperGroup):
 
             typer.echo(f"smcdesk: {one_line(found)}", err=True)
             raise typer.Exit(1 if isinstance(found, ConnectionError) else 2) from None
+
+
+def _usage(error: UsageError) -> Exception:
+    "A wrong word on the command line: said in one sentence; a group without a command shows its help."
+    if not error.format_message().strip() or type(error).__name__ == "NoArgsIsHelpError":
+        return error
+    from smcdesk.project.redaction import one_line
+
+    where = error.ctx.command_path if error.ctx else "smcdesk"
+    typer.echo(f"smcdesk: {one_line(error.format_message()).rstrip('.')}; see {where} --help", err=True)
+    return typer.Exit(2)
 
 
 class ReportCommands(TyperGroup):
@@ -56,6 +75,10 @@ def _fixable(error: BaseException | None):
     from smclab.candles import BadBars, BadConfig
 
     fixable = (BadBars, BadConfig)
+    if "smcdesk.tracking" in sys.modules:
+        from smcdesk.tracking import TrackingDown
+
+        fixable += (TrackingDown,)
     if "smcdesk.store" in sys.modules:
         from smcdesk.store import Contradiction, StoreDamaged, StoreDown
 
@@ -85,6 +108,8 @@ def _outside(error: BaseException | None) -> Exception | None:
             return ConnectionError(f"the tracking store cannot be used: {words}{_stale_run(words)}")
         if isinstance(error, PermissionError) or (isinstance(error, OSError) and error.errno in (30, 28, 122)):
             return ConnectionError(f"{error.filename or 'the disk'} cannot be written: {error.strerror or words}")
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            return BadConfig(f"{str(error.filename)[:80]}…: {error.strerror}")
         if isinstance(error, NotADirectoryError | IsADirectoryError | FileExistsError):
             return BadConfig(f"{error.filename}: {error.strerror}")
         error = error.__cause__ or error.__context__

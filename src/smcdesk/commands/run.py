@@ -73,7 +73,7 @@ def _only_with_data(**options):
 
 
 @app.command(rich_help_panel=PANEL)
-def ui(port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000):
+def ui(port: Annotated[int, typer.Option(help="Port on this machine.", min=1, max=65535)] = 5000):
     "Open MLflow's pages over the project's runs; Ctrl-C ends them."
     import os
 
@@ -95,21 +95,26 @@ def warmup():
     started = perf_counter()
     with Progress(console=console(), transient=True) as bar:
         task = bar.add_task("compiling", total=3)
-        from smclab import Account, Context, Reader, decide_all, instrument, intents
+        from smcdesk.decisions.context import tape_context
+        from smclab import Account, Reader, decide_all, instrument, intents
         from smclab.execution import Costs
         from smclab.labels import barrier_outcomes
         from smclab.policy import preset
         from smclab.replay import replay
         from smclab.tapes import market
+        from smclab.timeframes import Config
 
         eurusd, bars = instrument("EURUSD"), market(3000, seed=0)
         bar.advance(task)
         reader = Reader(instrument=eurusd).extend(bars.iloc[:-1])
         reader.push(bars.iloc[-1])
         bar.advance(task)
-        context = Context(eurusd, Account(equity=10_000.0), eurusd.typical_spread)
-        orders = intents(decide_all(reader.reading, context, preset("v1")), bars)
-        replay(bars, orders, instrument=eurusd, account=context.account, costs=Costs())
+        policy, costs = preset("v1"), Costs(spread_price=eurusd.typical_spread)
+        context = tape_context(
+            bars, bars, eurusd, Account(equity=10_000.0), costs, None, policy, Config(), {"method": "rule", "rule": {}}
+        )
+        orders = intents(decide_all(reader.reading, context, policy), bars)
+        replay(bars, orders, instrument=eurusd, account=context.account, costs=costs)
         barrier_outcomes(bars, orders.rename(columns={"decision_bar": "known_bar"}))
         bar.advance(task)
     typer.echo(f"kernels ready after {perf_counter() - started:.1f} s; they are cached beside the package")

@@ -84,7 +84,7 @@ def _command(kind: str):
 
         options = {"engine": engine or ("dask" if scheduler else None), "jobs": jobs, "scheduler": scheduler}
         work = {k: v for k, v in options.items() if v is not None}
-        workers.check_engine(work.get("engine", "joblib"), scheduler)
+        workers.check_engine(work.get("engine", "joblib"), scheduler, 1 if jobs is None else jobs)
         _study(kind, symbol_or_first(symbol, env), env, {"work": work} if work else {}, no_report)
 
 
@@ -96,7 +96,7 @@ for _kind in ("sweep", "walkforward"):
 def tune(
     symbol: Symbol = None,
     env: Env = "base",
-    trials: Annotated[int | None, typer.Option(help="How many, else as conf says; a search goes on.")] = None,
+    trials: Annotated[int | None, typer.Option(help="How many, else as conf says; a search goes on.", min=1)] = None,
     no_report: Quiet = False,
 ):
     from smcdesk.datasets.catalog import load_catalog

@@ -9,10 +9,14 @@ from smcdesk.datasets.models import ModelVersions
 from smcdesk.datasets.records import PersistentMemoryDataset, RecordFolder
 from smcdesk.datasets.store import DecisionStore, OutcomeStore
 from smcdesk.datasets.studies import NestedRuns, TrialStorage
-from smcdesk.datasets.tables import AtomicParquet
+from smcdesk.datasets.tables import AtomicCsv, AtomicFigure, AtomicJson, AtomicParquet, AtomicText
 
 __all__ = [
+    "AtomicCsv",
+    "AtomicFigure",
+    "AtomicJson",
     "AtomicParquet",
+    "AtomicText",
     "CandleSource",
     "DecisionStore",
     "HeadlineFile",

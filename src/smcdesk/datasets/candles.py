@@ -12,7 +12,7 @@ from kedro.io import AbstractDataset
 from smcdesk.datasets.catalog import load_catalog
 from smcdesk.marketdata.feeds import STORED, history, stored_candles
 from smcdesk.marketdata.instruments import configured_instrument
-from smcdesk.marketdata.sources import RawCandles, SymbolConfig, profile_notes, symbol_config
+from smcdesk.marketdata.sources import RawCandles, SymbolConfig, file_budget, profile_notes, symbol_config
 from smcdesk.project import paths
 from smcdesk.project.config import check_symbol, load_config
 from smclab.candles import BadConfig
@@ -56,7 +56,7 @@ class CandleSource(AbstractDataset):
             return RawCandles(self._symbol, *feeds.stored_candles(self._symbol, found.source, feeds.history()))
         bars, notes = read_file(
             paths.root() / found.source, symbol=self._symbol, also=found.instrument,
-            zone=found.zone, decimal=found.decimal, day_first=found.day_first, label=found.label,
+            zone=found.zone, decimal=found.decimal, day_first=found.day_first, label=found.label, budget=file_budget(),
         )  # fmt: skip
         market = configured_instrument(found.instrument, load_config().parameters["profiles"], self._symbol)
         more = profile_notes(market, found.instrument, bars)

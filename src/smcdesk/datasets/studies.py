@@ -8,6 +8,7 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
+from smcdesk.project.paths import sqlite_url
 from smclab.candles import BadConfig
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class TrialStorage(AbstractDataset):
     def load(self) -> str:
         "The URL of an SQLite file whose folder is there."
         self._filepath.parent.mkdir(parents=True, exist_ok=True)
-        return f"sqlite:///{self._filepath.as_posix()}"
+        return sqlite_url(self._filepath)
 
     def save(self, data: Any) -> None:
         "Never: the search itself writes, trial by trial."

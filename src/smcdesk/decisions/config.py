@@ -47,9 +47,14 @@ class DecisionConfig:
 
     def to_dict(self) -> dict[str, Any]:
         "Plain values, which `from_dict` parses again."
+        return json.loads(self._text)
+
+    @cached_property
+    def _text(self) -> str:
+        "The plain values as JSON: a scan of 500 symbols writes each down at every bar."
         values = {f.name: getattr(self, f.name) for f in fields_of(self)}
         plain = {k: v.to_dict() if hasattr(v, "to_dict") else v for k, v in values.items()}
-        return json.loads(json.dumps({"format": FORMAT, **plain}))
+        return json.dumps({"format": FORMAT, **plain})
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DecisionConfig:
@@ -125,7 +130,7 @@ def load_decision_configs(
     "The decision configuration of symbols, from conf."
     p = load_config(env).parameters
     names = [check_symbol(s, p["symbols"]) for s in symbols] or list(p["symbols"])
-    policy, reader, htf = Policy.from_dict(p["policy"]), Config.from_dict(p["reading"]), p["confluence"]["htf"]
+    policy, reader, htf = load_policy(env), Config.from_dict(p["reading"]), p["confluence"]["htf"]
     timeframes, setups = higher_timeframes(p["timeframes"], htf), setup_config(p["setups"], htf)
     configs = {}
     for name in names:
@@ -135,6 +140,11 @@ def load_decision_configs(
         use = p["model"]["use"]
         configs[name] = DecisionConfig(own, policy, reader, timeframes, setups, costs, p["regime"], use)
     return configs
+
+
+def load_policy(env: str | None = None) -> Policy:
+    "The policy conf names."
+    return Policy.from_dict(load_config(env).parameters["policy"])
 
 
 def load_account(env: str | None = None) -> AccountSnapshot:

@@ -149,11 +149,11 @@ def signal_rows(
 def with_wait_ends(
     rows: pd.DataFrame,  # labels, one row per setup
     bars: pd.DataFrame,
-    looks: Iterable[Decision],  # at limits that wait; gates of one policy
+    reviews: Iterable[Decision],  # at limits that wait; gates of one policy
     placed: Collection[str],  # setups that were live
 ) -> pd.DataFrame:
-    "Labels with `expiry_bar`: the last bar a limit may fill on where a look says so, else -1."
-    ends = limit_ends(looks, bars, placed)
+    "Labels with `expiry_bar`: the last bar a limit may fill on where a review says so, else -1."
+    ends = limit_ends(reviews, bars, placed)
     return rows.assign(expiry_bar=[ends.get(setup, -1) for setup in rows["setup_id"]])
 
 
@@ -163,7 +163,7 @@ def outcome_rows(
     instrument: Instrument,
     costs: Costs,
     rules: Rules,
-    looks: Iterable[Decision] = (),  # at limits that wait; without them a limit waits as long as its plan
+    reviews: Iterable[Decision] = (),  # at limits that wait; without them a limit waits as long as its plan
 ) -> pd.DataFrame:  # what Store.fill_outcomes takes; setups that are still open are left out
     "What became of labels on the bars after them."
     timeframe = infer_timeframe(bars)
@@ -172,10 +172,10 @@ def outcome_rows(
     rows = waiting[ours].assign(known_bar=known_bar[ours])
     rows = rows.drop(columns=["outcome", "actual_rr", "mae_r", "mfe_r"]).astype({"side": "int64"})
     how = {"costs": costs, "tick": instrument.tick, "through_ticks": rules.through_ticks}
-    looks, parts = list(looks), []
+    reviews, parts = list(reviews), []
     for (policy, limit), part in rows.groupby(["policy_hash", "time_limit_bars"]):
         placed = set(part.loc[part["outcome_class"] == "live", "setup_id"])
-        part = with_wait_ends(part, bars, (d for d in looks if d.ended or d.policy_hash == policy), placed)
+        part = with_wait_ends(part, bars, (d for d in reviews if d.ended or d.policy_hash == policy), placed)
         parts.append(part.join(barrier_outcomes(bars, part, time_limit_bars=int(limit), **how)))
     columns = ["setup_id", "policy_hash", *OUTCOME_COLUMNS]
     if not parts:

@@ -14,6 +14,7 @@ from smcdesk.marketdata.calendars import ExpectedTimes, expected_open_times
 from smcdesk.marketdata.failover import FailoverProvider, Hysteresis
 from smcdesk.marketdata.history import CandleHistory
 from smcdesk.marketdata.instruments import instrument_of
+from smcdesk.marketdata.sources import file_budget
 from smcdesk.project import paths
 from smcdesk.project.config import load_config
 from smcdesk.providers import Provider, Quote
@@ -79,7 +80,7 @@ def provider_by_name(
         raise BadConfig(f"no provider {name!r}{nearest(name, list(sources))} Known: {', '.join(sources)}.")
     symbols = load_config(env).parameters["symbols"]
     files = {s: entry for s, entry in symbols.items() if not str(entry.get("source")).startswith(STORED)}
-    deps = {"clock": clock, "sleep": sleep, "monotonic": monotonic}
+    deps = {"clock": clock, "sleep": sleep, "monotonic": monotonic, "max_gb": file_budget(env).max_gb}
     return provider(name, sources[name], root=paths.root(), files=files, **deps)
 
 

@@ -14,10 +14,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from smcdesk.marketdata.instruments import configured_instrument
 from smcdesk.marketdata.profile_fit import misfit_sentence, tight_stop_sentence
 from smcdesk.project.config import load_config
-from smcdesk.providers.files import Explanation, first_look, read_file, same_symbol, symbol_from, symbol_in
+from smcdesk.providers.files import Budget, Explanation, first_look, read_file, same_symbol, symbol_from, symbol_in
 from smcdesk.providers.files.symbols import COINS, CURRENCIES
 from smcdesk.providers.files.text import existing
-from smclab.candles import BadBars, BadConfig, nearest
+from smclab.candles import BadBars, BadConfig, jump_sentences, nearest, quality
 from smclab.instruments import SYMBOLS, Instrument, instrument
 
 
@@ -59,6 +59,14 @@ def symbol_config(
         raise BadConfig(f"symbols.{symbol}.{key}: {first['msg'].lower()}{hint}") from None
 
 
+def file_budget(env: str | None = None) -> Budget:
+    "How much memory a file of candles may take, by conf."
+    found = (load_config(env).globals.get("files") or {}).get("max_gb", Budget.max_gb)
+    if isinstance(found, bool) or not isinstance(found, int | float) or not found > 0:
+        raise BadConfig(f"globals.yml: files.max_gb must be a number of GB above 0, found {found!r}")
+    return Budget(float(found))
+
+
 def from_file(
     path: Path,  # the user's candle file
     *,
@@ -70,7 +78,7 @@ def from_file(
 ) -> tuple[str, dict[str, Any]]:  # the symbol, and its entry as conf would write it
     "A conf entry for a file that conf does not know; a file that cannot be read is refused before anything starts."
     steps = Explanation()
-    bars, _ = read_file(path, symbol=symbol, also=profile, steps=steps, **reading)
+    bars, _ = read_file(path, symbol=symbol, also=profile, steps=steps, budget=file_budget(env), **reading)
     symbol = symbol or own_symbol(path, steps.symbol)
     if not symbol:
         raise BadConfig(f"cannot tell the symbol from the file name {path.name!r}: say it with --symbol")
@@ -109,7 +117,7 @@ def explained(
     existing(Path(path).expanduser())
     steps = Explanation()
     try:
-        bars, _ = read_file(path, symbol=symbol, also=profile, steps=steps, **reading)
+        bars, _ = read_file(path, symbol=symbol, also=profile, steps=steps, budget=file_budget(), **reading)
         symbol = symbol or own_symbol(path, steps.symbol)
         steps.market = f"{symbol or 'no symbol: name one with --symbol'}"
         if symbol or profile:
@@ -151,6 +159,18 @@ def _likely_default(symbol: str) -> str:
 def misfit(market: Instrument, profile: str, bars: pd.DataFrame) -> str:
     "Why a default profile cannot be that of the market with these bars; empty where it can, or is not a default."
     return misfit_sentence(market, profile, market.symbol, bars) if profile.startswith("default_") else ""
+
+
+def price_findings(
+    bars: pd.DataFrame,  # (n, OHLCV) checked bars, two or more
+    market: Instrument | None,  # None: of an unknown week
+) -> tuple[str, ...]:  # empty where the Lab's verdict is ok
+    "What a verdict that is not ok says of candles: every later figure, such as the ATR, has them in it."
+    found = quality(bars, week=market.week if market else "24/7", symbol=market.symbol if market else "?")
+    reasons = found.reasons if market else jump_sentences(found.jumps)
+    if found.verdict == "ok" or not reasons:
+        return ()
+    return (f"Quality {found.verdict}, and every later figure is made of it: {'; '.join(reasons)}.",)
 
 
 def profile_notes(market: Instrument, profile: str, bars: pd.DataFrame) -> tuple[str, ...]:

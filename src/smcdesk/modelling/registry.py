@@ -107,13 +107,20 @@ def _aliases(name: str) -> dict[str, str]:
 
     try:
         return {alias: str(v) for alias, v in tracking.client().get_registered_model(name).aliases.items()}
-    except MlflowException:
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
         return {}
+
+
+def _names() -> list[str]:
+    "The registered models; none where there is no store yet."
+    return [m.name for m in tracking.client().search_registered_models(max_results=1000)] if tracking.exists() else []
 
 
 def _checked_name(name: str) -> str:
     "The name, or `BadConfig` with the nearest registered one."
-    names = [m.name for m in tracking.client().search_registered_models(max_results=1000)]
+    names = _names()
     if name in names:
         return name
     registered = ", ".join(names) or "none"
@@ -128,8 +135,9 @@ def promote(
     how: str = "by hand",
 ) -> str:  # the version that stood before; "" when none did
     "Make a version the champion."
+    name = _checked_name(name)
     c = tracking.client()
-    versions = [str(v.version) for v in c.search_model_versions(f"name = '{_checked_name(name)}'")]
+    versions = [str(v.version) for v in c.search_model_versions(f"name = '{name}'")]
     if str(version) not in versions:
         raise BadConfig(f"{name} has no version {version!r}; it has {', '.join(sorted(versions, key=int)) or 'none'}")
     _add_checksum(name, str(version))
@@ -146,7 +154,8 @@ def promote(
 
 def rollback(name: str) -> tuple[str, str]:  # (the version taken back, the one that stands now or "")
     "Put back the champion that stood before; where none did, there is none afterwards."
-    c, now = tracking.client(), _aliases(_checked_name(name)).get(CHAMPION, "")
+    now = _aliases(_checked_name(name)).get(CHAMPION, "")
+    c = tracking.client()
     if not now:
         raise BadConfig(f"{name} has no champion: nothing to take back; smcdesk model promote makes one")
     before = c.get_model_version(name, now).tags.get(_REPLACED, "")
@@ -159,9 +168,8 @@ def rollback(name: str) -> tuple[str, str]:  # (the version taken back, the one 
 
 def versions(name: str | None = None) -> pd.DataFrame:  # name, version, alias, kind, rows, verdict, reason, replaced
     "Every version, the newest first."
-    c = tracking.client()
-    names = [_checked_name(name)] if name else sorted(m.name for m in c.search_registered_models(max_results=1000))
-    rows = []
+    names = [_checked_name(name)] if name else sorted(_names())
+    c, rows = tracking.client() if names else None, []
     for one in names:
         alias = {v: k for k, v in _aliases(one).items()}
         for v in sorted(c.search_model_versions(f"name = '{one}'"), key=lambda v: -int(v.version)):
@@ -180,7 +188,7 @@ def champion(name: str) -> Champion | None:
 def champions(symbol: str) -> dict[str, str]:  # timeframe -> version
     "The champions of a symbol."
     head = model_name(symbol, "")
-    names = [m.name for m in tracking.client().search_registered_models(max_results=1000)]
+    names = _names()
     found = {name.removeprefix(head): _aliases(name).get(CHAMPION, "") for name in names if name.startswith(head)}
     return {timeframe: version for timeframe, version in sorted(found.items()) if version}
 

@@ -58,8 +58,8 @@ class TradingTest:
         "The figures of the decisions `keep` selects, traded after costs."
         taken = [d for d in self.decided(context, policy) if keep(d)]
         names = {d.setup_id for d in taken if d.outcome == "live"}
-        looks = [d for d in self.decided(context, policy, pending=True) if d.setup_id in names]
-        sent = intents(taken, self.bars, looks=looks, **self.orders)
+        reviews = [d for d in self.decided(context, policy, pending=True) if d.setup_id in names]
+        sent = intents(taken, self.bars, reviews=reviews, **self.orders)
         game = {"instrument": context.instrument, "account": context.account, "costs": self.costs, "rules": self.rules}
         ledger = replay(self.bars, sent, **game, max_risk_pct=policy.in_force.risk.max_risk_pct)
         day = {"zone": context.instrument.zone, "roll_hour": context.instrument.roll_hour}

@@ -78,16 +78,16 @@ def pending_reviews(
     return decide_all(reading, context, policy, setups=setups, spread_price=spread_price, pending=True)
 
 
-def look_nodes() -> list:
-    "The node that looks again at limits that wait, for orders and for outcomes."
+def review_nodes() -> list:
+    "The node that reviews limits that wait, for orders and for outcomes."
     inputs = ["reading", "context", "policy", "setup_config", "spread_price"]
-    return [node(pending_reviews, inputs, "looks", name="look_again")]
+    return [node(pending_reviews, inputs, "reviews", name="review_limits")]
 
 
 def outcome_nodes() -> list:
     "The nodes that fill in the outcome of labels that have none."
-    later = ["entry_bars", "evaluated", "instrument", "costs", "rules", "looks"]
-    return [*look_nodes(), node(outcome_rows, later, "outcomes", name="outcomes")]
+    later = ["entry_bars", "evaluated", "instrument", "costs", "rules", "reviews"]
+    return [*review_nodes(), node(outcome_rows, later, "outcomes", name="outcomes")]
 
 
 def create_pipeline(symbol: str) -> Pipeline:

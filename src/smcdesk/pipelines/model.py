@@ -14,7 +14,7 @@ from smcdesk.modelling import training
 from smcdesk.modelling.registry import Champion, ModelCandidate
 from smcdesk.modelling.trading_value import TradingTest
 from smcdesk.modelling.training import Training
-from smcdesk.pipelines.decide import decision_nodes, look_nodes
+from smcdesk.pipelines.decide import decision_nodes, review_nodes
 from smcdesk.pipelines.namespace import namespaced
 from smclab.candles import infer_timeframe, timeframe_ns
 from smclab.decision import Decision
@@ -38,7 +38,7 @@ def setup_labels(
     policy: Policy,
     costs: Costs,
     rules: Rules,
-    looks: tuple[Decision, ...],  # at limits that wait, bar after bar
+    reviews: tuple[Decision, ...],  # at limits that wait, bar after bar
 ) -> pd.DataFrame:  # one row per setup that has a ticket, traded or not: score, ticket, outcome
     "The outcome of every ticket, live, shadow or not to be traded at all."
     ticket = ["entry_type", "entry_price", "stop_price", "target_price", "expiry_bars"]
@@ -46,7 +46,7 @@ def setup_labels(
     setups = candidates[["setup_id", "side", "known_bar", "known_close", "score"]]
     rows = setups.merge(tickets, on="setup_id", validate="one_to_one")
     rows = rows[rows["stop_price"].notna()].reset_index(drop=True)
-    rows = with_wait_ends(rows, bars, looks, set(rows.loc[rows["decided"] == "live", "setup_id"]))
+    rows = with_wait_ends(rows, bars, reviews, set(rows.loc[rows["decided"] == "live", "setup_id"]))
     how = {"time_limit_bars": policy.time_limit_bars, "tick": instrument.tick, "through_ticks": rules.through_ticks}
     return rows.drop(columns="expiry_bar").join(barrier_outcomes(bars, rows, costs=costs, **how))
 
@@ -119,11 +119,11 @@ def dictionary(rows: pd.DataFrame) -> str:
 
 def label_nodes(symbol: str) -> list:
     "The nodes from a reading to the outcome of every ticket, and to the test of the score on them."
-    lived = ["entry_bars", "candidates", "decision_log", "instrument", "policy", "costs", "rules", "looks"]
+    lived = ["entry_bars", "candidates", "decision_log", "instrument", "policy", "costs", "rules", "reviews"]
     tuned = ["params:model.test_frac", "params:model.embargo_bars", "params:scorecard.n_boot", "params:seed"]
     return [
         *decision_nodes(symbol),
-        *look_nodes(),
+        *review_nodes(),
         node(setup_labels, lived, "labels", name="labels"),
         node(judged, ["labels", "reading", *tuned], "model", name="model"),
         node(model_metrics, "model", "model_metrics", name="model_metrics"),

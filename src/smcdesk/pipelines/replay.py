@@ -10,7 +10,7 @@ import pandas as pd
 from kedro.pipeline import Pipeline, node
 
 from smcdesk import figures
-from smcdesk.pipelines.decide import decision_nodes, look_nodes
+from smcdesk.pipelines.decide import decision_nodes, review_nodes
 from smcdesk.pipelines.namespace import namespaced
 from smclab.account import Account
 from smclab.decision import Decision
@@ -28,23 +28,23 @@ def max_risk(policy: Policy) -> float:  # % of equity
     return policy.in_force.risk.max_risk_pct
 
 
-SENT = ("decisions", "looks", "entry_bars", "policy", "params:orders")  # what orders are made of
+SENT = ("decisions", "reviews", "entry_bars", "policy", "params:orders")  # what orders are made of
 
 
 def orders(
     decisions: tuple[Decision, ...],
-    looks: tuple[Decision, ...],
+    reviews: tuple[Decision, ...],
     bars: pd.DataFrame,
     policy: Policy,
     how: Mapping[str, Any],
 ) -> pd.DataFrame:
     "The live decisions as intents, in the modes and with the exits conf asks for."
-    return intents(decisions, bars, looks=looks, policy=policy, **how)
+    return intents(decisions, bars, reviews=reviews, policy=policy, **how)
 
 
 def entry_mode_comparison(
     decisions: tuple[Decision, ...],
-    looks: tuple[Decision, ...],
+    reviews: tuple[Decision, ...],
     bars: pd.DataFrame,
     policy: Policy,
     how: Mapping[str, Any],  # conf's orders
@@ -64,7 +64,7 @@ def entry_mode_comparison(
         "limit": ["limit"],
         "both": ["candle_close", "limit"],
     }.items():
-        sent = orders(decisions, looks, bars, policy, {**how, "modes": modes})
+        sent = orders(decisions, reviews, bars, policy, {**how, "modes": modes})
         found = card(replay(bars, sent, **game), bars, instrument, n_boot, seed)
         r, value = found.loc["expectancy_r"], found["value"]
         rows[name] = {
@@ -103,7 +103,7 @@ def order_nodes(symbol: str) -> list:
     "The nodes from a reading to its orders; the portfolio begins with them."
     return [
         *decision_nodes(symbol),
-        *look_nodes(),
+        *review_nodes(),
         node(orders, [*SENT], "intents", name="intents"),
     ]
 

@@ -21,7 +21,7 @@ from smclab.walkforward import plateau
 
 
 def waiting(reading: Reading, instrument: Instrument, config: SetupConfig) -> pd.DataFrame:
-    "Every limit that waits, bar after bar, as it is looked at again."
+    "Every limit that waits, bar after bar, as it is reviewed."
     found = candidates(reading, instrument, config, pending=True)
     return found[found["mode"] == "limit"]
 

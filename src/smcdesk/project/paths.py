@@ -23,16 +23,23 @@ def _is_project(folder: Path) -> bool:
     return tool.get("kedro", {}).get("package_name") == "smcdesk"
 
 
+def _checked(folder: Path) -> Path:
+    "The folder; one that Kedro's catalog would take for a pattern is refused."
+    if any(c in str(folder) for c in "{}"):
+        raise BadConfig(f"the project's folder {folder} has a brace in its name, which Kedro takes for a pattern")
+    return folder
+
+
 def root() -> Path:
     "The project's top folder: `SMCLAB_ROOT`, else the nearest one above the working directory, else above this file."
     if folder := os.environ.get("SMCLAB_ROOT"):
         if not (Path(folder) / "conf").is_dir():
             raise BadConfig(f"SMCLAB_ROOT is {folder!r}, which is no smclab project: it has no folder conf")
-        return Path(folder).resolve()
+        return _checked(Path(folder).resolve())
     for start in (Path.cwd(), Path(__file__).resolve()):
         for folder in (start, *start.parents):
             if _is_project(folder):
-                return folder
+                return _checked(folder)
     raise BadConfig("no smclab project here: run inside its folder, or set SMCLAB_ROOT to it")
 
 
@@ -60,7 +67,9 @@ def mlflow_uri() -> str:
 
 def sqlite_url(path: Path) -> str:
     "The address of an SQLite file; a question mark or a percent sign in its path is no sign of the address."
-    return f"sqlite:///{path.as_posix().replace('%', '%25').replace('?', '%3F')}"
+    address = path.as_posix().replace("%", "%25").replace("?", "%3F")
+    # MLflow makes the folder of what begins with sqlite:/// as it is spelt here, not of the file that is meant.
+    return f"sqlite{'' if address == path.as_posix() else '+pysqlite'}:///{address}"
 
 
 def mlflow_artifacts() -> str:

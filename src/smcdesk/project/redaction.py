@@ -7,16 +7,21 @@ and tag passes through `masked`.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import unicodedata
 from collections.abc import Mapping
+from html import escape
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 MASK = "***"
 _LEAST = 4  # letters of a secret that is looked for by its value: a shorter one would blank ordinary words
-_SECRET_NAME = re.compile(r"(?i)(passw|passphrase|pwd|secret|token|api_?key|access_?key|_key\b|_key_id|credential)")
+_SECRET_NAME = re.compile(
+    r"(?i)(passw|passphrase|(?:^|[_-])pass$|pwd|secret|token|api_?key|access_?key|_key\b|_key_id|credential|"
+    r"auth(?:$|orization)|bearer|webhook|cookie)"
+)
 _OPEN_PARAMETERS = {  # of an address: the value of any other one is masked
     *("host", "hostaddr", "port", "dbname", "database", "user", "sslmode", "connect_timeout", "application_name"),
     *("target_session_attrs", "timeout", "mode", "cache", "uri", "keepalives", "client_encoding"),
@@ -24,9 +29,17 @@ _OPEN_PARAMETERS = {  # of an address: the value of any other one is masked
 }
 _ADDRESS = re.compile(r"(?i)\b[a-z][a-z0-9+.-]*://[^\s'\"<>`]+")
 _PAIR = re.compile(
-    r"(?i)\b((?:[a-z0-9]+[_-])*(?:password|passwd|passphrase|sslpassword|pwd|secret|token|api[_-]?key|secret[_-]?key))"
+    r"(?i)\b((?:[a-z0-9]+[_-])*[a-z]{0,4}(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|secret[_-]?key))"
     r"(['\"]?\s*(?:=|:)\s*)(?!\*\*\*)('[^']*'|\"[^\"]*\"|[^\s'\",;&)}\]]+)"
 )
+_SHORT_PAIR = re.compile(  # words that mean other things too: only where a value is set
+    r"(?i)\b((?:[a-z0-9]+_)*(?:pass|pw|auth|sig|signature))(=|['\"]\s*:\s*)(?!\*\*\*)('[^']*'|\"[^\"]*\"|[^\s'\",;&)}\]]+)"
+)
+_HEADER = re.compile(  # what a request carries: Authorization: Bearer abc
+    r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie)(['\"]?\s*[:=]\s*)(?!\*\*\*)('[^']*'|\"[^\"]*\"|[^\r\n'\",}]+)"
+)
+_BEARER = re.compile(r"(?i)\b(bearer)(\s+)[a-z0-9+/._~-]{12,}=*")
+_BOT = re.compile(r"(/bot)\d+:[\w-]+")  # Telegram's addresses hold the token
 _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -36,8 +49,10 @@ def masked(text: str) -> str:
         return text
     for secret in _secrets():
         text = text.replace(secret, MASK)
-    text = _ADDRESS.sub(lambda found: masked_url(found[0]), text)
-    return _PAIR.sub(lambda found: f"{found[1]}{found[2]}{MASK}", text)
+    text = _BOT.sub(rf"\1{MASK}", _ADDRESS.sub(lambda found: masked_url(found[0]), text))
+    for pattern in (_HEADER, _BEARER, _PAIR, _SHORT_PAIR):
+        text = pattern.sub(lambda found: f"{found[1]}{found[2]}{MASK}", text)
+    return text
 
 
 def masked_values(value: Any) -> Any:
@@ -108,11 +123,14 @@ def _passwords(url: str) -> set[str]:
 
 
 def _spellings(secret: str) -> set[str]:
-    "A secret as it stands, decoded, and percent-encoded in every usual way."
-    plain = {secret, unquote(secret), unquote_plus(secret)}
+    "A secret as it stands, decoded, percent-encoded in every usual way, and as JSON and HTML write it."
+    plain, more = {secret}, {secret}
+    while more := {f(p) for p in more for f in (unquote, unquote_plus)} - plain:  # encoded once, or oftener
+        plain |= more
     encoded = {f(p, safe="") for p in plain for f in (quote, quote_plus)} | {quote(p) for p in plain}
     lower = {re.sub(r"%[0-9A-F]{2}", lambda m: m[0].lower(), e) for e in encoded}
-    return plain | encoded | lower | {repr(p)[1:-1] for p in plain}
+    written = {f(p) for p in plain for f in (escape, lambda p: repr(p)[1:-1], lambda p: json.dumps(p)[1:-1])}
+    return plain | encoded | lower | written
 
 
 def plain(text: str) -> str:

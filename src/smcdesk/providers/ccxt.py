@@ -77,6 +77,10 @@ class Ccxt(BaseProvider):
             exchange.rateLimit = s.rate_limit_ms
         if s.base_url:
             exchange.urls["api"] = _moved(exchange.urls["api"], s.base_url)
+        parse = (
+            exchange.parse_ohlcvs
+        )  # drops what opens before the span asked for: a wrong clock would look like silence
+        exchange.parse_ohlcvs = lambda rows, market=None, timeframe="1m", *_, **__: parse(rows, market, timeframe)
         return exchange
 
     @cached_property
@@ -124,14 +128,18 @@ class Ccxt(BaseProvider):
     def _fetch(self, wire: str, timeframe: str, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
         step_ms = timeframe_ns(timeframe) // 10**6
         at, last, pages = int(start.timestamp() * 1000), int(end.timestamp() * 1000), [no_bars()]
-        spelled = self.timeframes[timeframe]
+        spelled, whole = self.timeframes[timeframe], False
         while at < last:
-            n = min(self._settings.page, (last - at) // step_ms + 2)
+            n = self._settings.page if whole else min(self._settings.page, (last - at) // step_ms + 2)
             rows = self._ask(lambda at=at, n=n: self._once("fetch_ohlcv", wire, spelled, at, n))
             page = table(rows, "ms", f"{self.name} {wire} {timeframe}")
             pages.append(page)
-            # a page without anything new is a hole in the history, not its end: go on behind it
             newest = int(page.index.max().timestamp() * 1000) if len(page) else 0
+            if newest < at and n <= len(page) and n < self._settings.page:
+                whole = True  # full of candles before the first one asked for: the rest follows on a longer page
+                continue
+            whole = False
+            # a page without anything new is a hole in the history, not its end: go on behind it
             at = (newest if newest >= at else at + (n - 1) * step_ms) + step_ms
         return pd.concat(pages)
 

@@ -95,11 +95,16 @@ class Delta(BaseProvider):
     def _fetch(self, wire: str, timeframe: str, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
         step_s = timeframe_ns(timeframe) // 10**9
         first, last = int(start.timestamp()) // step_s * step_s, int(end.timestamp())
-        pages = [no_bars()]
-        for at in range(first, last + 1, step_s * PAGE):
+        pages, at = [no_bars()], first
+        while at <= last:
             span = {"start": at, "end": min(at + step_s * (PAGE - 1), last)}
             request = {"symbol": wire, "resolution": self.timeframes[timeframe], **span}
-            pages.append(self._ask(lambda request=request: self._page(request)))
+            page = self._ask(lambda request=request: self._page(request))
+            pages.append(page)
+            newest = int(page.index.max().timestamp()) if len(page) else 0
+            # a full page that begins too early has no place for its end: asked for again from there
+            cut = len(page) >= PAGE and at <= newest < span["end"] - step_s
+            at = (newest if cut else span["end"] // step_s * step_s) + step_s
         return pd.concat(pages)
 
     def _page(self, request: dict[str, Any]) -> pd.DataFrame:

@@ -22,6 +22,7 @@ def provider(
     sleep: Callable[[float], None] | None = None,  # seconds; None: really
     monotonic: Callable[[], float] | None = None,  # seconds, for pace and breaker; None: this machine's
     files: Mapping[str, Mapping[str, Any]] | None = None,  # conf's symbols, for kind `files`
+    max_gb: float | None = None,  # of memory that a file may take; None: as `Budget` has it
 ) -> Provider:
     "A provider by name; its client library is loaded with the first request."
     from pydantic import ValidationError
@@ -40,5 +41,5 @@ def provider(
         key = ".".join(map(str, first["loc"]))
         hint = nearest(key, list(model.model_fields)) if first["type"] == "extra_forbidden" else ""
         raise BadConfig(f"providers.{name}.{key}: {first['msg'].lower()}{hint}") from None
-    around = ProviderDeps(root or Path.cwd(), clock, sleep, monotonic, files or {})
+    around = ProviderDeps(root or Path.cwd(), clock, sleep, monotonic, files or {}, max_gb)
     return checked.make(name, around)

@@ -18,6 +18,7 @@ from smclab.candles import COLUMNS, BadBars, BadConfig, check, nearest, timefram
 
 Clock = Callable[[], datetime]  # the present, with its zone
 
+FAR = pd.Timedelta(days=14)  # before a span: no closed market's last candle any more, but another clock or unit
 REACHES = 5  # how many spans `latest` tries, each four times as far back
 MANY = 20  # bars from which the usual step of a table gives its timeframe away
 
@@ -106,9 +107,36 @@ def table(
     try:
         values = np.array([row[:6] for row in rows], dtype=float)
         times = pd.to_datetime(values[:, 0].astype(np.int64), unit=unit, utc=True).as_unit("ns")
+    except pd.errors.OutOfBoundsDatetime as error:
+        raise BadAnswer(
+            f"{where}: a candle's time {rows[0][0]} is no number of {'seconds' if unit == 's' else 'milliseconds'} "
+            "since 1970: another unit than the source documents"
+        ) from error
     except (ValueError, TypeError, OverflowError) as error:
         raise BadAnswer(f"{where}: a candle holds something that is no number ({error})") from error
     return pd.DataFrame(values[:, 1:], columns=list(COLUMNS), index=pd.DatetimeIndex(times, name="time"))
+
+
+def check_span(
+    bars: pd.DataFrame,  # as they came
+    where: str,  # for the message
+    start: pd.Timestamp,
+    end: pd.Timestamp,  # not included
+    present: pd.Timestamp,
+) -> None:
+    """Refuse an answer whose candles are of another time than the one asked for, such as seconds read as milliseconds.
+
+    The last candle of a closed market before the span, and a venue's newest ones after it, are ordinary answers.
+    """
+    if not len(bars) or ((bars.index >= start) & (bars.index < end)).any():
+        return
+    first, last = bars.index.min(), bars.index.max()
+    if last < start - FAR or first > present + pd.Timedelta(days=1):
+        raise BadAnswer(
+            f"{where}: {len(bars)} candles came, none of them between {start:%Y-%m-%d %H:%M}Z and "
+            f"{end:%Y-%m-%d %H:%M}Z; they are from {first:%Y-%m-%d %H:%M}Z to {last:%Y-%m-%d %H:%M}Z: their times are "
+            "in another unit or clock than the source documents"
+        )
 
 
 def clean_bars(
@@ -147,6 +175,7 @@ class ProviderDeps:
     sleep: Callable[[float], None] | None = None  # seconds; None: really
     monotonic: Callable[[], float] | None = None  # seconds; None: this machine's
     files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # conf's symbols, for `files`
+    max_gb: float | None = None  # of memory that a file may take; None: as `Budget` has it
 
 
 class BaseProvider(ABC):
@@ -184,6 +213,7 @@ class BaseProvider(ABC):
             return no_bars()
         self._server_time = None
         got = self._fetch(self.wire(symbol), timeframe, start, end)
+        check_span(got, f"{self.name} {symbol} {timeframe}", start, end, present)
         present = min(present, self._server_time or present)
         closed_by = present - pd.Timedelta(seconds=self.settle_s)
         return clean_bars(got, symbol=symbol, timeframe=timeframe, start=start, end=end, closed_by=closed_by)

@@ -12,13 +12,13 @@ import pandas as pd
 
 from smcdesk import tracking
 from smcdesk.datasets.catalog import load_catalog
+from smcdesk.decisions.config import load_policy
 from smcdesk.project import logs, paths
 from smcdesk.project.config import check_symbol, load_config
 from smcdesk.reports import replay_report
 from smcdesk.reports.text import parameter_table, with_interval
 from smcdesk.store import Store
 from smclab.candles import BadConfig, fingerprint
-from smclab.policy import Policy
 
 KIND = "ledgers"  # of these figures; a rollout's have another
 CARD = ("trades_n", "win_rate_pct", "expectancy_r", "total_return_pct", "sharpe_annual", "max_drawdown_pct", "costs")
@@ -53,7 +53,7 @@ def load(
 ) -> BaselineReport:
     "The ledgers of an environment beside those frozen under a name; what is frozen is never changed."
     logs.quiet_libraries()
-    catalog, policy = load_catalog(env), Policy.from_dict(load_config(env).parameters["policy"]).hash()
+    catalog, policy = load_catalog(env), load_policy(env).hash()
     parts = {symbol: _symbol(catalog, symbol) for symbol in _chosen(symbols, env)}
     until = max(last for _, _, last in parts.values())
     now = {"kind": KIND, **_versions(), "symbols": {symbol: own for symbol, (own, _, _) in parts.items()}}

@@ -52,12 +52,19 @@ def signals(report: Period) -> pd.DataFrame:
     if not len(s):
         return NOTHING
     shown = {
-        "symbol": s["instrument"] + " " + s["timeframe"], "bar (UTC)": bar_time(s["time"]),
-        "side": s["side"].map(SIDES), "class": s["outcome_class"], "grade": s["grade"].fillna(""),
+        **_setup_columns(s, "bar (UTC)"),
         "status": s["status"], **{name: s[f"{name}_price"].map(price) for name in ("entry", "stop", "target")},
         "until (UTC)": bar_time(s["expires_at"]), "WHY": s["reason"],
     }  # fmt: skip
     return pd.DataFrame(shown)
+
+
+def _setup_columns(s: pd.DataFrame, time_column: str) -> dict[str, pd.Series]:
+    "Which setup a row is of: series, bar, side, class and grade."
+    return {
+        "symbol": s["instrument"] + " " + s["timeframe"], time_column: bar_time(s["time"]),
+        "side": s["side"].map(SIDES), "class": s["outcome_class"], "grade": s["grade"].fillna(""),
+    }  # fmt: skip
 
 
 def outcomes(report: Period) -> pd.DataFrame:
@@ -66,8 +73,7 @@ def outcomes(report: Period) -> pd.DataFrame:
     if not len(s):
         return NOTHING
     shown = {
-        "symbol": s["instrument"] + " " + s["timeframe"], "set up (UTC)": bar_time(s["time"]),
-        "side": s["side"].map(SIDES), "class": s["outcome_class"], "grade": s["grade"].fillna(""),
+        **_setup_columns(s, "set up (UTC)"),
         "outcome": s["outcome"].str.replace("_", " "),
         "R": s["actual_rr"].map(lambda r: "" if pd.isna(r) else f"{r:+.2f}"),
         "known (UTC)": bar_time(s["outcome_known_at"]),
@@ -119,10 +125,10 @@ def summary(report: Period) -> dict[str, Any]:
     return activity_figures(report) | {"sentence": verdict(report)}
 
 
-def send(report: Period, enabled: bool) -> str:  # what was done, in one sentence
-    "Put the digest into the outbox, once per period; nothing is written where sending is not enabled."
+def notify(report: Period, enabled: bool) -> str:  # what was done, in one sentence
+    "Put the digest into the outbox, once per period; nothing is written where that is not enabled."
     if not enabled:
-        return "Nothing was put into the outbox (`send` is off)."
+        return "Nothing was put into the outbox (`notify` is off)."
     sections = {
         "signals": _lines(signals(report)), "outcomes": _lines(outcomes(report)),
         "paper trades": _lines(trades(report)), "data": _lines(data(report)),

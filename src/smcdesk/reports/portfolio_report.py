@@ -14,7 +14,7 @@ from smcdesk.reports import replay_report
 from smcdesk.reports.report import figures
 from smcdesk.reports.text import parameter_table, with_interval
 from smclab.candles import BadConfig
-from smclab.risk import ADMISSION_REASONS
+from smclab.reasons import REASONS
 
 SHOWN = ("trades_n", "win_rate_pct", "expectancy_r", "profit_factor", "costs", "costs_r", "pnl")
 
@@ -83,7 +83,7 @@ def refusals(report: PortfolioReport) -> pd.DataFrame:
     if report.refused.empty:
         return pd.DataFrame({"": ["n = 0"]}, index=["nothing was refused"])
     return (
-        report.refused.assign(meaning=report.refused["reason"].map(ADMISSION_REASONS))
+        report.refused.assign(meaning=[REASONS[reason].text for reason in report.refused["reason"]])
         .set_index("symbol")
         .rename_axis(None)
     )

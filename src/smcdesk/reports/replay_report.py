@@ -15,8 +15,8 @@ from smcdesk.reports.report import figures
 from smcdesk.reports.text import counted, parameter_table, r_multiple, scorecard_table, sentences, small_number
 from smclab.candles import BadConfig, Quality, fingerprint, nearest
 from smclab.execution import Costs
-from smclab.matching import FILL_REASONS
 from smclab.reading import Reading
+from smclab.reasons import REASONS
 from smclab.replay import Ledger
 from smclab.score_test import Result
 from smclab.scorecard import positions
@@ -206,7 +206,7 @@ def refusals(report: ReplayReport) -> pd.DataFrame:
     ]
     orders = report.ledger.orders[report.ledger.orders["status"] != "filled"]
     rows += [
-        {"refused by": "order", "refused": len(part), "for example": FILL_REASONS[reason]}
+        {"refused by": "order", "refused": len(part), "for example": REASONS[reason].text}
         for reason, part in orders.groupby("reason", sort=False)
     ]
     table = pd.DataFrame(rows, columns=["refused by", "refused", "for example"])

@@ -19,6 +19,7 @@ from smcdesk.reports import index
 from smclab.candles import BadConfig, nearest
 
 RESULT_MIME = "application/vnd.smclab.result+json"  # a report's summary row leaves the notebook as this display
+RENAMED = {"send": "notify"}  # parameters of templates: old name -> the one that took its place
 _KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
@@ -98,6 +99,11 @@ def resolve_parameters(
 ) -> dict[str, Any]:  # every parameter of the template with its value
     "Defaults overlaid by params; unknown names and wrong types are refused (papermill only warns)."
     for key in params:
+        if (new := RENAMED.get(key)) in template_defaults and key not in template_defaults:
+            raise BadConfig(
+                f"report {name}: the parameter {key!r} is called {new!r} now, with the same values; "
+                f"change it where it stands: in -p, or in params of the timetable (conf/*/schedule.yml)"
+            )
         if key not in template_defaults:
             raise BadConfig(f"report {name} has no parameter {key!r}{nearest(key, list(template_defaults))}")
     return {

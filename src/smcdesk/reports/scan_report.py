@@ -45,14 +45,14 @@ def run_live_scan(
     timeframes: str = "1h",
     provider: str = "files",
     slot: str = "",  # "": the present, floored to the shortest timeframe
-    send: bool = False,  # put alerts into the outbox
+    notify: bool = False,  # put alerts into the outbox
     alert: str = "live",  # or shadow
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> ScanReport:
     "Fetch the newest candles, decide every bar that closed, store the decisions and queue alerts."
     check_send(load_config(env).parameters)
     workspace = open_workspace(env, provider=provider, symbols=split_words(symbols), clock=clock)
-    return _scan_slot(workspace, env, split_words(timeframes), slot, send, alert)
+    return _scan_slot(workspace, env, split_words(timeframes), slot, notify, alert)
 
 
 def run_paper_scan(
@@ -85,7 +85,7 @@ def run_paper_scan(
     reports = []
     for k in range(max(scans, 1) - 1, -1, -1):
         clock["now"] = last - k * pd.Timedelta(step, "ns") + pd.Timedelta(seconds=after_s)
-        reports.append(_scan_slot(workspace, env, tfs, slot if slot and not k else "", send=False, alert="live"))
+        reports.append(_scan_slot(workspace, env, tfs, slot if slot and not k else "", notify=False, alert="live"))
     return _merged(reports)
 
 
@@ -100,8 +100,10 @@ def _merged(reports: list[ScanReport]) -> ScanReport:
     return replace(last, scan=whole, sent=sent, outcomes_n=outcomes_n)
 
 
-def _scan_slot(workspace: Workspace, env: str, timeframes: list[str], slot: str, send: bool, alert: str) -> ScanReport:
-    "Scan one slot, fill outcomes that became known, and queue alerts where they are sent."
+def _scan_slot(
+    workspace: Workspace, env: str, timeframes: list[str], slot: str, notify: bool, alert: str
+) -> ScanReport:
+    "Scan one slot, fill outcomes that became known, and queue alerts where `notify` is on."
     names, now = list(workspace.configs), workspace.clock()
     if not timeframes:
         raise BadConfig("timeframes: name at least one, such as 15m,1h")
@@ -109,7 +111,7 @@ def _scan_slot(workspace: Workspace, env: str, timeframes: list[str], slot: str,
     slot = slot or f"{pd.Timestamp(now).floor(pd.Timedelta(step, 'ns')):%Y%m%dT%H%MZ}_{workspace.provider_name}"
     found = scanner.scan(workspace, names, timeframes, slot)
     outcomes_n = outcomes.fill_outcomes(workspace, names, timeframes)
-    sent = alerts.enqueue_alerts(workspace, found, alert) if send else 0
+    sent = alerts.enqueue_alerts(workspace, found, alert) if notify else 0
     return ScanReport(workspace, found, env, sent, outcomes_n)
 
 

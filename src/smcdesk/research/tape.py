@@ -36,7 +36,7 @@ class ResearchTape:
     policy: Mapping[str, Any]  # as conf has it
     rules: Mapping[str, Any]
     orders: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # modes, legs, zone_exit, as conf has it
-    looks: pd.DataFrame | None = None  # reviews of waiting limits, columns of `candidates`; None: limits wait without
+    reviews: pd.DataFrame | None = None  # reviews of waiting limits, columns of `candidates`; None: limits wait without
     warmup_bars: int = 0  # how many bars must be known before anything is decided
 
     @property
@@ -56,7 +56,7 @@ class ResearchTape:
             return table[table["known_bar"].between(start, stop - 1)]
 
         part = {"bars": self.bars.iloc[start:stop], "candidates": within(self.candidates)}
-        part["looks"] = None if self.looks is None else within(self.looks)
+        part["reviews"] = None if self.reviews is None else within(self.reviews)
         return dataclasses.replace(self, **part, spread_price=self.spread_price.iloc[start:stop])
 
 
@@ -97,10 +97,10 @@ def live_tickets(tape: ResearchTape, policy: Policy) -> list[LiveTicket]:
 
 def limit_reviews(tape: ResearchTape, policy: Policy, live: list[LiveTicket]) -> list[LimitReview] | None:
     "For each limit among the live tickets its deciding later review; None where limits wait without one."
-    if tape.looks is None:
+    if tape.reviews is None:
         return None
     return decision.limit_reviews(
-        tape.looks, {d.setup_id for d in live}, tape.context, policy,
+        tape.reviews, {d.setup_id for d in live}, tape.context, policy,
         spread_price=tape.spread_price, warmup_bars=tape.warmup_bars,
     )  # fmt: skip
 
@@ -108,7 +108,7 @@ def limit_reviews(tape: ResearchTape, policy: Policy, live: list[LiveTicket]) ->
 def orders(tape: ResearchTape, policy: Policy) -> pd.DataFrame:  # INTENT_DTYPES
     "What the policy would have sent, in conf's modes; a limit is taken back when an enforced gate turns."
     live = live_tickets(tape, policy)
-    return intents(live, tape.bars, looks=limit_reviews(tape, policy, live), policy=policy, **tape.orders)
+    return intents(live, tape.bars, reviews=limit_reviews(tape, policy, live), policy=policy, **tape.orders)
 
 
 def play(

@@ -65,9 +65,9 @@ class TunableTape:
         part, owner = self.tape.between(0, stop), self.tape.context.instrument
         seen = read(part.bars, config, instrument=owner, timeframes=self.timeframes)
         later = candidates(seen, owner, setups, pending=True)
-        looks = None if self.tape.looks is None else later[later["mode"] == "limit"]
+        reviews = None if self.tape.reviews is None else later[later["mode"] == "limit"]
         found = candidates(seen, owner, setups)
-        return dataclasses.replace(part, candidates=found, looks=looks, warmup_bars=warmup_bars(seen, setups))
+        return dataclasses.replace(part, candidates=found, reviews=reviews, warmup_bars=warmup_bars(seen, setups))
 
 
 # The space

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -131,12 +132,16 @@ def _check_versions(client, where: str) -> None:
         raise BadConfig(f"the scheduler at {where} has no workers: start some with `dask worker {where}`")
 
 
-def check_engine(engine: str, scheduler: str | None = None) -> None:
-    "`BadConfig` unless the engine is one of `ENGINES`, and Dask where a scheduler is named."
+def check_engine(engine: str, scheduler: str | None = None, jobs: int = 1) -> None:
+    "`BadConfig` unless the engine is one of `ENGINES`, and Dask where a scheduler is named by its address."
     if engine not in ENGINES:
         raise BadConfig(f"engine must be one of {', '.join(ENGINES)}, found {engine!r}{nearest(str(engine), ENGINES)}")
     if scheduler and engine != "dask":
         raise BadConfig(f"scheduler {scheduler!r} is Dask's: say engine dask beside it, found engine {engine}")
+    if scheduler and not re.fullmatch(r"(tcp|tls|ucx|wss?|inproc)://[^\s/]+(/\S*)?", scheduler):
+        raise BadConfig(f"scheduler must be an address such as tcp://10.0.0.5:8786, found {scheduler!r}")
+    if jobs < 1 and jobs != -1:
+        raise BadConfig(f"jobs must be 1 or more, or -1 for one per core; found {jobs}")
 
 
 def run_units(
@@ -150,7 +155,7 @@ def run_units(
     large: tuple[type, ...] = (),  # arguments of these types are sent to Dask's workers once, not with each unit
 ) -> list:  # results in order of `units`, the same whatever the engine
     "A function over independent units of work."
-    check_engine(engine, scheduler)
+    check_engine(engine, scheduler, jobs)
     with current_pool() as own:
         if engine == "dask":
             results = _on_dask(own.connect(scheduler, jobs), function, units, large)

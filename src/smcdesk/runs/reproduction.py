@@ -194,11 +194,11 @@ def reproduce(run_id: str) -> Reproduction:
 
     logs.quiet_libraries()
     try:
-        tags = tracking.client().get_run(run_id).data.tags
+        tags = tracking.client().get_run(run_id).data.tags if tracking.exists() else None
     except MlflowException:
-        raise BadConfig(
-            f"there is no run {run_id!r} in {paths.mlflow_uri()}; smcdesk ui shows those there are"
-        ) from None
+        tags = None
+    if tags is None:
+        raise BadConfig(f"there is no run {run_id!r} in {paths.mlflow_uri()}; smcdesk ui shows those there are")
     conf = {**conf_of(tags.get("mlflow.parentRunId", run_id)), "work": {"engine": "serial"}}
     tracked, symbols = json.loads(tags["kedro_stages"]) or list(pipeline_registry.STAGES), tags["symbol"].split(",")
     nested, wanted = "study.combination" in tags, [s for s in tracked if s in RESULTS]

@@ -19,7 +19,7 @@ def paper_trades(workspace: Workspace, env: str, symbol: str, timeframe: str) ->
         return None
     config = workspace.configs[symbol]
     bars = workspace.history.bars(workspace.provider_name, symbol, timeframe)
-    orders = intents(first.values(), bars, looks=stored, **load_config(env).parameters["orders"])
+    orders = intents(first.values(), bars, reviews=stored, **load_config(env).parameters["orders"])
     ledger = replay(
         bars, orders, instrument=config.instrument, account=workspace.account.account, costs=config.costs,
         rules=workspace.rules, max_risk_pct=config.policy.in_force.risk.max_risk_pct,

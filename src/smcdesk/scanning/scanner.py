@@ -62,6 +62,7 @@ def scan(
         except DamagedFile as error:  # the other series are decided; this one when its candles have been fetched again
             updates[name] = (fetched_by, f"history damaged: {error}")
             continue
+        workspace.put_away(reader)
         for k, ns in enumerate(bars.index.asi8.tolist()):
             entry = ScanEntry(
                 name, basis.config.policy.hash(), ns, basis.config.config_hash, basis.account.account_hash,
@@ -70,10 +71,10 @@ def scan(
             )  # fmt: skip
             waiting.append((reader, basis, bars.iloc[[k]], entry))
     entries = journal.open_entries([entry for *_, entry in waiting], _contents(b for _, b, *_ in waiting))
-    done = [
-        _decide_bar(workspace, reader, basis, bar, entry)
-        for (reader, basis, bar, _), entry in zip(waiting, entries, strict=True)
-    ]
+    done = []
+    for (reader, basis, bar, _), entry in zip(waiting, entries, strict=True):
+        done.append(_decide_bar(workspace, reader, basis, bar, entry))
+        workspace.put_away(reader)
     _persist(workspace, done)
     journal.record_problems(slot, moment_ns(now), {name: text for name, (_, text) in updates.items() if text})
     for symbol, tf in pairs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 import pandas as pd
@@ -28,6 +29,7 @@ from smcdesk.marketdata.series_folder import escaped
 from smcdesk.marketdata.sync import refetch_damaged
 from smcdesk.project import paths
 from smcdesk.project.config import load_config
+from smcdesk.project.paths import sqlite_url
 from smcdesk.providers import Provider, ProviderDown
 from smcdesk.providers.headlines import sentiment
 from smcdesk.store import Store, legacy
@@ -37,6 +39,7 @@ from smclab.execution import Rules
 from smclab.reading import Reading
 from smclab.sentiment import Sentiment
 
+IN_MEMORY = 32  # readers; those of further series lie in files while they wait
 FIRST_BARS = 3000  # candles fetched of a series that has no history yet: enough for every warm-up
 
 
@@ -84,6 +87,13 @@ class Workspace:
             self.readers[key] = reader = SeriesReader(config, timeframe, file)
         reader.config = config
         return reader
+
+    def put_away(self, reader: SeriesReader) -> None:
+        "Let a reader go until its next candle; where there are many, further ones lie in files: 500 take gigabytes."
+        if self.states is None or reader in islice(self.readers.values(), IN_MEMORY):
+            reader.release()
+        else:
+            reader.map(self.states)
 
     @property
     def policy_hash(self) -> str:
@@ -156,7 +166,7 @@ def _provider(name: str, env: str | None, clock: Callable[[], datetime]) -> Prov
 def _sqlite(file: Path) -> str:
     "The URL of a database file whose folder is there."
     file.parent.mkdir(parents=True, exist_ok=True)
-    return f"sqlite:///{file.as_posix()}"
+    return sqlite_url(file)
 
 
 def slot_time(slot: str) -> pd.Timestamp | None:  # UTC

@@ -66,6 +66,11 @@ def checked(
         what = "a file: a store in memory is gone when the process ends" if is_sqlite(found) else "the database"
         raise BadConfig(f"the store's URL must name {what}, such as {_EXAMPLES}; found {shown(found)!r}")
     if is_sqlite(found):
+        if unknown := sorted(set(found.query) - {"timeout"}):  # the driver would put them into the file's name
+            raise BadConfig(
+                f"the store's URL has the parameter {masked(unknown[0])!r}, and a SQLite file has none: expected "
+                "sqlite:////folder/store.db"
+            )
         return found.set(database=(paths.root() / Path(found.database).expanduser()).as_posix())
     return found
 

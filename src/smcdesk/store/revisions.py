@@ -31,17 +31,22 @@ def current(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+def check_revision(to: str) -> list[str]:  # every revision, the oldest first
+    "`BadConfig` unless there is such a revision; `head` and `base` are one."
+    revisions = [r.revision for r in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
+    if to not in ("head", "base", *revisions):
+        raise BadConfig(
+            f"the store has no revision {to!r}{nearest(to, revisions)} (known: base, {', '.join(revisions)}, head)"
+        )
+    return revisions
+
+
 def move(
     connection: Connection,  # in a writing transaction
     to: str,  # a revision, "head", or "base" for nothing at all
 ):
     "Walk the database up or down to a revision, all steps or none."
-    script = ScriptDirectory.from_config(_config())
-    revisions = [r.revision for r in script.walk_revisions()][::-1]  # oldest first
-    if to not in ("head", "base", *revisions):
-        raise BadConfig(
-            f"the store has no revision {to!r}{nearest(to, revisions)} (known: base, {', '.join(revisions)}, head)"
-        )
+    revisions = check_revision(to)
     stands_at = current(connection)
     if stands_at is not None and stands_at not in revisions:
         raise BadConfig(f"the store is at revision {stands_at!r}, which this program does not know: update the program")

@@ -61,6 +61,7 @@ class Store:
 
     def upgrade(self, to: str = "head") -> str | None:  # the revision it is at then
         "Make or move the tables to a revision; a second call does nothing, a concurrent one waits."
+        revisions.check_revision(to)  # before a file is made
         with upgrade_lock(self._engine), engines.writing(self._engine) as connection:
             revisions.move(connection, to)
             return revisions.current(connection)

@@ -183,3 +183,17 @@ def test_real_tapes_have_no_finding_but_apples_splits_and_stub_quotes(file, time
             "2000-06-21": "2:1", "2005-02-28": "2:1", "2014-06-09": "7:1", "2020-08-31": "4:1",
         }  # fmt: skip
         assert (found["kind"] == "lasting jump").sum() == 5  # the fifth is what Apple lost in September 2000
+
+
+def test_report_and_inspection_give_one_verdict_of_bars_beside_the_grid():
+    from smcdesk.marketdata.quality import inspect
+    from smcdesk.pipelines.data import inspected
+    from smclab import tapes
+    from smclab.instruments import instrument
+
+    bars, market = tapes.market(600, seed=3), instrument("EURUSD")
+    assert inspected(bars, market, {"symbol": "EURUSD"}).verdict == inspect(bars, market).verdict
+    shifted = bars.set_axis(bars.index + pd.Timedelta("59s"), axis=0)
+    report, found = inspected(shifted, market, {"symbol": "EURUSD"}), inspect(shifted, market)
+    assert report.verdict == found.verdict == "bad"
+    assert any("do not open on the" in reason for reason in report.reasons)

@@ -8,14 +8,6 @@ from outbox_fakes import Clock
 from smcdesk.store import Store
 
 
-@pytest.fixture(scope="module")
-def server():
-    if why := postgres.missing():
-        pytest.skip(why)
-    with postgres.server() as url:
-        yield url
-
-
 @pytest.fixture
 def clock():
     return Clock()

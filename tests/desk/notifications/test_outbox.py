@@ -118,9 +118,9 @@ def test_network_down_loses_nothing_and_asks_rarely(store, clock):
     calls = 0
     while states_left := [s for s in states(store).values() if s != "sent"]:
         go(store, clock, a=channel)
-        clock.sleep(60)
+        clock.sleep(300)
         calls += 1
-        assert set(states_left) <= {"queued"} and calls < 2000
+        assert set(states_left) <= {"queued"} and calls < 400
     assert channel.keys == sorted(channel.keys) and len(channel.keys) == 20
     assert clock.now - T0 > 12 * 3600 * S  # sixty tries: the waits grew to their cap
 

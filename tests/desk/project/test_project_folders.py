@@ -6,12 +6,13 @@ import sqlite3
 import pytest
 from command import smcdesk
 
+from smcdesk import tracking
 from smcdesk.project import paths
 from smcdesk.project.config import load_config
 from smcdesk.store import Store
 from smclab.candles import BadConfig
 
-NAMES = ["desk[1]", "B ü 100% it's", "a?b", "a#b", "*", "{x}", "a;b&c", "$HOME", "white  space"]
+NAMES = ["desk[1]", "B ü 100% it's", "a?b", "a#b", "*", "a;b&c", "$HOME", "white  space"]
 
 
 @pytest.fixture
@@ -40,6 +41,19 @@ def test_project_folder_of_any_name_works(project, name):
     assert Store().revision() and smcdesk("schedule", "install", "--cron")[0] == 0
     found = sorted(p.relative_to(folder.parent).parts[0] for p in folder.parent.rglob("*.db"))
     assert found and set(found) == {name}  # every file where it belongs
+
+
+def test_project_folder_with_braces_is_refused_in_a_sentence(project):
+    project("{x}")
+    code, _, err = smcdesk("symbols")
+    assert (code, len(err.splitlines())) == (2, 1) and "a brace in its name" in err
+
+
+@pytest.mark.parametrize("name", ["B ü 100% it's a?b#c"])
+def test_tracking_store_is_in_the_folder_of_the_project_and_nowhere_else(project, name):
+    folder = project(name)
+    tracking.create_database()
+    assert [p.name for p in folder.parent.iterdir()] == [name] and (folder / "mlruns/mlflow.db").is_file()
 
 
 @pytest.mark.parametrize("name", NAMES)

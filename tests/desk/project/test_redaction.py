@@ -5,9 +5,9 @@ import logging
 from datetime import UTC, datetime
 from urllib.parse import quote, quote_plus
 
-import nbformat
 import pandas as pd
 import pytest
+from report_template import template
 
 from smcdesk.project import logs
 from smcdesk.project.redaction import has_password, masked, masked_values
@@ -28,9 +28,16 @@ SPELLINGS = {
     "with an encoded name": f"postgresql://u@127.0.0.1:1/d?%70assword={Q}",
     "in lower-case digits": f"postgresql://u:{Q.replace('%2F', '%2f')}@127.0.0.1:1/d",
     "unescaped": f"postgresql://u:{CANARY.replace(' ', '%20')}@127.0.0.1:1/d",
+    "as pass": f"postgresql://u@127.0.0.1:1/d?pass={Q}",
+    "as a token": f"postgresql://u@127.0.0.1:1/d?token={Q}&sslmode=require",
+    "encoded twice": f"postgresql://u:{quote(Q, safe='')}@127.0.0.1:1/d",
     "in an unknown dialect": f"postgres+x://u:{Q}@127.0.0.1:1/d?passwd={Q}",
 }
-KEYS = {"APCA_API_SECRET_KEY": "k3y-canary-secret", "SMCDESK_TELEGRAM_TOKEN": "12345:canary-token-AAA"}
+KEYS = {
+    "APCA_API_SECRET_KEY": "k3y-canary-secret", "SMCDESK_TELEGRAM_TOKEN": "12345:canary-token-AAA",
+    "SMTP_PASS": 'k3y-canary "ü', "HTTPS_PROXY": "http://me:k3y-canary@127.0.0.1:1",
+    "PROXY_AUTHORIZATION": "k3y-canary-pa",
+}  # fmt: skip
 
 
 def leaked(shown: str, url: str) -> bool:
@@ -69,6 +76,14 @@ def test_store_never_shows_its_password(url):
     _assert_clean(str(refused.value), url)
 
 
+def test_a_file_of_the_store_is_never_named_by_a_parameter(tmp_path):
+    for query in (f"password={Q}", f"uri=true&password={Q}", "mode=ro"):
+        with pytest.raises(BadConfig, match="a SQLite file has none") as refused:
+            Store(f"sqlite:///{tmp_path.as_posix()}/store.db?{query}")
+        _assert_clean(str(refused.value), query)
+    assert not list(tmp_path.iterdir())
+
+
 def _assert_clean(shown: str, url: str) -> None:
     assert not leaked(shown, url), shown
 
@@ -86,6 +101,22 @@ def test_log_lines_and_their_tracebacks_are_masked(url, caplog):
     assert "failed:" in caplog.text and not leaked(caplog.text, url)
 
 
+@pytest.mark.parametrize("words", [
+    "Authorization: Bearer c4nary-of-a-header", "{'Authorization': 'Basic dTpjNG4='}", '{"x-api-key": "c4nary"}',
+    "headers: Cookie: session=c4nary; other=c4nary", "PGPASSWORD=c4nary psql", "psql?pass=c4nary", "dbpassword: c4nary",
+    "https://api.telegram.org/bot12345:c4nary-AAA/sendMessage", "GET /x?signature=c4nary&limit=5", '{"pass": "c4nary"}',
+])  # fmt: skip
+def test_secrets_that_no_variable_names_are_masked_by_where_they_stand(words):
+    assert "c4n" not in masked(words) and "dTpj" not in masked(words) and "***" in masked(words)
+
+
+@pytest.mark.parametrize("words", [
+    "all gates pass: 12 of 12", "gate: pass", "the author=me", "basic knowledge of the market", "signature of the bar",
+])  # fmt: skip
+def test_ordinary_words_stay_as_they_are(words):
+    assert masked(words) == words
+
+
 @pytest.mark.parametrize("open_url", [
     "postgresql://user@host:5432/database", "sqlite:////folder/store.db", "postgresql://h/d?sslmode=require&user=u",
     "https://api.telegram.org/x?symbol=EURUSD", "see https://example.com/a/b.html#",
@@ -99,9 +130,6 @@ def test_every_file_of_a_report_run_is_without_the_canary(house, monkeypatch):
     monkeypatch.setenv(engine.URL_VARIABLE, url)
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
-    nb = nbformat.v4.new_notebook(
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    )
     cells = [
         "words = ''\nfails = False",
         "import os, sys\nfrom IPython.display import display\nfrom smcdesk.reports.runner import RESULT_MIME\n"
@@ -110,10 +138,8 @@ def test_every_file_of_a_report_run_is_without_the_canary(house, monkeypatch):
         "display({RESULT_MIME: {'sentence': said}, 'text/plain': said}, raw=True)",
         "if fails: raise ValueError(said)",
     ]
-    nb.cells = [nbformat.v4.new_markdown_cell("# R\n\n> For a test."), *map(nbformat.v4.new_code_cell, cells)]
-    nb.cells[1].metadata["tags"] = ["parameters"]
     path = house / "nbs/reports/canary_report.ipynb"
-    nbformat.write(nb, path)
+    template(path, *cells)
     for fails in (False, True):
         values = {"words": outside(url), "fails": fails}
         done = runner.run_report("canary_report", values, root=house, now=datetime.now(UTC), slot=f"canary-{fails}")

@@ -69,7 +69,7 @@ SPELLINGS = {  # name: (text, options, words in the notes)
     "yahoo": (
         rows("{t:%Y-%m-%d %H:%M:%S}+00:00,{o},{h},{l},{c},9.9,{v}", "Datetime,Open,High,Low,Close,Adj Close,Volume"),
         {},
-        ["not used: Adj Close"],
+        ["Adj Close was adjusted later", "only shows splits"],
     ),
     "yfinance": (
         rows(

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from html import unescape
 from types import SimpleNamespace
 
-import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from report_template import template
 
 from smcdesk.commands import console
 from smcdesk.notifications import messages, outbox
@@ -84,9 +84,6 @@ def test_news_titles_are_text_in_the_digest():
 @pytest.fixture
 def page(house):
     """A report run whose every outside value is hostile, and the index beside it."""
-    nb = nbformat.v4.new_notebook(
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    )
     cells = [
         "words = ''",
         "import sys\nimport pandas as pd\nfrom IPython.display import display\n"
@@ -99,10 +96,8 @@ def page(house):
         "display({RESULT_MIME: {'sentence': words, words: 1.0}, 'text/plain': 'kept'}, raw=True)",
         "if 'fail' in words: raise ValueError(words)",
     ]
-    nb.cells = [nbformat.v4.new_markdown_cell("# R\n\n> For a test."), *map(nbformat.v4.new_code_cell, cells)]
-    nb.cells[1].metadata["tags"] = ["parameters"]
     path = house / "nbs/reports/hostile_report.ipynb"
-    nbformat.write(nb, path)
+    template(path, *cells)
     yield lambda words: runner.run_report("hostile_report", {"words": words}, root=house, now=datetime.now(UTC))
     path.unlink()
 

@@ -13,6 +13,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from PIL import Image
+from report_template import template
 from typer.testing import CliRunner
 
 from smcdesk.reports import index
@@ -193,18 +194,11 @@ def test_figures_say_their_unit(name, x, figure):
 
 
 def test_report_makes_the_page_anew_and_the_command_lists_it(house, monkeypatch):
-    import nbformat
-
     from smcdesk.__main__ import app
     from smcdesk.reports import runner
 
     path = house / "nbs/reports/small_report.ipynb"
-    nb = nbformat.v4.new_notebook(
-        metadata={"kernelspec": {"name": "python3", "display_name": "p", "language": "python"}}
-    )
-    nb.cells = [nbformat.v4.new_markdown_cell("# S\n\n> For a test."), nbformat.v4.new_code_cell("n = 1")]
-    nb.cells[1].metadata["tags"] = ["parameters"]
-    nbformat.write(nb, path)
+    template(path, "n = 1")
     monkeypatch.setattr(runner, "_execute", lambda source, target, *_: shutil.copy(source, target) and "")
     try:
         runner.run_report("small_report", {"n": 2}, root=house, now=datetime(2024, 3, 8, 9, tzinfo=UTC))

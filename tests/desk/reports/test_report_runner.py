@@ -7,56 +7,18 @@ from pathlib import Path
 import nbformat
 import pytest
 from command import smcdesk
+from report_template import template
 
-from smcdesk import tracking
-from smcdesk.commands.run import STAGES
-from smcdesk.reports import replay_report, runner
-from smcdesk.runs import session
-
-SYMBOL = "MADEUP"
+from smcdesk.reports import runner
+from smclab.candles import BadConfig
 
 
-@pytest.fixture(scope="module")
-def run_id(house):
-    """The whole graph, once, on the made-up market."""
-    return session.run_pipelines(STAGES, symbol=SYMBOL, env="test").run_id
-
-
-@pytest.fixture(scope="module")
-def replayed(run_id):
-    return replay_report.load(SYMBOL, "test")
-
-
-def test_report_runs_and_running_it_twice_replaces_its_files(replayed, house):
-    words = ("report", "run", "replay_report", "-p", "symbol", SYMBOL, "-p", "env", "test")
-    code, out, err = smcdesk(*words)
-    assert code == 0, err
-    folder = next((house / "notebooks_out/replay_report").glob("*/*/*"))
-    first = sorted(p.name for p in folder.glob(f"{SYMBOL}*"))
-    assert first == [f"{SYMBOL}_env-test{end}" for end in (".html", ".ipynb", ".json")]
-    record = json.loads((folder / first[2]).read_text())
-    assert record["status"] == "ok" and record["error"] == "" and record["params"]["symbol"] == SYMBOL
-    assert record["result"]["ledger_hash"] == replayed.ledger.hash() and record["result"]["sentence"] in out
-    assert tracking.client().get_run(record["run_id"]).data.tags[f"ledger_hash.{SYMBOL}"] == replayed.ledger.hash()
-    assert smcdesk(*words)[0] == 0
-    assert sorted(p.name for p in folder.glob(f"{SYMBOL}*")) == first and not list(folder.glob(".*running*"))
-
-
-def template(path: Path, *cells: str, tags=("parameters",)):
-    nb = nbformat.v4.new_notebook(
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    )
-    nb.cells = [nbformat.v4.new_markdown_cell("# A report\n\n> For a test."), *map(nbformat.v4.new_code_cell, cells)]
-    nb.cells[1].metadata["tags"] = list(tags)
-    nbformat.write(nb, path)
-
-
-def test_failing_report_keeps_its_notebook_with_the_error_and_exits_1(house):
+def test_failing_report_keeps_its_notebook_with_the_error_and_running_again_replaces_its_files(house):
     path = house / "nbs/reports/broken_report.ipynb"
     template(path, "divisor = 0", "1 / divisor")
     try:
         code, _, err = smcdesk("report", "run", "broken_report")
-        fine = smcdesk("report", "run", "broken_report", "-p", "divisor=2")
+        fine, again = (smcdesk("report", "run", "broken_report", "-p", "divisor=2") for _ in range(2))
     finally:
         path.unlink()
     assert code == 1 and "ZeroDivisionError" in err and "Traceback" not in err
@@ -66,7 +28,8 @@ def test_failing_report_keeps_its_notebook_with_the_error_and_exits_1(house):
     stored = nbformat.read(folder / "default.ipynb", as_version=4)
     assert any(o["output_type"] == "error" for c in stored.cells if c.cell_type == "code" for o in c.outputs)
     assert "ZeroDivisionError" in (folder / "default.html").read_text()
-    assert fine[0] == 0 and (folder / "divisor-2.ipynb").exists()
+    assert fine[0] == again[0] == 0 and fine[1] == again[1] and not list(folder.glob(".*running*"))
+    assert sorted(p.name for p in folder.glob("divisor*")) == [f"divisor-2.{end}" for end in ("html", "ipynb", "json")]
 
 
 def broken_rules(path: Path) -> list[str]:
@@ -109,3 +72,11 @@ def test_slot_is_the_symbol_and_what_differs_from_the_defaults():
     assert runner.slot_name({"symbol": "EURUSD", "env": "base", "n": 1}, defaults) == "EURUSD"
     assert runner.slot_name({"symbol": "XAUUSD", "env": "a/b", "n": 2}, defaults) == "XAUUSD_env-a-b_n-2"
     assert len(runner.slot_name({"symbol": "X" * 200}, {"symbol": ""})) == 80
+
+
+def test_parameter_under_its_old_name_is_refused_and_the_new_name_is_given():
+    with pytest.raises(BadConfig, match="report live_scan: the parameter 'send' is called 'notify' now"):
+        runner.resolve_parameters("live_scan", {"notify": False}, {"send": True})
+    with pytest.raises(BadConfig, match="no parameter 'send'"):
+        runner.resolve_parameters("weekly_review", {"days": 7}, {"send": True})
+    assert runner.resolve_parameters("mine", {"send": False}, {"send": "yes"}) == {"send": True}

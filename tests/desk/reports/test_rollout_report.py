@@ -1,20 +1,9 @@
 """The rollout report on labels by hand, and on none."""
 
-import pytest
 from command import smcdesk
 from rollout_rows import CONF, SOME, label, record_labelled, table
 
 from smcdesk.reports import rollout_report
-from smcdesk.store import Store
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    """An empty store that the commands find."""
-    monkeypatch.setenv("SMCDESK_STORE_URL", f"sqlite:///{tmp_path / 'store.db'}")
-    with Store() as s:
-        s.upgrade()
-        yield s
 
 
 def test_rollout_says_which_setups_have_no_plan():
@@ -30,13 +19,13 @@ def test_rollout_says_which_setups_have_no_plan():
     assert "Every setup has a plan" in rollout_report.planless(table(rows[:1]))
 
 
-def test_rollout_report_runs_on_hand_made_labels_and_on_none(house, store, monkeypatch):
+def test_rollout_report_runs_on_hand_made_labels_and_on_none(house, found_store, monkeypatch):
     code, out, err = smcdesk("report", "run", "rollout_report")
     assert code == 0 and "n = 0" in out, err
-    record_labelled(store, SOME, CONF)
+    record_labelled(found_store, SOME, CONF)
     smcdesk("store", "baseline", "before")
     record_labelled(
-        store, [label(n, ["killzone"] if n % 3 else [], r=2.5 if n % 2 else -1.0) for n in range(6, 90)], CONF
+        found_store, [label(n, ["killzone"] if n % 3 else [], r=2.5 if n % 2 else -1.0) for n in range(6, 90)], CONF
     )
     code, out, err = smcdesk("report", "run", "rollout_report", "-p", "baseline=before")
     assert code == 0 and "90 setups" in out.replace("\n", " "), err

@@ -66,4 +66,4 @@ def tape(reading):
 def watched(reading, tape):
     """The tape with its waiting limits looked at again, as the pipeline has it."""
     how = {"modes": ["candle_close", "limit"], "legs": True, "zone_exit": True}
-    return dataclasses.replace(tape, orders=how, looks=waiting(reading, instrument("EURUSD"), None))
+    return dataclasses.replace(tape, orders=how, reviews=waiting(reading, instrument("EURUSD"), None))

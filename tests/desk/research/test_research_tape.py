@@ -28,15 +28,15 @@ def test_sweep_of_one_is_the_replay_also_where_limits_are_taken_back(watched, re
     tape = dataclasses.replace(watched, policy=params, context=dataclasses.replace(watched.context, account=account))
     policy, how = Policy.from_dict(params), {"spread_price": tape.spread_price}
     decisions = decide_all(reading, tape.context, policy, **how)
-    looks = decide_all(reading, tape.context, policy, pending=True, **how)
-    sent = intents(decisions, reading.bars, looks=looks, **tape.orders)
+    reviews = decide_all(reading, tape.context, policy, pending=True, **how)
+    sent = intents(decisions, reading.bars, reviews=reviews, **tape.orders)
     pd.testing.assert_frame_equal(research_tape.orders(tape, policy), sent)
     ledger = replay(
         tape.bars, sent, instrument=tape.context.instrument, account=account, costs=tape.costs,
         rules=Rules(cooldown_bars=policy.cooldown_bars), max_risk_pct=policy.in_force.risk.max_risk_pct,
     )  # fmt: skip
     assert research_tape.play(tape, {}).hash() == ledger.hash()
-    blind = dataclasses.replace(tape, looks=None)
+    blind = dataclasses.replace(tape, reviews=None)
     assert (name == "v1") or (research_tape.orders(blind, policy)["expiry_bar"] > sent["expiry_bar"]).any()
 
 

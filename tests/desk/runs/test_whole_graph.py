@@ -1,12 +1,16 @@
-"""The whole road on a made-up market: what it leaves, what it is tracked with, and that it can be had again."""
+"""The whole road on a made-up market: what it leaves, how it is tracked and reported, and that it can be had again."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import pandas as pd
 import pytest
+from command import smcdesk
+from kedro.io import DatasetError
 
 from smcdesk import tracking
 from smcdesk.commands.run import STAGES
@@ -19,10 +23,22 @@ from smclab.tapes import market
 SYMBOL = "MADEUP"
 
 
+CANARY = "c4n@ry/p?s s&w%rd"
+STORE = "postgresql://u:" + quote(CANARY, safe="") + "@127.0.0.1:1/d?connect_timeout=1&password=c4n-query"
+SECRETS = {  # every way a secret is had, by the variable that holds it
+    "DATABASE_URL": "postgresql://u:" + quote(CANARY, safe="") + "@127.0.0.1:1/d?pass=c4n-pass&sslpassword=c4n-ssl",
+    "HTTPS_PROXY": "http://u:c4n-proxy@127.0.0.1:1", "APCA_API_SECRET_KEY": "c4n-key", "SMTP_PASS": "c4n-smtp",
+    "SMCDESK_TELEGRAM_TOKEN": "12345:c4n-token", "HTTP_AUTHORIZATION": "Bearer c4n-bearer",
+}  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def run_id(house):
-    """The whole graph, once, on the made-up market."""
-    return session.run_pipelines(STAGES, symbol=SYMBOL, env="test").run_id
+    """The whole graph, once, on the made-up market, with a secret in every place a secret has."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in SECRETS.items():
+            patch.setenv(name, value)
+        return session.run_pipelines(STAGES, symbol=SYMBOL, env="test").run_id
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +52,20 @@ def test_whole_graph_on_a_made_up_market_leaves_a_ledger_and_pictures(replayed, 
     assert set(replayed.ledger.trades["setup_id"]) <= set(replayed.decisions.query("outcome == 'live'")["setup_id"])
     pictures = sorted(p.name for p in (house / "data/08_reporting" / SYMBOL).glob("*.png"))
     assert pictures == ["equity.png", "structure.png"]
+
+
+def test_no_file_of_a_run_holds_a_secret_whether_it_ends_well_or_not(run_id, house, monkeypatch, capfd, caplog):
+    for name, value in {**SECRETS, "SMCDESK_STORE_URL": STORE}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(DatasetError, match="cannot be used now") as refused:
+        session.run_pipelines(("decide",), symbol=SYMBOL, env="test")
+    files = [p for p in house.rglob("*") if p.is_file() and not p.is_relative_to(house / "conf")]
+    assert len(files) > 30 and {".db", ".json", ".parquet", ".png"} <= {p.suffix for p in files}
+    shown = {p.as_posix(): p.read_bytes() for p in files}
+    shown |= {"terminal": "".join(capfd.readouterr()).encode(), "log": caplog.text.encode()}
+    shown |= {"error": repr(refused.value).encode()}
+    for where, found in shown.items():
+        assert not any(word in found for word in (b"c4n", b"w%rd", b"w%25rd")), where
 
 
 def test_run_is_tracked_with_what_it_was_made_from(replayed, run_id, house):
@@ -52,6 +82,20 @@ def test_run_is_tracked_with_what_it_was_made_from(replayed, run_id, house):
     assert {f"{SYMBOL}/{name}" for name in ("structure.png", "equity.png", "scorecard.csv")} <= stored
     assert run.info.artifact_uri.startswith((house / "mlruns/artifacts").as_uri())
     assert (house / "mlruns/mlflow.db").exists()
+
+
+def test_report_of_the_replay_leaves_a_page_a_notebook_and_a_record(replayed, house):
+    words = ("report", "run", "replay_report", "-p", "symbol", SYMBOL, "-p", "env", "test")
+    code, out, err = smcdesk(*words)
+    assert code == 0, err
+    folder = next((house / "notebooks_out/replay_report").glob("*/*/*"))
+    first = sorted(p.name for p in folder.glob(f"{SYMBOL}*"))
+    assert first == [f"{SYMBOL}_env-test{end}" for end in (".html", ".ipynb", ".json")]
+    record = json.loads((folder / first[2]).read_text())
+    assert record["status"] == "ok" and record["error"] == "" and record["params"]["symbol"] == SYMBOL
+    assert record["result"]["ledger_hash"] == replayed.ledger.hash() and record["result"]["sentence"] in out
+    assert tracking.client().get_run(record["run_id"]).data.tags[f"ledger_hash.{SYMBOL}"] == replayed.ledger.hash()
+    assert not list(folder.glob(".*running*"))
 
 
 def test_same_seed_gives_the_same_ledger_and_the_same_configuration_hash(replayed, run_id):
@@ -96,8 +140,7 @@ def test_sending_is_refused_before_anything_runs(house):
         session.run_pipelines(("data",), symbol=SYMBOL, env="test", runtime_params={"send": True})
 
 
-def test_feature_stage_leaves_tables_by_timeframe(house):
-    session.run_pipelines(("data", "feature"), symbol=SYMBOL, env="test")
+def test_feature_stage_leaves_tables_by_timeframe(replayed, house):
     folder = house / "data/04_feature" / SYMBOL
     assert sorted(p.name for p in folder.iterdir()) == ["candidates.parquet", "read"]
     folder /= "read"
@@ -111,6 +154,4 @@ def test_feature_stage_leaves_tables_by_timeframe(house):
 
 def test_timeframe_no_longer_read_leaves_no_table_behind(house):
     session.run_pipelines(("data", "feature"), symbol=SYMBOL, env="test", runtime_params={"timeframes": ["1h"]})
-    left = sorted(p.name for p in (house / "data/04_feature" / SYMBOL / "read").iterdir())
-    session.run_pipelines(("data", "feature"), symbol=SYMBOL, env="test")
-    assert left == ["15m", "1h"]
+    assert sorted(p.name for p in (house / "data/04_feature" / SYMBOL / "read").iterdir()) == ["15m", "1h"]

@@ -19,13 +19,16 @@ from smcdesk.store import engine
 
 @pytest.fixture(scope="module")
 def played(bars, tmp_path_factory):
-    "Forty closes, the process restarted twice, with 15-minute and hourly candles."
+    "Forty closes, the process restarted twice, two timeframes, the readers in files as of many series."
     market = House(tmp_path_factory.mktemp("played"), bars, Clock(bars.index[START].to_pydatetime()))
     workspace = market.workspace()
     found = []
-    for k in range(40):
-        workspace = market.workspace() if k in (14, 27) else workspace
-        found.append(scan_close(market, workspace, k, ("15m", "1h")))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("smcdesk.scanning.workspace.IN_MEMORY", 0)
+        for k in range(40):
+            workspace = market.workspace() if k in (14, 27) else workspace
+            found.append(scan_close(market, workspace, k, ("15m", "1h")))
+    assert all(reader.in_file for reader in workspace.readers.values())
     outcomes.fill_outcomes(workspace, [SYMBOL], ["15m", "1h"])
     return market, workspace, found
 
@@ -98,4 +101,4 @@ def test_digest_of_a_stretch_counts_what_was_told_in_it(played, house):
     week = weekly_review.verdict(weekly_review.WeeklyReview(period, None, parity, weekly_review.missed_slots(period)))
     assert "live and replay are equal" in week
     assert set(daily_digest.data(period)["verdict"]) <= {"ok", "degraded"}
-    assert "put into the outbox" in daily_digest.send(period, True) and "already" in daily_digest.send(period, True)
+    assert "put into the outbox" in daily_digest.notify(period, True) and "already" in daily_digest.notify(period, True)

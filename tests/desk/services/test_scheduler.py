@@ -30,13 +30,14 @@ def new_scheduler(house, tmp_path_factory, monkeypatch):
 def test_timetable_of_every_environment_can_run(house, new_scheduler, env):
     lines = list(new_scheduler(env=env).listing())
     assert {name for name, *_ in lines} == {"live_scan", "daily_digest", "weekly_review", "data_quality"}
-    assert all(slot is not None and not job.params.get("send") for _, job, slot, _ in lines)
+    assert all(slot is not None and not job.params.get("notify") for _, job, slot, _ in lines)
 
 
 def test_scheduler_refuses_a_line_that_cannot_run(house, new_scheduler):
     page = house / "conf" / "test" / "schedule.yml"
     for change, message in (
         ({"report": "live_scn"}, "did you mean 'live_scan'"), ({"params": {"symbls": ""}}, "did you mean 'symbols'"),
+        ({"params": {"send": True}}, "live_scan: the parameter 'send' is called 'notify' now"),
         ({"env": "papr"}, "did you mean 'paper'"),
     ):  # fmt: skip
         page.write_text(yaml.safe_dump({"jobs": {"live_scan": change}}))

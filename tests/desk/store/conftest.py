@@ -10,14 +10,6 @@ from smclab import account, decision, gates, instruments, reader, tapes
 from smclab.policy import Policy
 
 
-@pytest.fixture(scope="session")
-def server():
-    if why := postgres.missing():
-        pytest.skip(why)
-    with postgres.server() as url:
-        yield url
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request, tmp_path) -> str:
     if request.param == "sqlite":

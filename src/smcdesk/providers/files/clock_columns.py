@@ -14,10 +14,11 @@ from smcdesk.providers.files.errors import BadFile
 from smcdesk.providers.files.times import knows_zone, utc_times
 
 OPEN_TIMES = (
+    "timeperiodstart", "periodstart",
     "opentime", "timeopen", "windowstart", "starttime", "timestart", "begintime", "begin", "start", "bartime",
     "barstart", "datetime", "dateandtime", "timestamp", "unixtimestamp", "epoch", "ts", "t", "time", "date", "unix",
     "unixtime",
-    "gmttime", "localtime", "opentimestamp", "timeperiodstart", "periodstart",
+    "gmttime", "localtime", "opentimestamp",
 )  # fmt: skip
 CLOSE_TIMES = (
     "closetime", "timeclose", "closetimestamp", "closedate", "endtime", "timeend", "windowend", "barend", "end",

@@ -17,10 +17,10 @@ SPELLINGS = {
         "starttime", "startat", "starttimestamp", "start", "begin", "begins", "opentimems", "timems", "mts", "gmttime",
         "utctime", "localtime", "estime", "time", "date", "day", "t",
     ),
-    "open": ("open", "o"),
-    "high": ("high", "h"),
-    "low": ("low", "l"),
-    "close": ("close", "c"),
+    "open": ("open", "o", "openprice", "priceopen"),
+    "high": ("high", "h", "highprice", "maxprice", "pricehigh"),
+    "low": ("low", "l", "lowprice", "minprice", "pricelow"),
+    "close": ("close", "c", "closeprice", "priceclose", "closelast", "last"),
     "volume": EXACT,
     "tick_volume": TICKS,
     "spread": ("spread",),
@@ -29,6 +29,7 @@ SPELLINGS = {
 WORDS = {word for words in SPELLINGS.values() for word in words}
 UNNAMED = ("unnamed", "unnamed0", "index", "level0", "level1")  # what pandas calls an index without a name
 PRICES = ("open", "high", "low", "close")
+ADJUSTED = ("adjclose", "adjustedclose", "closeadj")
 _CLOCK = r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?(\s*[AaPp][Mm])?"
 
 
@@ -80,6 +81,10 @@ def columns_of(
         parts["spread_points" if in_points else "spread"] = pd.to_numeric(table[found["spread"]], errors="coerce")
         if in_points:
             notes.append("The spread counts points (MT5): read as spread_points.")
+    if adjusted := next((names[s][0] for s in ADJUSTED if s in names), None):
+        used.add(adjusted)
+        parts["adj_close"] = pd.to_numeric(table[adjusted], errors="coerce")
+        notes.append(f"{adjusted} was adjusted later: the prices as traded are read, it only shows splits.")
     if dropped := [str(c) for c in table.columns if c not in used]:
         notes.append(f"Columns not used: {', '.join(dropped)}.")
     times = parts.pop("time").reset_index(drop=True)

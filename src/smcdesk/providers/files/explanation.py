@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
 SEPARATORS = {"\t": "tab", ";": "semicolon", ",": "comma", "|": "bar"}
 
+ROLES = {"adj_close": "adjusted later: only shows splits"}  # of columns that are no part of a candle
 REASONS = {
     ("closetime", "timeclose", "endtime"): "the bars' close; the open is used",
-    ("adjclose", "adjustedclose"): "adjusted later; the prices as traded are used",
+    ("adj",): "adjusted later; the prices as traded are used",
     ("volumema", "sma", "ema", "vwap"): "an average, no price or volume of the bar",
     ("count", "trades", "transactions"): "how many trades, not how much was traded",
     ("quote", "usdt", "turnover", "amount"): "counted in the quote currency",
@@ -63,7 +64,7 @@ class Explanation:
             )
             free = [name for name in nearest if str(name) not in self.roles] or nearest[:0]
             if free and not (role == "volume" and not wanted.any()):
-                self.roles[str(free[0])] = role
+                self.roles[str(free[0])] = ROLES.get(role, role)
         for part in (str(times.name), *str(times.name).split(" and ")):
             if part in map(str, table.columns):
                 self.roles[part] = "time"

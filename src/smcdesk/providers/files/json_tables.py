@@ -7,9 +7,11 @@ import re
 
 import pandas as pd
 
+from smcdesk.providers.clocks import named_clocks
 from smcdesk.providers.files.columns import is_time, plain_name
 from smcdesk.providers.files.errors import BadFile
 from smcdesk.providers.files.headers import PRICES, shape_of
+from smcdesk.providers.files.numbers import decimal_of, numbers
 
 SHORT = ("o", "h", "l", "c")
 
@@ -17,6 +19,7 @@ SHORT = ("o", "h", "l", "c")
 def json_cells(
     text: str,  # ccxt's and freqtrade's rows, an exchange's answer, what pandas writes, or one row a line
     where: str,  # the file's name
+    decimal: str | None = None,  # "." or "," of numbers written as text; None: decided by all of them
 ) -> pd.DataFrame:  # the cells under the names as written, or under those the rows' shape gives away
     "The candles of a JSON text; one without candles, or with two lists of them, is refused."
     try:
@@ -33,11 +36,37 @@ def json_cells(
             f"found {len(found) or 'none'}"
         )
     table = found[0] if isinstance(found[0], pd.DataFrame) else _from_rows(found[0], where)
-    for name in table.columns:
-        if not is_time(name) and table[name].map(lambda x: isinstance(x, str)).any():
-            numbers = pd.to_numeric(table[name], errors="coerce")
-            table[name] = numbers if numbers.notna().sum() == table[name].notna().sum() else table[name]
-    return table
+    if (zone := _named_zone(value)) and (name := next(filter(is_time, table.columns), None)) is not None:
+        table = table.rename(columns={name: f"{name} ({zone})"})  # as a header of a CSV says it
+    return _without_text(table, where, decimal)
+
+
+def _named_zone(value) -> str | None:
+    "The one time zone an answer names beside its candles, as Alpha Vantage and Twelve Data do."
+    inner = [x for x in value.values() if isinstance(x, dict)] if isinstance(value, dict) else []
+    zones = {
+        str(x)
+        for part in ([value, *inner] if isinstance(value, dict) else [])
+        for name, x in part.items()
+        if plain_name(_bare(name)) in ("timezone", "exchangetimezone", "tz") and isinstance(x, str)
+    }
+    return next(iter(zones)) if len(zones) == 1 and named_clocks(next(iter(zones))) else None
+
+
+def _without_text(table: pd.DataFrame, where: str, decimal: str | None) -> pd.DataFrame:
+    "Numbers that are written as text, as exchanges do against rounding, made numbers."
+    texts = {
+        name: table[name].astype("str")
+        for name in table.columns
+        if not is_time(name) and table[name].map(lambda x: isinstance(x, str)).any()
+    }
+    if decimal is None and not any(
+        text.str.fullmatch(r"\D*\d[\d.]*,[\d.,]*\D*", na=False).any() for text in texts.values()
+    ):
+        decimal = "."  # as in JSON's own numbers
+    mark = decimal_of(texts.values(), where, decimal)
+    converted = {name: numbers(text, mark) for name, text in texts.items()}
+    return table.assign(**{name: x for name, x in converted.items() if pd.api.types.is_numeric_dtype(x)})
 
 
 def _has_prices(names) -> bool:

@@ -15,6 +15,8 @@ from smcdesk.providers.files.errors import BadFile
 from smclab.candles import BadConfig
 
 MARKS = (".", ",")  # what may stand before the decimals
+CURRENCY = "$€£¥₿"  # before or behind a price
+_GAPS = " \u00a0\u2009\u202f'\u2019_"  # between thousands, beside comma and point
 _SIGN, _POWER = r"[+-]?", r"(?:[eE][+-]?\d+)?"
 
 
@@ -71,8 +73,10 @@ def decimal_of(
 
 
 def _without_gaps(text: pd.Series) -> pd.Series:
-    "Numbers without the spaces and apostrophes that part their thousands: 94 000,50 and 94'000.50."
-    return text.str.replace(r"(?<=\d)[ \u00a0\u202f'](?=\d{3}(?!\d))", "", regex=True)
+    "Numbers without a currency's sign and without gaps between thousands: $94 000, 94'000, 94_000."
+    text = text.str.replace(rf"^([+-]?)[{CURRENCY}]\s*(?=[\d.,])", r"\1", regex=True)
+    text = text.str.replace(rf"(?<=\d)\s*[{CURRENCY}]$", "", regex=True)
+    return text.str.replace(rf"(?<=\d)[{_GAPS}](?=\d{{3}}(?!\d))", "", regex=True)
 
 
 def numbers(

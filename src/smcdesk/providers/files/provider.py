@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from smcdesk.providers.files.budget import DEFAULT, Budget
 from smcdesk.providers.files.reader import read_file
 from smcdesk.providers.protocol import BaseProvider, Clock, ProviderDeps, ProviderRefused, ProviderSettings
 from smclab.candles import infer_timeframe, nearest, resample
@@ -21,7 +22,7 @@ class FilesSettings(ProviderSettings):
 
     def make(self, name: str, deps: ProviderDeps) -> Files:
         "The provider of conf's files."
-        return Files(deps.files, name=name, root=deps.root, clock=deps.clock)
+        return Files(deps.files, name=name, root=deps.root, clock=deps.clock, max_gb=deps.max_gb)
 
 
 class Files(BaseProvider):
@@ -36,9 +37,11 @@ class Files(BaseProvider):
         name: str = "files",
         root: Path | None = None,  # what a file's relative path starts from
         clock: Clock | None = None,
+        max_gb: float | None = None,  # of memory that a file may take; None: as `Budget` has it
     ):
         super().__init__(name, clock=clock, settle_s=0.0)
         self._files, self._root = {s: f for s, f in files.items() if f.get("source")}, root or Path.cwd()
+        self._budget = DEFAULT if max_gb is None else Budget(max_gb)
         self.notes: dict[str, tuple[str, ...]] = {}  # the assumptions each file was read with
         self._read: dict[str, pd.DataFrame] = {}
 
@@ -54,6 +57,7 @@ class Files(BaseProvider):
                 self._root / entry["source"],
                 symbol=symbol,
                 also=entry.get("instrument"),
+                budget=self._budget,
                 **{name: entry.get(name) for name in ("zone", "decimal", "day_first", "label")},
             )
         return self._read[symbol]

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from smcdesk.providers.clocks import weekly_clock
+from smcdesk.providers.files.budget import DEFAULT, Budget
 from smcdesk.providers.files.clock_columns import clock_columns
 from smcdesk.providers.files.closed_rows import closed_rows
 from smcdesk.providers.files.columns import columns_of
@@ -35,6 +36,7 @@ def read_file(
     decimal: str | None = None,  # "." or ",", for 94,000; None: decided by all numbers of the file, else refused
     label: str | None = None,  # open or close: what the times name; None: by the labels themselves
     also: str | None = None,  # another name a symbol column may give the symbol: its instrument's
+    budget: Budget = DEFAULT,  # of memory: a file that needs more is refused before it is decoded
     steps: Explanation | None = None,  # filled on the way, as far as the file is understood
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:  # checked bars, and a sentence for each assumption
     "The candles of a file, checked, and every assumption made on the way."
@@ -42,7 +44,7 @@ def read_file(
     if timeframe is not None:
         timeframe_ns(timeframe)
     where = existing(path).name
-    table, found = cells(path, symbol, decimal)
+    table, found = cells(path, symbol, decimal, budget)
     steps.begin(table, symbol)
     table, steps.symbol_column, steps.symbol, more = one_symbol(table, where, symbol, also)
     table, steps.flag, closed = closed_rows(table, where)

@@ -9,36 +9,46 @@ from pathlib import Path
 
 import pandas as pd
 
+from smcdesk.providers.files.budget import DEFAULT, Budget, check_feather, check_parquet
 from smcdesk.providers.files.columns import is_time, plain_name
 from smcdesk.providers.files.errors import BadFile
 from smcdesk.providers.files.headers import PRICES, Head, head_of
 from smcdesk.providers.files.json_tables import json_cells
-from smcdesk.providers.files.numbers import decimal_of, numbers
+from smcdesk.providers.files.numbers import CURRENCY, decimal_of, numbers
 from smcdesk.providers.files.symbols import symbol_from
 from smcdesk.providers.files.text import FEATHER, JSON, PARQUET, ending, read_text
 from smclab.candles import BadConfig, nearest
 from smclab.instruments import instrument
+
+LOOKED_AT = 1000  # cells of a column of text, to see whether it may hold numbers
 
 
 def cells(
     path: Path,  # an existing file of a known kind
     symbol: str | None = None,  # to choose among tickers that stand side by side
     decimal: str | None = None,  # "." or "," of a text file; None: decided by all its cells
+    budget: Budget = DEFAULT,
 ) -> tuple[pd.DataFrame, list[str]]:  # the cells, and a sentence for each assumption
     "The cells of a file under the columns' names as written."
     if ending(path) in PARQUET:
-        return parquet_cells(path, symbol), []
+        return parquet_cells(path, symbol, budget=budget), []
     if ending(path) in FEATHER:
-        return parquet_cells(path, symbol, pd.read_feather), []
-    text, kind = read_text(path)
+        return parquet_cells(path, symbol, pd.read_feather, budget), []
+    text, kind = read_text(path, budget)
     if kind in JSON:
-        return json_cells(text, path.name), []
+        return json_cells(text, path.name, decimal), []
     return csv_cells(text, path.name, symbol or symbol_from(path), decimal, ticker=symbol)
 
 
-def parquet_cells(path: Path, symbol: str | None = None, load=pd.read_parquet) -> pd.DataFrame:
+def parquet_cells(
+    path: Path,
+    symbol: str | None = None,
+    load=pd.read_parquet,
+    budget: Budget = DEFAULT,
+) -> pd.DataFrame:
     "The columns of a parquet or feather file, the levels of its index among them."
     kind = "feather" if load is pd.read_feather else "parquet"
+    (check_feather if kind == "feather" else check_parquet)(path, budget)
     try:
         table = load(path)
     except Exception as error:  # pyarrow raises many kinds
@@ -93,9 +103,11 @@ def csv_cells(
     times = {name: str for name in head.names if is_time(name)}
     if decimal is None and _points_only(head):
         table, mark = _read(head, where, dtype=times), "."
-        for name in table.columns:  # 12.3K
-            if plain_name(name).startswith("vol") and not pd.api.types.is_numeric_dtype(table[name]):
-                table[name] = numbers(table[name].astype(str), ".")
+        for name in [name for name in table.columns if name not in times]:  # 94'000.50, 12.3K
+            if pd.api.types.is_numeric_dtype(table[name]) or not table[name].head(LOOKED_AT).map(_has_digit).any():
+                continue
+            if pd.api.types.is_numeric_dtype(values := numbers(table[name].astype(str), ".")):
+                table[name] = values
     else:
         table = _read(head, where, dtype=str)
         written, rest = table, [name for name in table.columns if name not in times]
@@ -118,7 +130,7 @@ def _read(head: Head, where: str, **options) -> pd.DataFrame:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             return pd.read_csv(
-                io.StringIO(head.body), sep=head.separator, header=None, names=list(head.names),
+                io.BytesIO(head.body.encode()), sep=head.separator, header=None, names=list(head.names),
                 skipinitialspace=True, index_col=False, **options,
             )  # fmt: skip
     except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
@@ -127,11 +139,16 @@ def _read(head: Head, where: str, **options) -> pd.DataFrame:
         raise BadFile(f"{where} cannot be read as a table separated by {head.separator!r}: {reason}") from error
 
 
+def _has_digit(cell) -> bool:
+    "Whether a cell may be a number that is written for people."
+    return isinstance(cell, str) and any(c.isdigit() for c in cell)
+
+
 def _points_only(head: Head) -> bool:
     "Whether every number of a text surely has a point before its decimals, as in an ordinary CSV."
     s = re.escape(head.separator)
     if head.separator == ",":
-        return not re.search(rf'(?m)(?:^|{s})\s*"[-+]?\d[\d.]*,[\d.,]*[KMB%]?"', head.body)
+        return not re.search(rf'(?m)(?:^|{s})\s*"[-+]?[{CURRENCY}]?\s*\d[\d.]*,[\d.,]*[KMB%]?"', head.body)
     if "," in head.body:
         return False
     cell = r"(?:\d*\.(?:\d{1,2}|\d{4,})|(?:0\d*|\d{4,})\.\d{3})"

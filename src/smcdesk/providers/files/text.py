@@ -7,13 +7,13 @@ import zipfile
 import zlib
 from pathlib import Path
 
+from smcdesk.providers.files.budget import DEFAULT, TEXT_COPIES, Budget
 from smcdesk.providers.files.errors import BadFile
 from smclab.candles import nearest
 
 TEXT, PARQUET, FEATHER = (".csv", ".txt", ".tsv"), (".parquet", ".pq"), (".feather", ".ft")
 JSON, ZIP = (".json", ".jsonl"), (".zip",)
 ENDINGS = (*TEXT, *PARQUET, *FEATHER, *JSON, *ZIP)
-UNPACKED_MAX = 4 * 1024**3  # bytes of text in one zip
 
 
 def existing(
@@ -46,16 +46,23 @@ def ending(path: Path) -> str:
     return Path(path.stem if path.suffix.lower() == ".gz" else path.name).suffix.lower()
 
 
-def read_text(path: Path) -> tuple[str, str]:
+def read_text(path: Path, budget: Budget = DEFAULT) -> tuple[str, str]:
     "The decoded text of a file, unpacked where it is packed, and the ending of what was packed."
-    raw, kind = path.read_bytes(), ending(path)
+    kind, most = ending(path), budget.text_max
     if path.suffix.lower() == ".gz":
         try:
-            raw = gzip.decompress(raw)
+            with gzip.open(path) as packed:
+                raw = packed.read(most + 1)
         except (OSError, EOFError, zlib.error) as error:
             raise BadFile(f"{path.name} ends in .gz but cannot be unpacked: {error}") from error
     elif kind in ZIP:
-        raw, kind = _from_zip(path)
+        raw, kind = _from_zip(path, budget)
+    else:
+        with path.open("rb") as file:
+            raw = file.read(most + 1)
+    if len(raw) > most:
+        raise budget.refusal(path.name, f"more than {most / 1e6:,.0f} MB of text", budget.max_gb * 1e9)
+    budget.check_text(path.name, raw, kind in JSON)
     utf16 = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
     try:
         text = raw.decode("utf-16" if utf16 else "utf-8-sig")
@@ -68,7 +75,7 @@ def read_text(path: Path) -> tuple[str, str]:
     return (text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text), kind
 
 
-def _from_zip(path: Path) -> tuple[bytes, str]:
+def _from_zip(path: Path, budget: Budget) -> tuple[bytes, str]:
     "The bytes and ending of the one file of candles in a zip; a report beside it (HistData's .txt) is passed over."
     try:
         with zipfile.ZipFile(path) as packed:
@@ -81,11 +88,11 @@ def _from_zip(path: Path) -> tuple[bytes, str]:
                 raise BadFile(
                     f"{path.name}: expected a zip of one CSV, found {len(found)} ({names}); unpack it and read one file"
                 )
-            if found[0].file_size > UNPACKED_MAX:
-                raise BadFile(
-                    f"{path.name}: {found[0].filename} would be {found[0].file_size / 1e9:.1f} GB unpacked, "
-                    f"expected at most {UNPACKED_MAX / 1e9:.1f} GB"
+            if found[0].file_size > budget.text_max:
+                raise budget.refusal(
+                    path.name, f"{found[0].file_size / 1e6:,.0f} MB of text", found[0].file_size * TEXT_COPIES
                 )
-            return packed.read(found[0]), ending(Path(found[0].filename))
+            with packed.open(found[0]) as text:  # a zip may state less than it holds
+                return text.read(budget.text_max + 1), ending(Path(found[0].filename))
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError) as error:
         raise BadFile(f"{path.name} ends in .zip but cannot be unpacked: {error}") from error

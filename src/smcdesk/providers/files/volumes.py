@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 EXACT = ("volume", "vol", "v", "realvolume", "basevolume", "volumebase", "volumefrom", "totalvolume", "tradedvolume",
-         "volumetotal")  # fmt: skip
-TICKS = ("tickvol", "tickvolume")
+         "volumetotal", "volumetraded")  # fmt: skip
+TICKS = ("tickvol", "tickvolume", "tickqty")
 UNITS = ("lots", "contracts", "shares", "units", "base", "total", "traded", "real")
 QUOTE = ("quote", "volumeto", "turnover")
 _AVERAGE = re.compile(r"(sma|ema|wma|ma|avg|average|mean|osc|oscillator|profile|weighted|delta|ratio|change)\d*")
