@@ -64,6 +64,11 @@ class Decision:
             return None
         return self.time + (self.ticket.expiry_bars + 1) * timeframe_ns(self.timeframe)
 
+    @property
+    def ended(self) -> bool:
+        "Whether it says that the wait of a limit order is over: what is not filled by now is withdrawn."
+        return bool(self.verdicts) and "ends" in self.verdicts[0].evidence
+
     def to_dict(self) -> dict:  # plain values only
         "The decision as plain values, ready for JSON."
         plain = {name: getattr(self, name) for name in _FIELDS}
@@ -153,6 +158,22 @@ def _with_history(first: Verdict, bars_known: int, origin: Origin) -> Verdict:
     evidence = first.evidence | {"data_ok": False, "bars_known": bars_known, "warmup_bars": origin.warmup_bars}
     return replace(first, passed=False, reason=words, evidence=evidence, next=_MORE_HISTORY)
 
+# %% ../../nbs/46_decision.ipynb #fa0f6564
+_END_WORDS = {
+    "zone_over": "its zone was broken or is too old",
+    "superseded": "a newer setup has armed",
+    "expired": "it has waited as long as a setup may",
+}
+
+
+def _with_wait(first: Verdict, ends: str) -> Verdict:
+    "Gate 1 with its part about a limit order that waits: is its wait over?"
+    if not ends:
+        return first
+    words = f"the limit order waits no longer: {_END_WORDS[ends]}"
+    return replace(first, passed=False, reason=words, evidence=first.evidence | {"ends": ends},
+                   next="withdraw what is not filled")  # fmt: skip
+
 # %% ../../nbs/46_decision.ipynb #f56d02e1
 def _read_answers(
     ticket: Ticket,
@@ -162,6 +183,8 @@ def _read_answers(
 ) -> tuple[str, Verdict | None]:  # (outcome, the answer that stands in the way)
     "none, shadow or live, and why."
     first, stop, rr, grade, portfolio = verdicts[0], *verdicts[8:]
+    if "ends" in first.evidence:
+        return "none", first
     impossible = (
         (not first.evidence["data_ok"], first),
         (policy.enabled and rating.code == 0, grade),
@@ -205,6 +228,7 @@ def judge_candidate(
     "The decision about one candidate."
     rating = rated(candidate, ticket, context, policy)
     first, *rest = judge(candidate, ticket, context, policy, rating)
+    first = _with_wait(first, candidate.get("ends", ""))
     first = _with_history(first, int(candidate["known_bar"]) + 1, origin)
     verdicts = (first, *rest, portfolio_verdict(ticket, context, policy))
     outcome, no = _read_answers(ticket, rating, verdicts, policy)
@@ -333,6 +357,8 @@ def _passes_gates(
     prices = np.column_stack([plans[k] for k in ("entry_price", "stop_price", "stop_distance", "target_price")])
     _, data = GATES["pre_filters"].evaluate(GateInputs(table, None, context, policy, None))
     live = (np.isfinite(prices) & (prices > 0)).all(axis=1) & np.asarray(data["data_ok"])
+    if "ends" in table:
+        live &= (table["ends"] == "").to_numpy()
     if policy.in_force.shadow_mode:
         live &= False
     if enforced("pre_filters", policy):
@@ -410,6 +436,7 @@ class LimitReview:
     time: int  # open label of the bar at whose close it was judged again, ns UTC
     outcome: str  # live, none
     mode: str = "limit"
+    ended: bool = False  # placed limits alone are reviewed: whatever is not live ends them
 
 
 def limit_reviews(

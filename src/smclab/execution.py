@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['STRICT', 'BACKTRADER_OCO', 'BACKTRADER_BRACKET', 'BACKTESTING_PY', 'PRESETS', 'INTENT_DTYPES', 'ENTRY_TYPES',
-           'TRAIL_TYPES', 'Costs', 'Rules', 'intent_id', 'check_intents', 'intent_table', 'capital', 'intents']
+           'TRAIL_TYPES', 'Costs', 'Rules', 'intent_id', 'check_intents', 'intent_table', 'capital', 'limit_ends',
+           'intents']
 
 # %% ../../nbs/50_execution.ipynb #38fbcfb9
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -198,19 +199,18 @@ def _legs(ticket: Ticket) -> dict:
     }  # fmt: skip
 
 # %% ../../nbs/50_execution.ipynb #8dff214a
-def _ends(reviews: Iterable, bars: pd.DataFrame) -> dict[str, int]:
-    "Setup -> the last bar its limit may fill on: of the first review that is not live, else the one after the last."
-    seen: dict[str, list] = {}
+def limit_ends(
+    reviews: Iterable,  # decision.Decision or decision.LimitReview, of any setups and in any order
+    bars: pd.DataFrame,  # (n, ...) the bars they were made on, UTC open-time index
+    placed: Collection[str],  # the setups that were live first: an enforced gate that turns ends them too
+) -> dict[str, int]:  # setup_id -> the last bar its limit may fill on; without those that no review ends
+    "Where the wait of limit orders is over."
+    first: dict[str, int] = {}
     for d in reviews:
-        if d.mode == "limit":
-            seen.setdefault(d.setup_id, []).append((d.time, d.outcome == "live"))
-    at = dict(zip(bars.index.as_unit("ns").asi8.tolist(), range(len(bars)), strict=True))
-    last = {}
-    for setup, answers in seen.items():
-        answers.sort()
-        turned = next((time for time, live in answers if not live), None)
-        last[setup] = at[answers[-1][0]] + 1 if turned is None else at[turned]
-    return last
+        if d.mode == "limit" and d.outcome != "live" and (d.setup_id in placed or d.ended):
+            first[d.setup_id] = min(first.get(d.setup_id, d.time), d.time)
+    at = bars.index.as_unit("ns").get_indexer(pd.to_datetime(list(first.values()), utc=True).as_unit("ns"))
+    return {setup: int(bar) for setup, bar in zip(first, at, strict=True) if bar >= 0}
 
 # %% ../../nbs/50_execution.ipynb #639375ad
 def _intent_row(decision, bar: int, ends: Mapping[str, int], policy: Policy | None) -> dict:
@@ -242,7 +242,7 @@ def intents(
     reviews: Iterable | None = None,  # decide_all(pending=True) or decision.LimitReview: reviews of waiting limits
     policy: Policy | None = None,  # whose capital fractions size a ticket of `capital_fraction`
 ) -> pd.DataFrame:  # (n, INTENT_DTYPES), in order of decision_bar
-    "The live decisions of some modes as a tape of intents; with `reviews`, a limit ends when a gate turns or its wait."
+    "The live decisions of some modes as a tape of intents; with `reviews`, a limit ends where one of them says so."
     for mode in modes:
         if mode not in _ENTRY_OF:
             raise BadConfig(f"modes must be some of {', '.join(_ENTRY_OF)}; found {mode!r}{nearest(mode, _ENTRY_OF)}")
@@ -254,7 +254,7 @@ def intents(
     for d, bar, time in zip(live, at, times, strict=True):
         if bar < 0:
             raise BadConfig(f"decision {d.setup_id} was made on the bar {time}, which these bars do not have")
-    ends = {} if reviews is None else _ends(reviews, bars)
+    ends = {} if reviews is None else limit_ends(reviews, bars, {d.setup_id for d in live})
     rows = (_intent_row(d, int(bar), ends, policy) for d, bar in zip(live, at, strict=True))
     exits = (_legs(d.ticket) if legs else {} for d in live)
     return intent_table({**row, **leg, "zone_exit": zone_exit} for row, leg in zip(rows, exits, strict=True))

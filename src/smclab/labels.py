@@ -12,10 +12,12 @@ from numba import njit
 
 from .candles import BadBars, BadConfig, nearest
 from .execution import Costs
+from .resting_orders import AT_OPEN, INSIDE, STAYS, limit_fills_nb, through_nb, withdrawn_nb
 
 # %% ../../nbs/62_labels.ipynb #6d178cc7
 _WORDS = ("open", "stop", "stop_gap", "target", "target_gap", "time", "never_filled", "no_ticket")
 _OPEN, _STOP, _STOP_GAP, _TARGET, _TARGET_GAP, _TIME, _NEVER, _NO_TICKET = range(8)
+_AT_ONCE = -2  # in place of a last bar: a market order
 
 # %% ../../nbs/62_labels.ipynb #4291ec70
 @njit(cache=True)
@@ -62,32 +64,38 @@ def _walk_nb(prices, entry_bar, inside, side, stop, target, limit, offset, slip,
 
 # %% ../../nbs/62_labels.ipynb #cc8abb3b
 @njit(cache=True)
-def _limit_nb(prices, first, last, side, limit, offset, through):
-    "(bar, price, inside the bar?) of a resting order's fill up to bar `last`; bar -1 when there was none."
-    for t in range(first, min(last + 1, prices.shape[0])):
-        open_, best = prices[t, 0] + offset, prices[t, 2 if side > 0 else 1] + offset
-        if side * (limit - open_) >= through:
-            return t, open_, False
-        if side * (limit - best) >= through:
-            return t, limit, True
-    return -1, np.nan, False
+def _limit_nb(prices, first, last, side, limit, offset, edge, dust, through):
+    "(bar of the fill or -1, price, inside the bar?, last bar of an order that ended unfilled or -1)."
+    if withdrawn_nb(side, first, last, prices[first - 1, 3], edge, dust) != STAYS:
+        return -1, np.nan, False, first - 1
+    for t in range(first, prices.shape[0]):
+        open_, reach = prices[t, 0] + offset, prices[t, 2 if side > 0 else 1] + offset
+        fills = limit_fills_nb(side, limit, open_, reach, through)
+        if fills == AT_OPEN:
+            return t, open_, False, -1
+        if fills == INSIDE:
+            return t, limit, True, -1
+        if withdrawn_nb(side, t + 1, last, prices[t, 3], edge, dust) != STAYS:
+            return -1, np.nan, False, t
+    return -1, np.nan, False, -1
 
 # %% ../../nbs/62_labels.ipynb #673c4bd5
 @njit(cache=True)
-def _enter_nb(prices, first, expiry, side, entry, stop, ask, bid, slip, dust, through):
-    "(reason, bar, price, inside the bar?) of an entry; `_OPEN` with bar -1 when the tape ends before the answer."
+def _enter_nb(prices, first, last, side, entry, stop, edge, ask, bid, slip, dust, through):
+    "(reason, bar, price, inside the bar?, bar it ended on) of an entry; `_OPEN` with bar -1 before there is an answer."
     offset = ask if side > 0 else bid
     if first >= prices.shape[0]:
-        return _OPEN, -1, np.nan, False
-    if expiry > 0:
-        t, fill, inside = _limit_nb(prices, first, first + expiry - 1, side, entry, offset, through)
-        return (_NEVER if t < 0 and first + expiry <= prices.shape[0] else _OPEN), t, fill, inside
-    refused = side * (prices[first, 0] + (bid if side > 0 else ask) - stop) <= dust
-    return (_NEVER if refused else _OPEN), first, prices[first, 0] + offset + side * slip, False
+        return _OPEN, -1, np.nan, False, -1
+    if side * (prices[first, 0] + (bid if side > 0 else ask) - stop) <= dust:
+        return _NEVER, first, np.nan, False, first
+    if last != _AT_ONCE:
+        t, fill, inside, end = _limit_nb(prices, first, last, side, entry, offset, edge, dust, through)
+        return (_NEVER if end >= 0 else _OPEN), t, fill, inside, end
+    return _OPEN, first, prices[first, 0] + offset + side * slip, False, -1
 
 # %% ../../nbs/62_labels.ipynb #1fe64c8f
 @njit(cache=True)
-def _barrier_nb(prices, known_bar, side, entry, stop, target, expiry, limit, params, reason, begin, end, out):
+def _barrier_nb(prices, known_bar, side, entry, stop, target, last_bar, edge, limit, params, reason, begin, end, out):
     "Fill reason, first and last bar and (actual_rr, mae_r, mfe_r) of every row; params are those of `_params`."
     ask, bid, slip, per_unit, pct, dust, through = params
     for i in range(len(side)):
@@ -96,10 +104,10 @@ def _barrier_nb(prices, known_bar, side, entry, stop, target, expiry, limit, par
         if not (np.isfinite(stop[i]) and np.isfinite(target[i])):
             reason[i] = _NO_TICKET
             continue
-        args = (prices, e, expiry[i], s, entry[i], stop[i], ask, bid, slip, dust, through)
-        reason[i], t, fill, inside = _enter_nb(*args)
+        args = (prices, e, last_bar[i], s, entry[i], stop[i], edge[i], ask, bid, slip, dust, through)
+        reason[i], t, fill, inside, over = _enter_nb(*args)
         if reason[i] == _NEVER:
-            begin[i], end[i] = t, e + max(expiry[i], 1) - 1
+            begin[i], end[i] = t, over
         elif t >= 0:
             risk = s * ((fill if np.isnan(entry[i]) else entry[i]) - stop[i])
             offset = bid if s > 0 else ask
@@ -114,25 +122,46 @@ def _barrier_nb(prices, known_bar, side, entry, stop, target, expiry, limit, par
 _ENTRIES = ("market", "limit")
 
 
-def _expiry(rows: pd.DataFrame) -> np.ndarray:
-    "For how many bars each row's order rests; 0 for a market order."
+def _limits(rows: pd.DataFrame) -> np.ndarray:  # (n,) bool
+    "Which rows are limit orders."
     kind = rows["entry_type"] if "entry_type" in rows else pd.Series("market", index=rows.index)
     for i, word in enumerate(kind):
         if word not in _ENTRIES:
             raise BadConfig(
                 f"rows, row {i}: entry_type must be market or limit; found {word!r}{nearest(word, _ENTRIES)}"
             )
-    limit = (kind == "limit").to_numpy()
-    if not limit.any():
-        return np.zeros(len(rows), np.int64)
-    if "expiry_bars" not in rows:
+    return (kind == "limit").to_numpy()
+
+
+def _refuse_row(bad: np.ndarray, name: str, expected: str, found):
+    "Raise `BadConfig` for the first bad row."
+    if bad.any():
+        i = int(np.argmax(bad))
+        raise BadConfig(f"rows, row {i}: {name} must be {expected}; found {found[i]:g}")
+
+
+def _last_bars(rows: pd.DataFrame) -> np.ndarray:  # (n,) int64
+    "The last bar each limit may fill on, the earlier one where bars and a bar are given; -1 no end."
+    limit, bar = _limits(rows), rows["known_bar"].to_numpy(np.int64)
+    out = np.full(len(rows), np.iinfo(np.int64).max)
+    if limit.any() and not {"expiry_bars", "expiry_bar"} & set(rows):
         raise BadConfig(f"limit rows need a column 'expiry_bars'{nearest('expiry_bars', list(rows.columns))}")
-    bars = rows["expiry_bars"].to_numpy(np.float64)
-    wrong = limit & ~(bars >= 1)
-    if wrong.any():
-        i = int(np.argmax(wrong))
-        raise BadConfig(f"rows, row {i}: expiry_bars must be >= 1 where entry_type is limit; found {bars[i]:g}")
-    return np.where(limit, bars, 0).astype(np.int64)
+    if "expiry_bars" in rows:
+        bars = rows["expiry_bars"].to_numpy(np.float64)
+        _refuse_row(limit & ~(bars >= 1), "expiry_bars", ">= 1 where entry_type is limit", bars)
+        out = np.where(limit, bar + np.where(limit, bars, 0).astype(np.int64), out)
+    if "expiry_bar" in rows:
+        last = rows["expiry_bar"].to_numpy(np.float64)
+        _refuse_row(limit & ~((last >= bar) | (last == -1)), "expiry_bar", ">= known_bar, or -1 for none", last)
+        out[limit & (last >= 0)] = np.minimum(out, last)[limit & (last >= 0)].astype(np.int64)
+    return np.where(limit, np.where(out == np.iinfo(np.int64).max, -1, out), _AT_ONCE)
+
+
+def _edges(rows: pd.DataFrame) -> np.ndarray:  # (n,) price
+    "The edge a close beyond which withdraws an order; NaN none."
+    low, high = (rows[c].to_numpy(np.float64) if c in rows else np.full(len(rows), np.nan)
+                 for c in ("zone_low", "zone_high"))  # fmt: skip
+    return np.where(rows["side"].to_numpy() > 0, low, high)
 
 # %% ../../nbs/62_labels.ipynb #f0f922c5
 _ROW_COLUMNS = ("side", "known_bar", "stop_price", "target_price")
@@ -145,7 +174,7 @@ def _check_rows(rows: pd.DataFrame, n_bars: int):
             raise BadConfig(f"rows have no column {name!r}{nearest(name, list(rows.columns))}")
     side, stop, target = (rows[c].to_numpy(float) for c in ("side", "stop_price", "target_price"))
     entry = rows["entry_price"].to_numpy(float) if "entry_price" in rows else np.full(len(rows), np.nan)
-    bar, expiry = rows["known_bar"].to_numpy(), _expiry(rows)
+    bar, limit = rows["known_bar"].to_numpy(), _limits(rows)
     planned = np.isfinite(entry) & np.isfinite(stop)
     checks = (
         ("side", "must be +1 or -1", np.abs(side) != 1),
@@ -154,7 +183,7 @@ def _check_rows(rows: pd.DataFrame, n_bars: int):
         (
             "entry_price",
             "must be a number where entry_type is limit",
-            (expiry > 0) & np.isfinite(stop) & np.isnan(entry),
+            limit & np.isfinite(stop) & np.isnan(entry),
         ),
         ("stop_price", "must lie on the losing side of entry_price", planned & ~(side * (entry - stop) > 0)),
         ("target_price", "must lie on the winning side of entry_price", planned & (side * (target - entry) <= 0)),
@@ -171,7 +200,7 @@ def _params(costs: Costs, tick: float, through_ticks: int) -> tuple:
     if not tick >= 0 or through_ticks < 0:
         raise BadConfig(f"tick and through_ticks must be >= 0, found {tick!r} and {through_ticks!r}")
     dust = tick * 1e-6
-    through = max(through_ticks * tick - dust, 5e-324) if through_ticks > 0 else -dust
+    through = through_nb(through_ticks, tick)
     money = (costs.ask_offset, costs.bid_offset, costs.slippage_price, costs.commission_per_unit)
     return tuple(float(x) for x in (*money, costs.commission_pct / 100, dust, through))
 
@@ -200,7 +229,8 @@ def _labels(times: pd.DatetimeIndex, index: pd.Index, reason, begin, end, out) -
 # %% ../../nbs/62_labels.ipynb #eab916b6
 def barrier_outcomes(
     bars: pd.DataFrame,  # (n, OHLC) closed bars, UTC open-time index, rising
-    rows: pd.DataFrame,  # side, known_bar, stop_price, target_price; optional entry_price, entry_type, expiry_bars
+    rows: pd.DataFrame,  # side, known_bar, stop_price, target_price; optional entry_price, entry_type, and of limits
+    # expiry_bars (to wait), expiry_bar (the last), zone_low, zone_high; an intent is one, decision_bar its known_bar
     *,
     time_limit_bars: int = 96,  # bars after the entry bar at whose open it is left, >= 1; -1 none
     costs: Costs | None = None,  # spread, slippage, commission and the candles' side; None: no costs
@@ -216,7 +246,8 @@ def barrier_outcomes(
         raise BadBars("bars hold NaN or inf: pass them through candles.check first")
     entry = rows["entry_price"] if "entry_price" in rows else pd.Series(np.nan, index=rows.index)
     args = [rows["known_bar"].to_numpy(np.int64), rows["side"].to_numpy(np.float64), entry.to_numpy(np.float64)]
-    args += [rows["stop_price"].to_numpy(np.float64), rows["target_price"].to_numpy(np.float64), _expiry(rows)]
+    args += [rows["stop_price"].to_numpy(np.float64), rows["target_price"].to_numpy(np.float64)]
+    args += [_last_bars(rows), _edges(rows)]
     reason, begin, end = (np.empty(len(rows), np.int64) for _ in range(3))
     out = np.empty((len(rows), 3))
     money = _params(costs or Costs(), tick, through_ticks)

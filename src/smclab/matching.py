@@ -17,6 +17,7 @@ from .execution import ENTRY_TYPES, TRAIL_TYPES, Costs, Rules
 from .instruments import Instrument
 from .instruments import units_of
 from .reasons import codes_of
+from .resting_orders import AT_OPEN, EXPIRED, NOT_FILLED, STAYS, limit_fills_nb, through_nb, withdrawn_nb
 
 # %% ../../nbs/51_matching.ipynb #ece65fdb
 INTENT_COLUMNS = (
@@ -308,15 +309,16 @@ def _trigger_nb(row, bar, params):
     side, offset = row[_I_SIDE], params[_ASK if buying else _BID]
     level, at_open = _to_tick_nb(row[_I_ENTRY], params[_TICK]), bar.open + offset
     if row[_I_TYPE] == _LIMIT_ENTRY:
-        through, reach = params[_THROUGH] * params[_TICK] - dust, (bar.low if buying else bar.high) + offset
-        if side * (level - at_open) >= through:
+        through, reach = through_nb(params[_THROUGH], params[_TICK]), (bar.low if buying else bar.high) + offset
+        fills = limit_fills_nb(side, level, at_open, reach, through)
+        if fills == AT_OPEN:
             better = side * (level - at_open) > 0 and params[_IMPROVE] > 0
             if not better:
                 return level, level - offset, 0.0
             return _limit_slip_nb(at_open, level, buying, bar.high + offset, params), bar.open, 0.0
-        if side * (level - reach) >= through:
-            return level, level - offset, 1.0
-        return np.nan, np.nan, 0.0
+        if fills == NOT_FILLED:
+            return np.nan, np.nan, 0.0
+        return level, level - offset, 1.0
     reach, inside = (bar.high if buying else bar.low) + offset, side * (at_open - level) < -dust
     wanted = level if inside else at_open
     if side * (reach - level) < -dust and inside:
@@ -349,10 +351,9 @@ def _fate_nb(state, t, open_, row, params):
     edge = row[_I_LOW] if side > 0 else row[_I_HIGH]
     if state[_SIDE] != 0:
         return _CANCELLED, _OPEN
-    if 0 <= row[_I_EXPIRY] < t:
-        return _EXPIRY, _EXPIRED
-    if side * (state[_PREV] - edge) < -dust:
-        return _CANCELLED, _BROKEN
+    gone = withdrawn_nb(side, t, row[_I_EXPIRY], state[_PREV], edge, dust)
+    if gone != STAYS:
+        return (_EXPIRY, _EXPIRED) if gone == EXPIRED else (_CANCELLED, _BROKEN)
     stop = _near_stop_nb(row, params[_TICK])
     if row[_I_TYPE] == _STOP_ENTRY and side * (open_ + params[_BID if side > 0 else _ASK] - stop) <= dust:
         return _CANCELLED, _BEYOND
@@ -549,12 +550,12 @@ def _admit_all_nb(state, t, bar, tape, waiting, params, events, n):
 def _fired_nb(state, bar, params):
     "Where a waiting entry fires on a bar inside the one that filled it: 0 not yet, 1 at the open, 2 within."
     side, dust = state[_SIDE], params[_TICK] * 1e-6
-    gone = side * (state[_LEVEL] - params[_ASK if side > 0 else _BID])  # where the candle has to be
+    level = state[_LEVEL] - params[_ASK if side > 0 else _BID]  # where the candle has to be
     if state[_TYPE] == _LIMIT_ENTRY:
-        through, reach = params[_THROUGH] * params[_TICK] - dust, bar.low if side > 0 else bar.high
-        return 1 if gone - side * bar.open >= through else 2 if gone - side * reach >= through else 0
+        through = through_nb(params[_THROUGH], params[_TICK])
+        return limit_fills_nb(side, level, bar.open, bar.low if side > 0 else bar.high, through)
     reach = bar.high if side > 0 else bar.low
-    return 1 if side * bar.open - gone >= -dust else 2 if side * reach - gone >= -dust else 0
+    return 1 if side * (bar.open - level) >= -dust else 2 if side * (reach - level) >= -dust else 0
 
 # %% ../../nbs/51_matching.ipynb #ef928e8c
 @_kernel

@@ -59,7 +59,7 @@ def _canonical(column: pd.Series) -> list[str]:
         return [str(x) for x in column.dt.as_unit("ns").astype("int64").tolist()]
     return [str(int(x)) if column.dtype.kind == "b" else str(x) for x in column.tolist()]
 
-
+# %% ../../nbs/52_replay.ipynb #5256a81a
 @dataclass(frozen=True, eq=False)
 class Ledger:
     "What a replay did: trades, orders, fills, journal and equity, in account currency."
@@ -209,6 +209,20 @@ def _prices(bars: pd.DataFrame, symbol: str) -> np.ndarray:  # (n, 5)
 _NO_SUBS = (np.empty((0, 5)), np.empty((0, 2), np.int64))
 
 
+def _rebuilt(prices: np.ndarray, inner: np.ndarray, spans: np.ndarray, tick: float) -> np.ndarray:  # (n,) bool
+    "Whether the bars inside have a bar's open, high, low and close."
+    some = spans[:, 1] > spans[:, 0]
+    first, last = spans[some, 0], spans[some, 1] - 1
+    if not some.any():
+        return some
+    high, low = (np.append(np.r_[inner[first[0] : last[-1] + 1, k]], np.nan) for k in (1, 2))
+    cuts = first - first[0]
+    outer = [inner[first, 0], np.fmax.reduceat(high, cuts), np.fmin.reduceat(low, cuts), inner[last, 3]]
+    same = some.copy()
+    same[some] = (np.abs(np.column_stack(outer) - prices[some, :4]) <= tick * 1e-6).all(axis=1)
+    return same
+
+# %% ../../nbs/52_replay.ipynb #51833d7c
 def _subs(
     ns: np.ndarray, prices: np.ndarray, sub_bars: pd.DataFrame | None, tick: float, symbol: str
 ) -> tuple[np.ndarray, np.ndarray]:  # (m, 5) prices of the bars inside, (n, 2) first and one past the last of each bar
@@ -224,20 +238,6 @@ def _subs(
     if not spans.any():
         raise BadBars(f"{symbol}: sub_bars rebuild none of the bars; expected lower-timeframe bars of the same tape")
     return inner, spans
-
-
-def _rebuilt(prices: np.ndarray, inner: np.ndarray, spans: np.ndarray, tick: float) -> np.ndarray:  # (n,) bool
-    "Whether the bars inside have a bar's open, high, low and close."
-    some = spans[:, 1] > spans[:, 0]
-    first, last = spans[some, 0], spans[some, 1] - 1
-    if not some.any():
-        return some
-    high, low = (np.append(np.r_[inner[first[0] : last[-1] + 1, k]], np.nan) for k in (1, 2))
-    cuts = first - first[0]
-    outer = [inner[first, 0], np.fmax.reduceat(high, cuts), np.fmin.reduceat(low, cuts), inner[last, 3]]
-    same = some.copy()
-    same[some] = (np.abs(np.column_stack(outer) - prices[some, :4]) <= tick * 1e-6).all(axis=1)
-    return same
 
 # %% ../../nbs/52_replay.ipynb #89ace203
 def _days(index: pd.DatetimeIndex, instrument: Instrument) -> tuple[np.ndarray, pd.DatetimeIndex]:
@@ -488,7 +488,7 @@ class PreparedTape:
         simulator.advance(self.times.asi8, self.prices, self.subs)
         return ReplayResult(simulator, self)
 
-
+# %% ../../nbs/52_replay.ipynb #5f08e10e
 @dataclass(frozen=True, eq=False)
 class ReplayResult:
     "What one replay of a prepared tape did; tables and figures are made when they are first needed."

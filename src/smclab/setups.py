@@ -21,9 +21,10 @@ from .timeframes import Config as ReaderConfig
 from .poi import POI_KINDS, POOL_BAND_ATR, grid_band
 from .reader import ReadingNow
 from .reading import Reading, ReadingAt, ReadingSource
+from .resting_orders import through_nb
 from .sessions import PERIODS, session_at
-from .setup_sequence import BREAKS, N_POOLS, SEQUENCE_VERSION, ZONE_KINDS, SequenceParams, SequenceTables
-from .setup_sequence import Evaluations, decimals
+from .setup_sequence import BREAKS, ENDS, N_POOLS, SEQUENCE_VERSION, ZONE_KINDS
+from .setup_sequence import Evaluations, SequenceParams, SequenceTables, decimals
 from .setup_sequence import drop_evaluations, n_evaluations, newest_steps, sequence_advance, sequence_state
 from .setup_sequence import sequence_tables, untouched_zones
 from .dealing_range import in_ote
@@ -86,6 +87,7 @@ TYPES = {
     "side": "int8",
     **dict.fromkeys(("time", "known_at", "known_close"), "datetime64[ns, UTC]"),
     **dict.fromkeys(("known_bar", "armed_bar", "age_bars"), "int64"),
+    "ends": "str",
     **dict.fromkeys(("entry_price", "stop_price", "zone_top", "zone_bottom", "atr_price"), "float64"),
     **dict.fromkeys(("score", *(f"score_{c}" for c in COMPONENTS), "confluence"), "float64"),
     **dict.fromkeys(("sweep_event_id", "structure_event_id", "zone_event_id", "overlap_event_id"), "int64"),
@@ -114,7 +116,7 @@ def setup_id(
     return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()[:16]
 
 # %% ../../nbs/40_setups.ipynb #f5209830
-def _sequence_params(config: SetupConfig, reader: ReaderConfig, tick: float) -> SequenceParams:
+def _sequence_params(config: SetupConfig, reader: ReaderConfig, profile: Instrument) -> SequenceParams:
     "What the sequence looks for."
     chosen = (tuple(word in getattr(config, name) for word in words) for name, words in _CHOICES.items())
     return SequenceParams(
@@ -126,9 +128,11 @@ def _sequence_params(config: SetupConfig, reader: ReaderConfig, tick: float) -> 
         min_touches=int(reader.liquidity.min_touches),
         scale_bars=int(reader.structure.right),
         volatility_least=min(100, int(config.volatility_bars)),
+        ask_offset=float(profile.typical_spread),
+        through=through_nb(1, float(profile.tick)),
         penetration=float(config.limit_penetration),
-        tick=float(tick),
-        decimals=10.0 ** decimals(tick),
+        tick=float(profile.tick),
+        decimals=10.0 ** decimals(profile.tick),
     )
 
 # %% ../../nbs/40_setups.ipynb #d21b14df
@@ -273,7 +277,8 @@ def _setup_facts(reading: ReadingSource, profile: Instrument, found: SequenceTab
         "timeframe": np.full(len(t), reading.timeframe), "kind": np.array(kinds, object), "zone_kind": what,
         "mode": np.where(rows.by_limit, "limit", "candle_close"), "side": legs.side[leg],
         "time": reading.times[t], "known_at": reading.times[t], "known_bar": t, "armed_bar": armed_bar,
-        "age_bars": t - armed_bar, "zone_top": armed.top[zone], "zone_bottom": armed.bottom[zone],
+        "age_bars": t - armed_bar, "ends": np.array(ENDS)[rows.end],
+        "zone_top": armed.top[zone], "zone_bottom": armed.bottom[zone],
         "structure_event_id": legs.event[leg], "zone_event_id": armed.zone[zone], "break_kind": shift,
         "entry_price": rows.entry, "stop_price": rows.stop, "volatility_ratio": rows.volatility,
         "displacement_atr": legs.body[leg], "overlap_event_id": rows.overlap,
@@ -329,7 +334,7 @@ def candidates(
     instrument: Instrument | str,  # or its symbol: gives tick and killzones, and is part of a setup's name
     config: SetupConfig | None = None,
     *,
-    pending: bool = False,  # also the later evaluations of limit orders that wait on
+    pending: bool = False,  # also the later evaluations of limit orders that wait on, and where their wait is over
 ) -> pd.DataFrame:  # one row per evaluation in order of known_bar and setup_id; columns as in TYPES
     "Every candidate of a tape."
     return _table(evaluations(reading, instrument, config, pending=pending))
@@ -345,7 +350,7 @@ def evaluations(
     "Every candidate of a tape, as plain arrays."
     profile, config = _profile(instrument), config or SetupConfig()
     state = sequence_state(config.volatility_bars)
-    sequence_advance(state, _sequence_params(config, reading.config, profile.tick), reading, pending)
+    sequence_advance(state, _sequence_params(config, reading.config, profile), reading, pending)
     return _columns(reading, profile, config, sequence_tables(state), _source_names(reading.config))
 
 # %% ../../nbs/40_setups.ipynb #bcf814ab
@@ -354,7 +359,7 @@ class _Progress:
 
     def __init__(self, reading: ReadingSource, instrument: Instrument | str, config: SetupConfig | None):
         self.profile, self.config, self.n = _profile(instrument), config or SetupConfig(), 0
-        self.params = _sequence_params(self.config, reading.config, self.profile.tick)
+        self.params = _sequence_params(self.config, reading.config, self.profile)
         self.names = _source_names(reading.config)
         self.state, self.columns, self.first = sequence_state(self.config.volatility_bars), _NOTHING, None
         self.table = None  # the columns as a table, made when first wanted
@@ -436,6 +441,7 @@ def _mark(progress: _Progress, reading: ReadingNow) -> str:
         reading.config.hash(),
         progress.profile.symbol,
         progress.profile.tick,
+        progress.profile.typical_spread,
     )
     return "|".join(map(str, facts))
 

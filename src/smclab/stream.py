@@ -25,7 +25,7 @@ class BarDecisions(NamedTuple):
 
     records: tuple[Decision, ...]  # never empty
     decisions: tuple[Decision, ...]  # of setups decided on for the first time: a trigger, a limit just armed
-    reviews: tuple[Decision, ...]  # all candidates of this bar, limits that wait on too
+    reviews: tuple[Decision, ...]  # all candidates of this bar, limits that wait on or no longer too
 
 # %% ../../nbs/48_stream.ipynb #583bbb59
 class Stream:

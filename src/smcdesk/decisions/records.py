@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 from smcdesk.store.models import OUTCOME_COLUMNS
 from smclab.candles import infer_timeframe
 from smclab.decision import Decision
-from smclab.execution import Costs, Rules
+from smclab.execution import Costs, Rules, limit_ends
 from smclab.gates import Context, regime_at
 from smclab.instruments import Instrument
 from smclab.labels import barrier_outcomes
@@ -146,12 +146,24 @@ def signal_rows(
     return table.assign(version=version, status=np.where(version > 1, "amended", "new"))
 
 
+def with_wait_ends(
+    rows: pd.DataFrame,  # labels, one row per setup
+    bars: pd.DataFrame,
+    reviews: Iterable[Decision],  # at limits that wait; gates of one policy
+    placed: Collection[str],  # setups that were live
+) -> pd.DataFrame:
+    "Labels with `expiry_bar`: the last bar a limit may fill on where a review says so, else -1."
+    ends = limit_ends(reviews, bars, placed)
+    return rows.assign(expiry_bar=[ends.get(setup, -1) for setup in rows["setup_id"]])
+
+
 def outcome_rows(
     bars: pd.DataFrame,  # (n, OHLCV) closed bars of the labels' timeframe
     waiting: pd.DataFrame,  # labels without an outcome, columns of setup_labels
     instrument: Instrument,
     costs: Costs,
     rules: Rules,
+    reviews: Iterable[Decision] = (),  # at limits that wait; without them a limit waits as long as its plan
 ) -> pd.DataFrame:  # what Store.fill_outcomes takes; setups that are still open are left out
     "What became of labels on the bars after them."
     timeframe = infer_timeframe(bars)
@@ -160,10 +172,11 @@ def outcome_rows(
     rows = waiting[ours].assign(known_bar=known_bar[ours])
     rows = rows.drop(columns=["outcome", "actual_rr", "mae_r", "mfe_r"]).astype({"side": "int64"})
     how = {"costs": costs, "tick": instrument.tick, "through_ticks": rules.through_ticks}
-    parts = [
-        part.join(barrier_outcomes(bars, part, time_limit_bars=int(limit), **how))
-        for limit, part in rows.groupby("time_limit_bars")
-    ]
+    reviews, parts = list(reviews), []
+    for (policy, limit), part in rows.groupby(["policy_hash", "time_limit_bars"]):
+        placed = set(part.loc[part["outcome_class"] == "live", "setup_id"])
+        part = with_wait_ends(part, bars, (d for d in reviews if d.ended or d.policy_hash == policy), placed)
+        parts.append(part.join(barrier_outcomes(bars, part, time_limit_bars=int(limit), **how)))
     columns = ["setup_id", "policy_hash", *OUTCOME_COLUMNS]
     if not parts:
         return pd.DataFrame(columns=columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 from kedro.pipeline import Pipeline, node
 
 from smcdesk.decisions.context import tape_context, with_model_scores
@@ -10,9 +11,11 @@ from smcdesk.decisions.records import decision_log, evaluate_tape, outcome_rows
 from smcdesk.pipelines.data import profile
 from smcdesk.pipelines.namespace import namespaced
 from smclab.account import Account
-from smclab.decision import decide_all
+from smclab.decision import Decision, decide_all
+from smclab.gates import Context
 from smclab.policy import Policy
-from smclab.setups import candidates
+from smclab.reading import Reading
+from smclab.setups import SetupConfig, candidates
 from smclab.timeframes import Config
 
 
@@ -68,10 +71,23 @@ def decision_nodes(symbol: str) -> list:
     ]  # fmt: skip
 
 
+def pending_reviews(
+    reading: Reading, context: Context, policy: Policy, setups: SetupConfig, spread_price: pd.Series
+) -> tuple[Decision, ...]:
+    "The decisions about limits that wait, bar after bar: they say where a wait is over, and where a gate turns."
+    return decide_all(reading, context, policy, setups=setups, spread_price=spread_price, pending=True)
+
+
+def review_nodes() -> list:
+    "The node that reviews limits that wait, for orders and for outcomes."
+    inputs = ["reading", "context", "policy", "setup_config", "spread_price"]
+    return [node(pending_reviews, inputs, "reviews", name="review_limits")]
+
+
 def outcome_nodes() -> list:
-    "The node that fills in the outcome of labels that have none."
-    later = ["entry_bars", "evaluated", "instrument", "costs", "rules"]
-    return [node(outcome_rows, later, "outcomes", name="outcomes")]
+    "The nodes that fill in the outcome of labels that have none."
+    later = ["entry_bars", "evaluated", "instrument", "costs", "rules", "reviews"]
+    return [*review_nodes(), node(outcome_rows, later, "outcomes", name="outcomes")]
 
 
 def create_pipeline(symbol: str) -> Pipeline:
@@ -86,5 +102,5 @@ def create_pipeline(symbol: str) -> Pipeline:
 
 
 def create_outcomes(symbol: str) -> Pipeline:
-    "The bars there are by now to the outcomes of labels that wait for them."
-    return namespaced(symbol, [*entry_bars_nodes(symbol), *cost_nodes(symbol), *outcome_nodes()])
+    "The bars and the reading there are by now to the outcomes of labels that wait for them."
+    return namespaced(symbol, [*context_nodes(symbol), *outcome_nodes()])

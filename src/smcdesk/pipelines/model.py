@@ -9,13 +9,15 @@ import pandas as pd
 from kedro.pipeline import Pipeline, node
 
 from smcdesk import figures
+from smcdesk.decisions.records import with_wait_ends
 from smcdesk.modelling import training
 from smcdesk.modelling.registry import Champion, ModelCandidate
 from smcdesk.modelling.trading_value import TradingTest
 from smcdesk.modelling.training import Training
-from smcdesk.pipelines.decide import decision_nodes
+from smcdesk.pipelines.decide import decision_nodes, review_nodes
 from smcdesk.pipelines.namespace import namespaced
 from smclab.candles import infer_timeframe, timeframe_ns
+from smclab.decision import Decision
 from smclab.execution import Costs, Rules
 from smclab.features import features
 from smclab.gates import Context
@@ -36,6 +38,7 @@ def setup_labels(
     policy: Policy,
     costs: Costs,
     rules: Rules,
+    reviews: tuple[Decision, ...],  # at limits that wait, bar after bar
 ) -> pd.DataFrame:  # one row per setup that has a ticket, traded or not: score, ticket, outcome
     "The outcome of every ticket, live, shadow or not to be traded at all."
     ticket = ["entry_type", "entry_price", "stop_price", "target_price", "expiry_bars"]
@@ -43,8 +46,9 @@ def setup_labels(
     setups = candidates[["setup_id", "side", "known_bar", "known_close", "score"]]
     rows = setups.merge(tickets, on="setup_id", validate="one_to_one")
     rows = rows[rows["stop_price"].notna()].reset_index(drop=True)
+    rows = with_wait_ends(rows, bars, reviews, set(rows.loc[rows["decided"] == "live", "setup_id"]))
     how = {"time_limit_bars": policy.time_limit_bars, "tick": instrument.tick, "through_ticks": rules.through_ticks}
-    return rows.join(barrier_outcomes(bars, rows, costs=costs, **how))
+    return rows.drop(columns="expiry_bar").join(barrier_outcomes(bars, rows, costs=costs, **how))
 
 
 def judged(
@@ -115,10 +119,11 @@ def dictionary(rows: pd.DataFrame) -> str:
 
 def label_nodes(symbol: str) -> list:
     "The nodes from a reading to the outcome of every ticket, and to the test of the score on them."
-    lived = ["entry_bars", "candidates", "decision_log", "instrument", "policy", "costs", "rules"]
+    lived = ["entry_bars", "candidates", "decision_log", "instrument", "policy", "costs", "rules", "reviews"]
     tuned = ["params:model.test_frac", "params:model.embargo_bars", "params:scorecard.n_boot", "params:seed"]
     return [
         *decision_nodes(symbol),
+        *review_nodes(),
         node(setup_labels, lived, "labels", name="labels"),
         node(judged, ["labels", "reading", *tuned], "model", name="model"),
         node(model_metrics, "model", "model_metrics", name="model_metrics"),

@@ -10,19 +10,16 @@ import pandas as pd
 from kedro.pipeline import Pipeline, node
 
 from smcdesk import figures
-from smcdesk.pipelines.decide import decision_nodes
+from smcdesk.pipelines.decide import decision_nodes, review_nodes
 from smcdesk.pipelines.namespace import namespaced
 from smclab.account import Account
-from smclab.decision import Decision, decide_all
+from smclab.decision import Decision
 from smclab.execution import Costs, Rules, intents
-from smclab.gates import Context
 from smclab.instruments import Instrument
 from smclab.parity import verify
 from smclab.policy import Policy
-from smclab.reading import Reading
 from smclab.replay import Ledger, replay
 from smclab.scorecard import daily_returns, scorecard
-from smclab.setups import SetupConfig
 from smclab.sweep import ambiguity_bounds
 
 
@@ -32,13 +29,6 @@ def max_risk(policy: Policy) -> float:  # % of equity
 
 
 SENT = ("decisions", "reviews", "entry_bars", "policy", "params:orders")  # what orders are made of
-
-
-def pending_reviews(
-    reading: Reading, context: Context, policy: Policy, setups: SetupConfig, spread_price: pd.Series
-) -> tuple[Decision, ...]:
-    "The decisions about limits that wait, bar after bar: where an enforced gate turns, the order is taken back."
-    return decide_all(reading, context, policy, setups=setups, spread_price=spread_price, pending=True)
 
 
 def orders(
@@ -111,10 +101,9 @@ def metrics(card: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 def order_nodes(symbol: str) -> list:
     "The nodes from a reading to its orders; the portfolio begins with them."
-    inputs = ["reading", "context", "policy", "setup_config", "spread_price"]
     return [
         *decision_nodes(symbol),
-        node(pending_reviews, inputs, "reviews", name="review_limits"),
+        *review_nodes(),
         node(orders, [*SENT], "intents", name="intents"),
     ]
 

@@ -20,6 +20,9 @@ def fill_outcomes(workspace: Workspace, symbols: Iterable[str], timeframes: Iter
             if len(own):
                 before = own["time"].min() - 30 * bar_length(tf)  # enough to infer the timeframe
                 bars = workspace.history.bars(workspace.provider_name, symbol, tf, before)
-                rows = outcome_rows(bars, own, config.instrument, config.costs, workspace.rules)
+                reviews = workspace.store.decisions(
+                    instrument=symbol, timeframe=tf, mode="limit", since=own["time"].min()
+                )
+                rows = outcome_rows(bars, own, config.instrument, config.costs, workspace.rules, reviews)
                 new += workspace.store.fill_outcomes(rows)
     return new
