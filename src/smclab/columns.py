@@ -11,7 +11,7 @@ import pandas as pd
 
 from .events import F_BOTTOM, F_TOP, I_KIND, I_KNOWN, I_SIDE, Rows, grown
 from .liquidity import liquidity_columns
-from .poi import POOL_BAND_ATR, HigherRows, PointsOfInterest
+from .poi import POOL_BAND_ATR, HigherRows, PointsOfInterest, grid_band
 from .sessions import sessions_columns, sessions_inside
 from .structure import C_ATR, C_MAJOR_HIGH, C_MAJOR_LOW, C_MAJOR_TREND, C_PROTECTED
 from .structure import C_SWING_HIGH, C_SWING_LOW, C_TREND
@@ -31,7 +31,7 @@ def _nearest_columns(
     start: int = 0,  # its first bar wanted
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:  # nearest zones and pools; the dealing range
     "A timeframe's nearest zones and pools as its own bars know them, and its dealing range."
-    zones = zones_columns(state.states["zones"], *state.prices[1:4], start)
+    zones = zones_columns(state.states["zones"], *state.prices[1:4], start, state.tick)
     pools = liquidity_columns(state.states["liquidity"], start)
     near = {name: zones[name] for name in _NEAREST} | {name: pools[name] for name in ("pool_above", "pool_below")}
     return near, {name: zones[name] for name in ZONE_COLUMNS if name not in _NEAREST}
@@ -104,7 +104,7 @@ def poi_columns(
     "Whether each bar lies in a point of interest of each side."
     n, base = timeframes.n, timeframes.base
     high, low = base.prices[1:3, :n]
-    band = POOL_BAND_ATR * base.states["structure"]["cols_f"][C_ATR, :n]
+    band = grid_band(POOL_BAND_ATR * base.states["structure"]["cols_f"][C_ATR, :n], timeframes.tick)
     above = [rows_above(state) for state in timeframes.above]
     found = PointsOfInterest().at(above, np.arange(n), low, high, band).any(axis=0)
     return {"in_poi_up": found[:, 0], "in_poi_down": found[:, 1]}
@@ -180,7 +180,8 @@ class HigherColumns:
             start = int(ints[0, I_KNOWN])
             columns = self.latest() if start == self.timeframes.n - 1 else self.columns(start)
         born, side = ints[:, I_KNOWN].astype(np.int64), ints[:, I_SIDE]
-        band = POOL_BAND_ATR * self.timeframes.base.states["structure"]["cols_f"][C_ATR, born]
+        atr = self.timeframes.base.states["structure"]["cols_f"][C_ATR, born]
+        band = grid_band(POOL_BAND_ATR * atr, self.timeframes.tick)
         inside = self.points_of_interest(born, floats[:, F_BOTTOM], floats[:, F_TOP], band).any(axis=0)
         return np.column_stack([columns["bias_side"][born - start] == side, np.where(side > 0, *inside.T)])
 
@@ -209,4 +210,4 @@ def latest_columns(
     base, bar = timeframes.base, timeframes.n - 1
     ints, floats = (base.states["structure"][name][:, bar : bar + 1] for name in ("cols_i", "cols_f"))
     own = {"trend": ints[C_TREND].astype(np.int8), "atr14": floats[C_ATR]}
-    return own | range_columns(base.states["zones"], *base.prices[1:4], bar) | higher.latest()
+    return own | range_columns(base.states["zones"], *base.prices[1:4], bar, base.tick) | higher.latest()

@@ -9,7 +9,7 @@ __all__ = ['RANGE_KINDS', 'RANGE_ATTRS', 'RANGE_COLUMNS', 'RANGE_LAYOUT', 'Range
 
 # %% ../../nbs/25_dealing_range.ipynb #c826da45
 from dataclasses import dataclass
-from functools import cached_property
+from decimal import Decimal
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from .candles import check, infer_timeframe
-from .settings import setting, Settings
+from .settings import setting
+from .instruments import TickSettings, in_ticks
 from .events import F_ATTR, F_BOTTOM, F_LEVEL, F_TOP, I_ANCHOR, I_KIND, I_KNOWN, I_PARENT, I_SAME, I_SIDE
 from .events import FamilyLayout, PriceArrays, buffers, double, frames_of, inlined, kernel, merge, room_for_bars
 from .structure import C_BREAK_DOWN, C_BREAK_UP, C_LEG_DOWN, C_LEG_UP, C_NEW_HIGH, C_NEW_LOW, C_TREND
@@ -25,7 +26,7 @@ from .structure import StructureConfig, structure_advance, structure_state
 
 # %% ../../nbs/25_dealing_range.ipynb #3c5cb7c0
 @dataclass(frozen=True)
-class RangeConfig(Settings):
+class RangeConfig(TickSettings):
     "What the dealing range is, and its bands."
 
     mode: str = setting("structure", choices=("structure", "swings", "trailing"))
@@ -35,10 +36,9 @@ class RangeConfig(Settings):
     ote_low: float = setting(0.62, ge=0.0, le=1.0, unit="of the leg, from its extreme")
     ote_high: float = setting(0.79, ge=0.0, le=1.0, unit="of the leg, from its extreme")
 
-    @cached_property
-    def numbers(self) -> tuple:  # in the order of `RangeRules`
-        "The settings as the kernel takes them."
-        return ("structure", "swings", "trailing").index(self.mode), self.range_bars
+    def rules(self, tick: float) -> tuple:  # in the order of `RangeRules`
+        "The settings as the kernel takes them, for a tick."
+        return ("structure", "swings", "trailing").index(self.mode), self.range_bars, tick
 
 # %% ../../nbs/25_dealing_range.ipynb #a0c821e0
 def premium_discount(
@@ -57,8 +57,10 @@ def in_ote(
 ):  # bool
     "Whether a price lies where a retracement of the leg is deep enough and not too deep, both ends included."
     c = config or RangeConfig()
-    back = np.where(np.equal(side, 1), np.subtract(1.0, position), position)
-    return np.not_equal(side, 0) & (back >= c.ote_low) & (back <= c.ote_high)
+    shallow, deep = (float(1 - Decimal(repr(share))) for share in (c.ote_low, c.ote_high))  # of a leg up, from its low
+    up = np.less_equal(position, shallow) & np.greater_equal(position, deep)
+    down = np.greater_equal(position, c.ote_low) & np.less_equal(position, c.ote_high)
+    return np.where(np.equal(side, 1), up, np.not_equal(side, 0) & down)
 
 # %% ../../nbs/25_dealing_range.ipynb #cbc8dfc9
 RANGE_KINDS, RANGE_ATTRS = ("updated",), ("range_position",)
@@ -71,6 +73,7 @@ class RangeRules(NamedTuple):
 
     mode: int  # 0 structure, 1 swings, 2 trailing
     range_bars: int
+    tick: float  # price; 0 where it is not known
 
 
 class BoundArrays(NamedTuple):
@@ -91,6 +94,26 @@ class RangeArrays(NamedTuple):
 
 
 _bound_arrays, _range_arrays = itemgetter(*BoundArrays._fields), itemgetter(*RangeArrays._fields)
+
+# %% ../../nbs/25_dealing_range.ipynb #d3e9ea45
+@inlined
+def _ticks_nb(distance, tick):
+    "A price or distance in ticks, whole where it lies on the grid; as it is where no tick is known (0)."
+    if tick == 0.0:
+        return distance
+    ticks = distance / tick
+    whole = np.rint(ticks)
+    return whole if abs(ticks - whole) < 1e-6 else ticks
+
+
+@inlined
+def _middle_nb(top, bottom, tick):
+    "The middle of two prices: the float that the decimal is, so that a price on the grid is equal to it or not."
+    ticks = (_ticks_nb(top, tick) + _ticks_nb(bottom, tick)) / 2.0
+    if tick == 0.0:
+        return ticks
+    per_unit = np.rint(1.0 / tick)
+    return ticks / per_unit if abs(per_unit * tick - 1.0) < 1e-9 else ticks * tick
 
 # %% ../../nbs/25_dealing_range.ipynb #e0f476b0
 @inlined
@@ -154,8 +177,8 @@ def _range_nb(bars, t, rules, breaks, i, cols, out_i, out_f):
         i[_N_ROW] = n + 1
         out_i[n, I_KIND], out_i[n, I_SIDE], out_i[n, I_KNOWN], out_i[n, I_PARENT], out_i[n, I_SAME] = 0, side, t, -1, 0
         out_i[n, I_ANCHOR] = i[_RANGE_TOP] if side < 0 else i[_RANGE_BOTTOM]
-        out_f[n, F_TOP], out_f[n, F_BOTTOM], out_f[n, F_LEVEL] = top, bottom, (top + bottom) / 2.0
-        out_f[n, F_ATTR] = (bars.close[t] - bottom) / (top - bottom)
+        out_f[n, F_TOP], out_f[n, F_BOTTOM], out_f[n, F_LEVEL] = top, bottom, _middle_nb(top, bottom, rules.tick)
+        out_f[n, F_ATTR] = _ticks_nb(bars.close[t] - bottom, rules.tick) / _ticks_nb(top - bottom, rules.tick)
 
 
 @kernel
@@ -192,12 +215,13 @@ def range_advance(
     close: np.ndarray,  # float64, all bars so far
     structure: dict[str, np.ndarray],  # the structure reader's state, advanced to `stop` already
     stop: int,  # read up to, not including, this bar
+    tick: float = 0.0,  # price, the structure reader's; 0 where it is not known
 ):
     "Read on from where the state stopped."
     room_for_bars(state, ("range_cols",), stop, axis=0)
     bars, breaks, m = (open_, high, low, close), _bound_arrays(structure), state["range_m"]
     while m[-1] < stop:
-        m[-1] = _ranges_nb(bars, m[-1], stop, config.numbers, breaks, _range_arrays(state))
+        m[-1] = _ranges_nb(bars, m[-1], stop, config.numbers(tick), breaks, _range_arrays(state))
         if m[-1] < stop:
             double(state, "range_i", "range_f")
 
@@ -208,12 +232,14 @@ def range_columns(
     low: np.ndarray,
     close: np.ndarray,  # float64, all bars so far
     start: int = 0,  # the first bar wanted
+    tick: float = 0.0,  # price; 0 where it is not known
 ) -> dict[str, np.ndarray]:  # named by `RANGE_COLUMNS`, one value a bar
     "The dealing range as each bar's close knew it."
     n = int(state["range_m"][-1])
     top_bar, bottom_bar, side = state["range_cols"][start:n].T
     top, bottom = np.where(top_bar < 0, np.nan, high[top_bar]), np.where(bottom_bar < 0, np.nan, low[bottom_bar])
-    values = (top, bottom, (close[start:n] - bottom) / (top - bottom), np.where(top_bar < 0, np.nan, side))
+    position = in_ticks(close[start:n] - bottom, tick) / in_ticks(top - bottom, tick)
+    values = (top, bottom, position, np.where(top_bar < 0, np.nan, side))
     return dict(zip(RANGE_COLUMNS, values, strict=True))
 
 # %% ../../nbs/25_dealing_range.ipynb #2e140951
@@ -221,12 +247,13 @@ def range_of(
     bars: pd.DataFrame,  # (n, OHLCV) checked bars
     config: RangeConfig | None = None,
     structure: StructureConfig | None = None,  # how the breaks and swings are read that bound the range
+    tick: float = 0.0,  # price; 0 where it is not known
 ) -> dict[str, np.ndarray]:  # the state after the last bar
     "Read a whole tape of checked bars."
     prices = [bars[c].to_numpy() for c in ("open", "high", "low", "close")]
     breaks, state = structure_state(len(bars)), range_state(len(bars))
-    structure_advance(breaks, structure or StructureConfig(), *prices, len(bars))
-    range_advance(state, config or RangeConfig(), *prices, breaks, len(bars))
+    structure_advance(breaks, structure or StructureConfig(), *prices, len(bars), tick)
+    range_advance(state, config or RangeConfig(), *prices, breaks, len(bars), tick)
     return state
 
 
@@ -236,8 +263,9 @@ def range_events(
     structure: StructureConfig | None = None,  # how the breaks and swings are read that bound the range
     *,
     timeframe: str | None = None,  # inferred from the bars when left out
+    tick: float = 0.0,  # price; 0 where it is not known
 ) -> pd.DataFrame:  # event log of the family range
     "Every change of the dealing range, in the order in which it became known."
     timeframe = timeframe or infer_timeframe(bars)
     bars = check(bars, timeframe=timeframe)
-    return merge(frames_of(range_of(bars, config, structure), RANGE_LAYOUT, bars.index, timeframe)["range"])
+    return merge(frames_of(range_of(bars, config, structure, tick), RANGE_LAYOUT, bars.index, timeframe)["range"])

@@ -199,7 +199,7 @@ def _pre_filters(x: GateInputs):
     late, limit = _bars_late(x), x.policy.pre_filters.max_spread_atr * x.candidate["atr_price"]
     words = x.candidate.get("data_quality", x.context.data_quality)
     fresh = (words == "ok") & (late >= -1) & (late <= x.policy.pre_filters.max_stale_bars)
-    return fresh & (x.context.spread_price <= limit), {
+    return fresh & (x.context.spread_price <= limit * (1 + 1e-9)), {
         "data_ok": fresh, "data_quality": words, "bars_late": late, "spread_price": x.context.spread_price,
         "limit_price": limit, "atr_price": x.candidate["atr_price"],
     }  # fmt: skip

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['SYMBOLS', 'Instrument', 'instrument', 'price_distance_to_points', 'price_distance_to_pips',
-           'points_to_price_distance', 'pips_to_price_distance', 'on_grid', 'units_of', 'in_killzone']
+           'points_to_price_distance', 'pips_to_price_distance', 'on_grid', 'in_ticks', 'whole_ticks',
+           'threshold_ticks', 'TickSettings', 'units_of', 'in_killzone']
 
 # %% ../../nbs/12_instruments.ipynb #7ac26c02
 import math
@@ -12,7 +13,7 @@ import re
 import zoneinfo
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import pandas as pd
@@ -222,6 +223,67 @@ def on_grid(
     "A whole number of steps as a number."
     inverse = math.floor(1 / step + 0.5)
     return n / inverse if inverse >= 1 and abs(inverse * step - 1) < 1e-9 else n * step
+
+# %% ../../nbs/12_instruments.ipynb #ffcd2a18
+def in_ticks(
+    price,  # a price or a distance, a number or an array
+    tick: float,  # price; 0 where it is not known
+):  # likewise: whole where it lies on the grid; as it was where no tick is known
+    "A price or distance counted in ticks."
+    if not tick:
+        return price
+    ticks = np.asarray(price, np.float64) / tick
+    whole = np.rint(ticks)
+    out = np.where(np.abs(ticks - whole) < 1e-6, whole, ticks)
+    return float(out) if out.ndim == 0 else out
+
+# %% ../../nbs/12_instruments.ipynb #deda6d4a
+_UNITS = ("price", "ticks")  # of a threshold
+
+
+def whole_ticks(
+    settings: Settings,
+    name: str,  # of a field whose unit stands in the field `unit`
+    unit: str,
+):
+    "Refuse a threshold in ticks that is not whole."
+    value = getattr(settings, name)
+    if getattr(settings, unit) == "ticks" and value != math.floor(value):
+        near = f"{math.floor(value)} and {math.ceil(value)}"
+        raise BadConfig(f"{type(settings).__name__}.{name} must be whole in ticks, found {value}; nearest are {near}")
+
+
+def threshold_ticks(
+    settings: Settings,
+    name: str,  # of a field, in price or ticks
+    unit: str,  # of the field that says which
+    tick: float,  # price; 0 where it is not known
+) -> float:  # ticks; price where no tick is known
+    "A threshold as a kernel compares it."
+    value, counted = getattr(settings, name), getattr(settings, unit) == "ticks"
+    if counted and value and not tick:
+        raise BadConfig(
+            f"{type(settings).__name__}.{name} is {value:g} ticks, and no tick is known: expected an instrument, or "
+            f"{unit} = 'price'"
+        )
+    return value if counted or not tick else float(_exact(value) / _exact(tick))
+
+
+class TickSettings(Settings):
+    "Settings that a kernel takes as numbers; `rules` of a subclass makes them for a tick."
+
+    @cached_property
+    def _numbers(self) -> dict[float, tuple]:
+        return {}
+
+    def numbers(
+        self,
+        tick: float = 0.0,  # price; 0 where it is not known
+    ) -> tuple:
+        "The settings as the kernel takes them, distances in ticks."
+        if tick not in self._numbers:
+            self._numbers[tick] = self.rules(tick)
+        return self._numbers[tick]
 
 # %% ../../nbs/12_instruments.ipynb #b2a2727a
 def units_of(

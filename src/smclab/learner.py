@@ -57,6 +57,8 @@ class ModelConfig(Settings):
                 raise BadConfig(
                     f"ModelConfig.kinds must be of {', '.join(KINDS)}; found {kind!r}{nearest(kind, KINDS)}"
                 )
+        if self.jobs == 0:
+            raise BadConfig("ModelConfig.jobs must be -1 (one per core) or at least 1; found 0")
         if not self.kinds:
             raise BadConfig(f"ModelConfig.kinds must name at least one of {', '.join(KINDS)}; found none")
 
@@ -511,6 +513,11 @@ def _importances(features, by_fold: np.ndarray) -> pd.DataFrame:
 def _verdict(table: pd.DataFrame) -> str:
     "The figures as a sentence."
     r = table.loc[SELECTED]
+    if not math.isfinite(r.skill_low):
+        return (
+            f"AUC {r.auc:.3f}, skill over the base rate {r.skill * 100:+.1f} %, {r.n:,.0f} out-of-fold rows; "
+            "no intervals were drawn, so nothing is said about luck: ask for n_boot resamples."
+        )
     judged = (
         f"AUC {r.auc:.3f} [{r.auc_low:.3f}, {r.auc_high:.3f}], skill over the base rate {r.skill * 100:+.1f} % "
         f"[{r.skill_low * 100:+.1f}, {r.skill_high * 100:+.1f}], {r.n:,.0f} out-of-fold rows"

@@ -10,7 +10,6 @@ __all__ = ['POOL_KINDS', 'POOL_ATTRS', 'C_POOL_ABOVE', 'C_POOL_BELOW', 'C_EQUAL_
 
 # %% ../../nbs/24_liquidity.ipynb #2e10856b
 from dataclasses import dataclass
-from functools import cached_property
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -18,36 +17,42 @@ import numpy as np
 import pandas as pd
 
 from .candles import check, infer_timeframe
-from .settings import setting, Settings
+from .settings import setting
+from .instruments import TickSettings, threshold_ticks, whole_ticks
 from .events import F_ATTR, F_BOTTOM, F_LEVEL, F_TOP, I_ANCHOR, I_KIND, I_KNOWN, I_PARENT, I_SAME, I_SIDE
 from .events import FamilyLayout, PriceArrays, buffers, counts_of, double, frames_of, inlined, kernel, merge
 from .events import room_for_bars
 from .sessions import F_HIGH_BAR, F_LOW_BAR, F_POOL, SessionConfig, sessions_counts, sessions_of
-from .structure import C_ATR, C_DISP, C_NEW_HIGH, C_NEW_LOW, C_TOL_ATR
+from .structure import C_ATR_TICKS, C_DISP, C_NEW_HIGH, C_NEW_LOW, C_TOL_ATR
 from .structure import StructureConfig, structure_advance, structure_state
 
 # %% ../../nbs/24_liquidity.ipynb #d6dff760
 @dataclass(frozen=True)
-class LiquidityConfig(Settings):
+class LiquidityConfig(TickSettings):
     "What counts as one pool, and what as its sweep."
 
     tol_atr: float = setting(0.1, ge=0.0, unit="of the structure's tolerance ATR")
     min_touches: int = setting(2, ge=2, unit="members of equal highs or lows")
-    buffer: float = setting(0.0, ge=0.0, unit="price beyond the edge")
+    buffer: float = setting(0.0, ge=0.0, unit="in buffer_unit, beyond the edge")
     reclaim_bars: int = setting(1, ge=0, unit="bars")
     min_wick_share: float = setting(0.4, ge=0.0, le=1.0, unit="of the bar's range")
     displacement_within_bars: int = setting(12, ge=1, unit="bars")
+    buffer_unit: str = setting("price", choices=("price", "ticks"), late=True)
 
-    @cached_property
-    def numbers(self) -> tuple:  # in the order of `PoolRules`
-        "The settings as the kernel takes them."
+    def __post_init__(self):
+        super().__post_init__()
+        whole_ticks(self, "buffer", "buffer_unit")
+
+    def rules(self, tick: float) -> tuple:  # in the order of `PoolRules`
+        "The settings as the kernel takes them, for a tick."
         return (
             self.tol_atr,
             self.min_touches,
-            self.buffer,
+            threshold_ticks(self, "buffer", "buffer_unit", tick),
             self.reclaim_bars,
             self.min_wick_share,
             self.displacement_within_bars,
+            tick,
         )
 
 # %% ../../nbs/24_liquidity.ipynb #1e0d3423
@@ -71,10 +76,11 @@ class PoolRules(NamedTuple):
 
     tol_atr: float
     min_touches: int
-    buffer: float  # price beyond the edge
+    buffer: float  # ticks beyond the edge
     reclaim_bars: int
     min_wick: float  # share of the bar's range
     within: int  # bars from a sweep to its displacement
+    tick: float  # price; 0 where it is not known, and then what is in ticks here is in price
 
 
 class SwingArrays(NamedTuple):
@@ -106,6 +112,31 @@ class PoolBook(NamedTuple):
 
 
 _book, _swing_arrays = itemgetter(*PoolBook._fields), itemgetter(*SwingArrays._fields)
+
+# %% ../../nbs/24_liquidity.ipynb #a81afff3
+@inlined
+def _ticks_nb(distance, tick):
+    "A price or distance in ticks, whole where it lies on the grid; as it is where no tick is known (0)."
+    if tick == 0.0:
+        return distance
+    ticks = distance / tick
+    whole = np.rint(ticks)
+    return whole if abs(ticks - whole) < 1e-6 else ticks
+
+
+@inlined
+def _price_nb(ticks, tick):
+    "Ticks as a price: the float that the decimal is."
+    if tick == 0.0:
+        return ticks
+    per_unit = np.rint(1.0 / tick)
+    return ticks / per_unit if abs(per_unit * tick - 1.0) < 1e-9 else ticks * tick
+
+
+@inlined
+def _within_nb(ticks, share, atr):
+    "Whether a distance in ticks is at most a share of an ATR in ticks."
+    return ticks <= 0.0 or ticks / atr <= share
 
 # %% ../../nbs/24_liquidity.ipynb #e5edac81
 @inlined
@@ -195,23 +226,23 @@ def _externals_nb(t, at, closed, latest, book):
 
 # %% ../../nbs/24_liquidity.ipynb #2c5d9371
 @inlined
-def _describe_nb(bars, t, n, g, min_wick, atr, pool_i, pool_f, out_f):
+def _describe_nb(bars, t, n, g, rules, atr, pool_i, pool_f, out_f):
     "Depth and wick of row n, about pool g at bar t; returns whether it is a valid rejection."
     open_, high, low, close, side = bars.open, bars.high, bars.low, bars.close, pool_i[g, _P_SIDE]
-    depth = side * (pool_f[g, _P_FAR] - pool_f[g, _P_EDGE])
+    depth = _ticks_nb(side * (pool_f[g, _P_FAR] - pool_f[g, _P_EDGE]), rules.tick)
     wick = high[t] - max(open_[t], close[t]) if side > 0 else min(open_[t], close[t]) - low[t]
-    share = wick / (high[t] - low[t]) if high[t] > low[t] else 0.0
+    share = _ticks_nb(wick, rules.tick) / _ticks_nb(high[t] - low[t], rules.tick) if high[t] > low[t] else 0.0
     back = side * close[t] <= side * pool_f[g, _P_EDGE]
-    out_f[n, _DEPTH], out_f[n, _WICK], out_f[n, _BACK] = depth, share, back
+    out_f[n, _DEPTH], out_f[n, _WICK], out_f[n, _BACK] = _price_nb(depth, rules.tick), share, back
     out_f[n, _DEPTH_ATR] = depth / atr if atr > 0.0 else np.nan
-    return back and share >= min_wick
+    return back and share >= rules.min_wick
 
 
 @inlined
-def _sweep_nb(bars, t, n, g, min_wick, atr, book):
+def _sweep_nb(bars, t, n, g, rules, atr, book):
     "Complete a swept, run or reclaimed row; a valid rejection waits for its displacement."
     i, pool_i = book.i, book.pool_i
-    valid = _describe_nb(bars, t, n, g, min_wick, atr, pool_i, book.pool_f, book.out_f)
+    valid = _describe_nb(bars, t, n, g, rules, atr, pool_i, book.pool_f, book.out_f)
     book.out_f[n, _VALID] = valid
     if valid:
         s = _WAITING + (pool_i[g, _P_SIDE] < 0)
@@ -231,7 +262,7 @@ def _reclaim_nb(bars, t, atr, rules, book):
             pool_f[g, _P_FAR] = wick
         if side * bars.close[t] <= side * pool_f[g, _P_EDGE]:
             n = _emit_nb(_RECLAIMED, g, t, pool_i[g, _P_ROW], book)
-            _sweep_nb(bars, t, n, g, rules.min_wick, atr, book)
+            _sweep_nb(bars, t, n, g, rules, atr, book)
         elif t - pool_i[g, _P_RUN_BAR] < rules.reclaim_bars:
             lists[_RUNS, open_runs] = g
             open_runs += 1
@@ -239,7 +270,7 @@ def _reclaim_nb(bars, t, atr, rules, book):
 
 # %% ../../nbs/24_liquidity.ipynb #fd47fac0
 @inlined
-def _penetrate_nb(bars, t, side, tol, atr, rules, book):
+def _penetrate_nb(bars, t, side, wide, atr, rules, book):
     "Touches, sweeps and runs of one side at bar t; returns how many pools went."
     i, lists, pool_i, pool_f, s = book.i, book.lists, book.pool_i, book.pool_f, _POOLS + (side < 0)
     wick, size, taken = bars.high[t] if side > 0 else bars.low[t], i[_SIZE + s], 0
@@ -250,16 +281,16 @@ def _penetrate_nb(bars, t, side, tol, atr, rules, book):
         if side * wick <= side * edge:
             break
         j -= 1
-        back = side * bars.close[t] <= side * edge
-        if pool_i[g, _P_SOURCE] == 0 and back and side * (wick - edge) <= tol:
+        back, depth = side * bars.close[t] <= side * edge, _ticks_nb(side * (wick - edge), rules.tick)
+        if pool_i[g, _P_SOURCE] == 0 and back and _within_nb(depth, rules.tol_atr, wide):
             pool_f[g, _P_FAR] = wick
             n = _emit_nb(_TOUCHED, g, t, pool_i[g, _P_ROW], book)
-            _describe_nb(bars, t, n, g, rules.min_wick, atr, pool_i, pool_f, book.out_f)
-        elif side * wick > side * (edge + side * rules.buffer):
+            _describe_nb(bars, t, n, g, rules, atr, pool_i, pool_f, book.out_f)
+        elif depth > rules.buffer:
             taken += 1
             pool_i[g, _P_GONE], pool_f[g, _P_FAR] = 1, wick
             n = _emit_nb(_SWEPT if back else _RUN, g, t, pool_i[g, _P_ROW], book)
-            _sweep_nb(bars, t, n, g, rules.min_wick, atr, book)
+            _sweep_nb(bars, t, n, g, rules, atr, book)
             if not back and rules.reclaim_bars > 0:
                 pool_i[g, _P_RUN_BAR] = t
                 lists[_RUNS, i[_SIZE + _RUNS]] = g
@@ -274,13 +305,13 @@ def _penetrate_nb(bars, t, side, tol, atr, rules, book):
 
 # %% ../../nbs/24_liquidity.ipynb #1833f7de
 @inlined
-def _displaced_nb(bars, t, side, within, swings, book):
+def _displaced_nb(bars, t, side, rules, swings, book):
     "Sweeps of one side whose displacement comes at bar t, and sweeps that have waited long enough."
     i, lists, out_i, out_f = book.i, book.lists, book.out_i, book.out_f
     s, waiting = _WAITING + (side < 0), 0
     for j in range(i[_SIZE + s]):
         sweep = lists[s, j]
-        if t - out_i[sweep, I_KNOWN] > within:
+        if t - out_i[sweep, I_KNOWN] > rules.within:
             continue
         if swings.cols_i[C_DISP, t] != -side:
             lists[s, waiting] = sweep
@@ -293,22 +324,24 @@ def _displaced_nb(bars, t, side, within, swings, book):
         for word in (F_LEVEL, F_TOP, F_BOTTOM, _SOURCE, _TOUCHES):
             out_f[n, word] = out_f[sweep, word]
         out_f[n, _SWEEP_BAR] = out_i[sweep, I_KNOWN]
-        out_f[n, _BODY] = abs(bars.close[t] - bars.open[t]) / swings.cols_f[C_ATR, t - 1]
+        body = _ticks_nb(abs(bars.close[t] - bars.open[t]), rules.tick)
+        out_f[n, _BODY] = body / swings.cols_f[C_ATR_TICKS, t - 1]
     i[_SIZE + s] = waiting
 
 
 @inlined
-def _member_nb(price, anchor, t, side, tol, min_touches, book):
+def _member_nb(price, anchor, t, side, wide, rules, book):
     "A swing confirmed at bar t joins the nearest swing pool within the tolerance, or opens its own."
     i, lists, pool_i, pool_f = book.i, book.lists, book.pool_i, book.pool_f
     s, best, nearest = _POOLS + (side < 0), -1, np.inf
-    j = i[_SIZE + s] - 1
-    while j >= 0 and side * (pool_f[lists[s, j], _P_EDGE] - price) <= tol:
+    for j in range(i[_SIZE + s] - 1, -1, -1):
         g = lists[s, j]
-        distance = abs(pool_f[g, _P_EDGE] - price)
-        if pool_i[g, _P_SOURCE] == 0 and distance <= tol and distance < nearest:
-            best, nearest = j, distance
-        j -= 1
+        beyond = _ticks_nb(side * (pool_f[g, _P_EDGE] - price), rules.tick)
+        within = _within_nb(abs(beyond), rules.tol_atr, wide)
+        if beyond > 0.0 and not within:
+            break
+        if pool_i[g, _P_SOURCE] == 0 and within and abs(beyond) < nearest:
+            best, nearest = j, abs(beyond)
     if best < 0:
         _birth_nb(price, anchor, t, side, 0, book)
         return
@@ -323,9 +356,9 @@ def _member_nb(price, anchor, t, side, tol, min_touches, book):
     n = _emit_nb(_JOINED, g, t, pool_i[g, _P_ROW], book)
     book.out_i[n, I_ANCHOR] = anchor
     equals = _EQUALS + (side < 0)
-    if pool_i[g, _P_TOUCHES] == min_touches:
+    if pool_i[g, _P_TOUCHES] == rules.min_touches:
         _push_nb(lists, i, equals, g, pool_i, pool_f)
-    elif pool_i[g, _P_TOUCHES] > min_touches and outwards:
+    elif pool_i[g, _P_TOUCHES] > rules.min_touches and outwards:
         j = i[_SIZE + equals] - 1
         while lists[equals, j] != g:
             j -= 1
@@ -372,20 +405,20 @@ def _liquidity_nb(bars, start, stop, rules, swings, periods, sessions, latest, c
     for t in range(start, stop):
         if _full_nb(book):
             return t
-        atr, tol, before = swings.cols_f[C_ATR, t], rules.tol_atr * swings.cols_f[C_TOL_ATR, t], i[_N_ROW]
+        atr, wide, before = swings.cols_f[C_ATR_TICKS, t], swings.cols_f[C_TOL_ATR, t], i[_N_ROW]
         i[_AT_PERIOD] = _externals_nb(t, i[_AT_PERIOD], periods, latest, book)
         i[_AT_SESSION] = _externals_nb(t, i[_AT_SESSION], sessions, latest, book)
         rolled = i[_N_ROW] > before
         if i[_SIZE + _WAITING] + i[_SIZE + _WAITING + 1] > 0:
             for side in (1, -1):
-                _displaced_nb(bars, t, side, rules.within, swings, book)
+                _displaced_nb(bars, t, side, rules, swings, book)
         if i[_SIZE + _RUNS] > 0:
             _reclaim_nb(bars, t, atr, rules, book)
         first, sides = i[_N_ROW], 0
         last = max(t - 1, 0)
         if rolled or bars.high[t] > cols_f[C_POOL_ABOVE, last] or bars.low[t] < cols_f[C_POOL_BELOW, last]:
             for side in (1, -1):
-                sides += _penetrate_nb(bars, t, side, tol, atr, rules, book) > 0
+                sides += _penetrate_nb(bars, t, side, wide, atr, rules, book) > 0
         if sides == 2:
             for n in range(first, i[_N_ROW]):
                 out_i[n, I_SAME] = out_i[n, I_KIND] != _TOUCHED
@@ -393,7 +426,7 @@ def _liquidity_nb(bars, start, stop, rules, swings, periods, sessions, latest, c
             n = swings.cols_i[new, t]
             if n >= 0:
                 price, anchor = swings.swing_f[n, F_LEVEL], swings.swing_i[n, I_ANCHOR]
-                _member_nb(price, anchor, t, side, tol, rules.min_touches, book)
+                _member_nb(price, anchor, t, side, wide, rules, book)
         if t == 0 or i[_N_ROW] > before:
             _columns_nb(t, cols_i, cols_f, book)
             continue
@@ -436,6 +469,7 @@ def liquidity_advance(
     structure: dict[str, np.ndarray],  # the structure reader's state, advanced to `stop` already
     sessions: dict[str, np.ndarray] | None,  # the session reader's likewise; None: swing pools only
     stop: int,  # read up to, not including, this bar
+    tick: float = 0.0,  # price, the structure reader's; 0 where it is not known
 ):
     "Read on from where the state stopped."
     room_for_bars(state, ("cols_i", "cols_f"), stop)
@@ -447,7 +481,7 @@ def liquidity_advance(
         closed = counts["session"], sessions["session_i"], sessions["session_f"]
     own = state["latest"], state["cols_i"], state["cols_f"]
     while i[-1] < stop:
-        i[-1] = _liquidity_nb(bars, i[-1], stop, config.numbers, swings, periods, closed, *own, _book(state))
+        i[-1] = _liquidity_nb(bars, i[-1], stop, config.numbers(tick), swings, periods, closed, *own, _book(state))
         if i[-1] < stop:
             double(state, "lists", axis=1)
             double(state, "pool_i", "pool_f", "out_i", "out_f")
@@ -492,13 +526,14 @@ def liquidity_of(
     external: bool = True,  # False: swing pools only
     zone: str = "UTC",  # IANA zone of the roll; an instrument knows it
     roll_hour: int = 0,  # 0..23, where the trading day begins on that zone's clock
+    tick: float = 0.0,  # price; 0 where it is not known
 ) -> dict[str, np.ndarray]:  # the reader's state after the last bar
     "Read a whole tape of checked bars."
     prices, n = [bars[c].to_numpy() for c in ("open", "high", "low", "close")], len(bars)
     swings, pools = structure_state(n), liquidity_state(n)
-    structure_advance(swings, structure or StructureConfig(), *prices, n)
+    structure_advance(swings, structure or StructureConfig(), *prices, n, tick)
     rolls = sessions_of(bars, sessions, zone=zone, roll_hour=roll_hour) if external else None
-    liquidity_advance(pools, config or LiquidityConfig(), *prices, swings, rolls, n)
+    liquidity_advance(pools, config or LiquidityConfig(), *prices, swings, rolls, n, tick)
     return pools
 
 # %% ../../nbs/24_liquidity.ipynb #fc9eb3c7
@@ -512,9 +547,11 @@ def liquidity_events(
     zone: str = "UTC",  # IANA zone of the roll; an instrument knows it
     roll_hour: int = 0,  # 0..23, where the trading day begins on that zone's clock
     timeframe: str | None = None,  # inferred from the bars when left out
+    tick: float = 0.0,  # price; 0 where it is not known
 ) -> pd.DataFrame:  # event log of the family pool
     "Pools, their sweeps and runs, in the order in which they became known."
     timeframe = timeframe or infer_timeframe(bars)
     bars = check(bars, timeframe=timeframe)
-    state = liquidity_of(bars, config, structure, sessions, external=external, zone=zone, roll_hour=roll_hour)
+    rolls = {"external": external, "zone": zone, "roll_hour": roll_hour}
+    state = liquidity_of(bars, config, structure, sessions, **rolls, tick=tick)
     return merge(liquidity_frame(state, bars.index, timeframe))

@@ -233,10 +233,10 @@ class Reading:
         for tf in self.above:
             own = np.flatnonzero(codes == names.index(tf))
             bars, known_at = self.events["known_bar"].to_numpy()[own], self.events["known_at"].array.asi8[own]
-            known = np.zeros(bars.max(initial=0) + 1, np.int64)
-            known[bars] = np.searchsorted(self.times, known_at)
+            complete = np.zeros(bars.max(initial=0) + 1, np.int64)
+            complete[bars] = np.searchsorted(self.times, known_at)
             out.append(
-                HigherRows(known, *(rows_of(self.events, tf, family) for family in ("pool", "gap", "order_block")))
+                HigherRows(complete, *(rows_of(self.events, tf, family) for family in ("pool", "gap", "order_block")))
             )
         return out
 

@@ -24,9 +24,10 @@ def setting(
     choices: tuple = (),  # the allowed words
     unit: str = "",  # what the number counts: bars, ATR, price, %
     factory=dataclasses.MISSING,  # makes the default, for nested settings
+    late: bool = False,  # added after settings were stored: at its default it leaves the hash as it was without it
 ):  # a dataclass field that `Settings` knows how to check
     "One field of a `Settings` class, with its unit and bounds."
-    meta = {"ge": ge, "gt": gt, "le": le, "choices": tuple(choices), "unit": unit}
+    meta = {"ge": ge, "gt": gt, "le": le, "choices": tuple(choices), "unit": unit, "late": late}
     return dataclasses.field(default=default, default_factory=factory, metadata=meta)
 
 # %% ../../nbs/11_settings.ipynb #4dd44540
@@ -60,6 +61,18 @@ def _bounded(owner: str, name: str, value, meta: Mapping):
             raise BadConfig(f"{owner}.{name} must be {sign} {meta[key]}{unit}; found {value!r}")
 
 # %% ../../nbs/11_settings.ipynb #04256e62
+def _hashed(settings: "Settings", values: dict) -> dict:
+    "What a hash is made of: every value, but for late fields that stand at their default."
+    out = dict(values)
+    for f in fields(settings):
+        value = getattr(settings, f.name)
+        if isinstance(value, Settings):
+            out[f.name] = _hashed(value, out[f.name])
+        elif f.metadata.get("late") and value == f.default:
+            out.pop(f.name, None)
+    return out
+
+
 @dataclass(frozen=True)
 class Settings:
     "A frozen dataclass that checks its own fields."
@@ -89,5 +102,5 @@ class Settings:
 
     def hash(self) -> str:  # 16 hex digits
         "A fingerprint of every value; equal settings have equal hashes on every machine."
-        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        text = json.dumps(_hashed(self, self.to_dict()), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -138,6 +138,14 @@ _SOURCE, _N_TOUCHES, _DEPTH_ATR, _WICK, _BACK, _VALID = (F_ATTR + k for k in (0,
 _LEG_START, _SCALE = F_ATTR, F_ATTR + 3  # of a break
 _GAP_RATIO, _GAP_DISPLACED, _LEG_ID = F_ATTR, F_ATTR + 1, F_ATTR + 3  # of a gap; the last of an order block too
 
+# %% ../../nbs/38_setup_sequence.ipynb #58896e28
+@inlined
+def _ticks_nb(distance, tick):
+    "A price or distance in ticks, whole where it lies on the grid."
+    ticks = distance / tick
+    whole = np.rint(ticks)
+    return whole if abs(ticks - whole) < 1e-6 else ticks
+
 # %% ../../nbs/38_setup_sequence.ipynb #80a901f3
 @inlined
 def _insert_nb(s, g, i, key, lists):
@@ -220,12 +228,12 @@ def _newest_sweep_nb(side, bar, within, strict_by, n, sweep_i):
 
 # %% ../../nbs/38_setup_sequence.ipynb #9d2e8638
 @inlined
-def _body_nb(open_, close, atr, side, start, bar):
+def _body_nb(open_, close, atr, side, start, bar, tick):
     "The largest body of a leg along its side, in the ATR known before its bar; 0 when none goes that way."
     out = 0.0
     for j in range(max(start, 1), bar + 1):
         if atr[j - 1] > 0.0:
-            out = max(out, side * (close[j] - open_[j]) / atr[j - 1])
+            out = max(out, _ticks_nb(side * (close[j] - open_[j]), tick) / _ticks_nb(atr[j - 1], tick))
     return out
 
 # %% ../../nbs/38_setup_sequence.ipynb #3942fd1e
@@ -248,7 +256,7 @@ def _take_breaks_nb(t, breaks, bars, params, i, sweep_i, legs):
         leg_i[j, _L_START], leg_i[j, _L_KIND] = start, strength
         leg_i[j, _L_SWEEP] = _newest_sweep_nb(side, t, params.confirm_within, -1, i[_N_SWEEP], sweep_i)
         leg_i[j, _L_HEAD] = leg_i[j, _L_TAIL] = leg_i[j, _L_BLOCK] = -1
-        leg_f[j] = _body_nb(bars.open, bars.close, bars.atr, side, start, t)
+        leg_f[j] = _body_nb(bars.open, bars.close, bars.atr, side, start, t, params.tick)
         i[_N_LEG] = j + 1
 
 # %% ../../nbs/38_setup_sequence.ipynb #88e83337
@@ -314,12 +322,20 @@ def _take_blocks_nb(t, blocks, i, leg_i, block_i, broken):
             _first_nb(block_i, parent, _B_ENDED, t)
 
 # %% ../../nbs/38_setup_sequence.ipynb #01ef3031
+_PARTS = 1_000_000_000  # in which a penetration is counted
+
+
 @inlined
 def _limit_nb(side, top, bottom, penetration, tick, decimals):
-    "The price `penetration` of a zone's height inside it, on the tick."
+    "The price `penetration` of a zone's height inside it, on the nearest tick; of two as near, the deeper one."
     near, far = (top, bottom) if side > 0 else (bottom, top)
-    price = near + penetration * (far - near)
-    return np.rint(np.rint(price / tick) * tick * decimals) / decimals
+    near, height = _ticks_nb(near, tick), _ticks_nb(abs(far - near), tick)
+    if near == np.floor(near) and height == np.floor(height):
+        part, whole = int(np.rint(penetration * _PARTS)), _PARTS
+        ticks = near - side * ((2 * int(height) * part + whole) // (2 * whole))
+    else:
+        ticks = side * np.ceil(side * (near - side * penetration * height) - 0.5)
+    return np.rint(ticks * tick * decimals) / decimals
 
 
 @inlined
@@ -405,8 +421,8 @@ def _extreme_nb(high, low, side, start, t):
 
 
 @inlined
-def _targets_nb(side, entry, risk, open_pools, n, i, evaluations):
-    "Write the opposing pools beyond the entry, nearest first: twelve at least `risk` away, and all others."
+def _targets_nb(side, entry, risk, tick, open_pools, n, i, evaluations):
+    "Write the opposing pools beyond the entry, nearest first: twelve at least `risk` ticks away, and all others."
     (_, key, lists), (row_i, row_f, other) = open_pools, evaluations
     s, found, last = 1 if side < 0 else 0, 0, np.nan
     row_f[n, _R_POOL0 : _R_POOL0 + N_POOLS] = np.nan
@@ -416,7 +432,7 @@ def _targets_nb(side, entry, risk, open_pools, n, i, evaluations):
         if side * (price - entry) <= 0 or price == last:
             continue
         last = price
-        if found < N_POOLS and side * (price - entry) >= risk:
+        if found < N_POOLS and _ticks_nb(side * (price - entry), tick) >= risk:
             row_f[n, _R_POOL0 + found] = price
             found += 1
         else:
@@ -461,27 +477,27 @@ def _overlap_nb(t, kind, top, bottom, leg, g_f, b_f, leg_i, member_i, gap_i, blo
 
 # %% ../../nbs/38_setup_sequence.ipynb #53965188
 @inlined
-def _volatility_nb(atr, t, least, window, i):
-    "ATR over the median of its last values, NaN while there are fewer than `least`; `window` holds them in order."
-    bars, n, at = len(window), i[_N_USUAL], i[_N_USUAL]
+def _volatility_nb(atr, t, least, tick, window, i):
+    "ATR over the median of its last values, NaN while there are fewer than `least`; `window` has them in order, ticks."
+    bars, n, at, now = len(window), i[_N_USUAL], i[_N_USUAL], _ticks_nb(atr[t], tick)
     if t >= bars:
-        at = np.searchsorted(window[:n], atr[t - bars])
+        at = np.searchsorted(window[:n], _ticks_nb(atr[t - bars], tick))
     else:
         n += 1
         i[_N_USUAL] = n
-    while at > 0 and window[at - 1] > atr[t]:
+    while at > 0 and window[at - 1] > now:
         window[at] = window[at - 1]
         at -= 1
-    while at < n - 1 and t >= bars and window[at + 1] < atr[t]:
+    while at < n - 1 and t >= bars and window[at + 1] < now:
         window[at] = window[at + 1]
         at += 1
-    window[at] = atr[t]
+    window[at] = now
     median = (window[(n - 1) // 2] + window[n // 2]) / 2.0
-    return atr[t] / median if n >= least and median > 0.0 else np.nan
+    return now / median if n >= least and median > 0.0 else np.nan
 
 # %% ../../nbs/38_setup_sequence.ipynb #79db9f3c
 @inlined
-def _evaluate_nb(t, arm, by_limit, end, entry, ratio, within, bars, g_f, gaps_above, b_f, i, open_pools, sweep_i, leg_i,
+def _evaluate_nb(t, arm, by_limit, end, entry, ratio, params, bars, g_f, gaps_above, b_f, i, open_pools, sweep_i, leg_i,
                  member_i, zones, armed, evaluations):  # fmt: skip
     "Write one evaluation of an armed zone."
     (gap_i, block_i, _), n = zones, i[_N_ROW]
@@ -492,12 +508,13 @@ def _evaluate_nb(t, arm, by_limit, end, entry, ratio, within, bars, g_f, gaps_ab
     if not side * (entry - stop) > 0:
         return
     row_i[n, _R_ARM], row_i[n, _R_BAR], row_i[n, _R_BY_LIMIT], row_i[n, _R_END] = arm, t, by_limit, end
-    row_i[n, _R_STRICT] = _newest_sweep_nb(side, bar, within, t, i[_N_SWEEP], sweep_i)
+    row_i[n, _R_STRICT] = _newest_sweep_nb(side, bar, params.strict_within, t, i[_N_SWEEP], sweep_i)
     row_i[n, _R_OVERLAP] = _overlap_nb(t, kind, arm_f[arm, _A_TOP], arm_f[arm, _A_BOTTOM], leg, g_f, b_f, leg_i,
                                        member_i, gap_i, block_i)  # fmt: skip
     row_f[n, _R_ENTRY], row_f[n, _R_STOP], row_f[n, _R_VOLATILITY] = entry, stop, ratio
     _leg_gaps_nb(leg, g_f, gaps_above, leg_i, member_i, row_f, n)
-    _targets_nb(side, entry, abs(entry - stop), open_pools, n, i, evaluations)
+    risk = _ticks_nb(abs(entry - stop), params.tick)
+    _targets_nb(side, entry, risk, params.tick, open_pools, n, i, evaluations)
     i[_N_ROW] = n + 1
 
 # %% ../../nbs/38_setup_sequence.ipynb #a30c9ec5
@@ -547,7 +564,7 @@ def _sequence_nb(stop, bars, pools, breaks, gaps, blocks, gaps_above, params, pe
             first = min(n_legs, _take_gaps_nb(t, gaps, i, leg_i, s.member_i, gap_i))
             _take_blocks_nb(t, blocks, i, leg_i, block_i, s.broken)
             _arm_all_nb(t, first, gaps, blocks, params, i, leg_i, s.member_i, zones, armed, s.active)
-            s.usual[0] = _volatility_nb(bars.atr, t, params.volatility_least, s.window, i)
+            s.usual[0] = _volatility_nb(bars.atr, t, params.volatility_least, params.tick, s.window, i)
             i[_TAKEN] = t + 1
         if i[_N_ROW] + 2 * i[_N_ACTIVE] > len(s.row_i) or _others_nb(i) > len(s.other):
             return t
@@ -571,7 +588,7 @@ def _sequence_nb(stop, bars, pools, breaks, gaps, blocks, gaps_above, params, pe
             for by_limit in range(2):
                 if looked or ends if by_limit == 1 else triggers:
                     entry = arm_f[arm, _A_LIMIT] if by_limit == 1 else bars.close[t]
-                    _evaluate_nb(t, arm, by_limit, by_limit * end, entry, s.usual[0], params.strict_within, bars,
+                    _evaluate_nb(t, arm, by_limit, by_limit * end, entry, s.usual[0], params, bars,
                                  gaps.floats, gaps_above, blocks.floats, i, open_pools, sweep_i, leg_i, s.member_i,
                                  zones, armed, evaluations)  # fmt: skip
             if ended > t and t < bar + params.max_wait and (order != _OVER or touched > t):

@@ -15,10 +15,10 @@ import pandas as pd
 
 from .candles import BadConfig, nearest, timeframe_ns
 from .settings import setting, Settings
-from .instruments import Instrument, in_killzone
+from .instruments import in_killzone, in_ticks, Instrument
 from .instruments import instrument as profile_of
 from .timeframes import Config as ReaderConfig
-from .poi import POI_KINDS, POOL_BAND_ATR
+from .poi import POI_KINDS, POOL_BAND_ATR, grid_band
 from .reader import ReadingNow
 from .reading import Reading, ReadingAt, ReadingSource
 from .resting_orders import through_nb
@@ -151,23 +151,21 @@ def _points_of_interest(reading: ReadingSource, t, side, entry, band: np.ndarray
     return out
 
 # %% ../../nbs/40_setups.ipynb #efa6e44d
-def _right_side(reading: ReadingSource, timeframe: str | None, t, side, entry) -> np.ndarray:
+def _right_side(reading: ReadingSource, timeframe: str | None, t, side, entry, tick: float) -> np.ndarray:
     "Whether each entry lies in the cheaper half of a timeframe's dealing range (for shorts: the dearer)."
     if timeframe is None:
         return np.zeros(len(t), bool)
-    return side * (reading.middle(timeframe, t) - entry) > 0
+    return side * (in_ticks(2 * reading.middle(timeframe, t), tick) - in_ticks(2 * entry, tick)) > 0
 
 # %% ../../nbs/40_setups.ipynb #2c100ab3
-def _reward_rr(
-    pools: np.ndarray, others: np.ndarray, entry: np.ndarray, risk: np.ndarray, from_rr: float
-) -> np.ndarray:
-    "R to the nearest pool that pays `from_rr`, else to the farthest one; 0 without pools."
-    rr = np.abs(pools - entry[:, None]) / risk[:, None]
+def _reward_rr(reach: np.ndarray, others: list[np.ndarray], risk: np.ndarray, from_rr: float) -> np.ndarray:
+    "By distances in ticks: R to the nearest pool that pays `from_rr`, else to the farthest one; 0 without pools."
+    rr = reach / risk[:, None]
     with np.errstate(invalid="ignore"):
         pays = np.where(rr >= from_rr - _RR_DUST, rr, np.inf).min(axis=1)
     farthest = np.nan_to_num(rr).max(axis=1)
     for k in np.flatnonzero(~np.isfinite(pays) | (from_rr < 1.0)):  # those nearer than the stop pay less than 1 R
-        more = np.abs(np.array(others[k], np.float64) - entry[k]) / risk[k]
+        more = others[k] / risk[k]
         pays[k] = more[more >= from_rr - _RR_DUST].min(initial=pays[k])
         farthest[k] = more.max(initial=farthest[k])
     return np.where(np.isfinite(pays), pays, farthest)
@@ -176,12 +174,17 @@ def _reward_rr(
 _RR_DUST = 1e-6  # two ratios nearer than this are the same
 
 # %% ../../nbs/40_setups.ipynb #91dfde1d
-def _evidence(out: dict[str, np.ndarray], in_range_ote, config: SetupConfig) -> dict[str, np.ndarray]:
+def _evidence(out: dict[str, np.ndarray], in_range_ote, config: SetupConfig, tick: float) -> dict[str, np.ndarray]:
     "The score's components from a table's columns."
     side, position = out["side"], out["range_position"]
-    risk = np.abs(out["entry_price"] - out["stop_price"])
+    risk = in_ticks(np.abs(out["entry_price"] - out["stop_price"]), tick)
     pools = np.stack([out[f"pool_{k}"] for k in range(1, N_POOLS + 1)], axis=1)
-    rr = _reward_rr(pools, out["pools_other"], out["entry_price"], risk, config.reward_from_rr)
+    entry = out["entry_price"]
+    reach = in_ticks(np.abs(pools - entry[:, None]), tick)
+    others = [
+        in_ticks(np.abs(np.array(x, np.float64) - e), tick) for x, e in zip(out["pools_other"], entry, strict=True)
+    ]
+    rr = _reward_rr(reach, others, risk, config.reward_from_rr)
     one = np.where(out["overlap_event_id"] >= 0, 1.0, config.zone_one)
     return {
         "bias": np.maximum(side * out["bias"], 0.0),
@@ -196,10 +199,10 @@ def _evidence(out: dict[str, np.ndarray], in_range_ote, config: SetupConfig) -> 
 
 # %% ../../nbs/40_setups.ipynb #d30f79cf
 def _score(evidence: dict[str, np.ndarray], config: SetupConfig) -> np.ndarray:
-    "Weighted mean of the components, 0 to 100."
+    "Weighted mean of the components, 0 to 100; without float dust, for grades begin at round numbers."
     weights = {c: getattr(config, f"weight_{c}") for c in COMPONENTS}
     total = sum(weights.values())
-    return 100.0 * sum(weights[c] * evidence[c] for c in COMPONENTS) / (total or 1.0)
+    return np.round(100.0 * sum(weights[c] * evidence[c] for c in COMPONENTS) / (total or 1.0), 9)
 
 # %% ../../nbs/40_setups.ipynb #104b5321
 def _sweep_facts(found: SequenceTables, sweep, leg, strict, names: np.ndarray) -> dict[str, np.ndarray]:
@@ -225,14 +228,14 @@ def _market_facts(
     closes, htf = reading.times[t] + timeframe_ns(reading.timeframe), _htf(reading, config)
     atr = reading.column_at("atr14", t)
     trend = reading.column_at(f"{htf}_trend", t) if htf else np.zeros(len(t), np.int8)
-    poi = _points_of_interest(reading, t, side, entry, config.poi_band_atr * atr)
+    poi = _points_of_interest(reading, t, side, entry, grid_band(config.poi_band_atr * atr, profile.tick))
     low, high, bias = (reading.column_at(c, t) for c in ("range_low", "range_high", "bias"))
-    right = _right_side(reading, htf, t, side, entry)
+    right = _right_side(reading, htf, t, side, entry, profile.tick)
     return {
         "known_close": closes,
         "atr_price": atr,
         "trend": reading.column_at("trend", t),
-        "range_position": (entry - low) / (high - low),
+        "range_position": in_ticks(entry - low, profile.tick) / in_ticks(high - low, profile.tick),
         "bias": bias,
         "bias_side": reading.column_at("bias_side", t),
         "htf_trend": trend,
@@ -302,7 +305,7 @@ def _columns(
     out |= {f"pool_{k + 1}": rows.pools[:, k] for k in range(N_POOLS)} | {"pools_other": _others(rows)}
     range_side = reading.column_at("range_side", t)
     ote = in_ote(out["range_position"], range_side, reading.config.range) & (range_side == side)
-    evidence = _evidence(out, ote, config)
+    evidence = _evidence(out, ote, config, profile.tick)
     out |= {f"score_{c}": evidence[c] for c in COMPONENTS} | {"score": _score(evidence, config)}
     out["setup_id"] = _setup_ids(out, reading, profile)
     order = np.lexsort((out["setup_id"], t)) if len(t) > 1 else slice(None)

@@ -6,12 +6,11 @@
 __all__ = ['SWING_KINDS', 'SWING_ATTRS', 'BREAK_KINDS', 'BREAK_ATTRS', 'DISPLACEMENT_KINDS', 'DISPLACEMENT_ATTRS', 'C_TREND',
            'C_DISP', 'C_LEG_UP', 'C_LEG_DOWN', 'C_BREAK_UP', 'C_BREAK_DOWN', 'C_NEW_HIGH', 'C_NEW_LOW', 'C_MAJOR_TREND',
            'C_ATR', 'C_TOL_ATR', 'C_SWING_HIGH', 'C_SWING_LOW', 'C_PROTECTED', 'C_MAJOR_HIGH', 'C_MAJOR_LOW',
-           'StructureConfig', 'StructureRules', 'StructureArrays', 'structure_state', 'structure_advance',
-           'structure_counts', 'structure_frames', 'structure_events']
+           'C_ATR_TICKS', 'StructureConfig', 'StructureRules', 'StructureArrays', 'structure_state',
+           'structure_advance', 'structure_counts', 'structure_frames', 'structure_events']
 
 # %% ../../nbs/20_structure.ipynb #0a117e1b
 from dataclasses import dataclass
-from functools import cached_property
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -19,14 +18,15 @@ import numpy as np
 import pandas as pd
 
 from .candles import BadConfig, check, infer_timeframe
-from .settings import setting, Settings
+from .settings import setting
+from .instruments import TickSettings, threshold_ticks, whole_ticks
 from .events import F_ATTR, F_LEVEL, I_ANCHOR, I_KIND, I_KNOWN, I_PARENT, I_SAME, I_SIDE, EventRows
 from .events import FamilyLayout, PriceArrays, buffers, counts_of, double, frames_of, inlined, kernel, merge
 from .events import room_for_bars
 
 # %% ../../nbs/20_structure.ipynb #88619769
 @dataclass(frozen=True)
-class StructureConfig(Settings):
+class StructureConfig(TickSettings):
     "How swings and breaks are read."
 
     left: int = setting(5, ge=1, unit="bars")
@@ -36,15 +36,17 @@ class StructureConfig(Settings):
     major_left: int = setting(50, ge=0, unit="bars, 0 means no second scale")
     major_right: int = setting(50, ge=0, unit="bars, 0 means no second scale")
     break_src: str = setting("close", choices=("close", "wick"))
-    break_buffer: float = setting(0.0, ge=0.0, unit="price")
+    break_buffer: float = setting(0.0, ge=0.0, unit="in break_buffer_unit")
     choch_ref: str = setting("last", choices=("last", "protected"))
     atr_bars: int = setting(14, ge=1, unit="bars")
     tolerance_atr_bars: int = setting(200, ge=1, unit="bars")
     equal_tol_atr: float = setting(0.1, ge=0.0, unit="ATR")
     displacement_atr: float = setting(1.5, gt=0.0, unit="ATR")
+    break_buffer_unit: str = setting("price", choices=("price", "ticks"), late=True)
 
     def __post_init__(self):
         super().__post_init__()
+        whole_ticks(self, "break_buffer", "break_buffer_unit")
         for side in ("left", "right") if self.major_left and self.major_right else ():
             small, large = getattr(self, side), getattr(self, f"major_{side}")
             if large < small + (side == "right"):
@@ -53,9 +55,8 @@ class StructureConfig(Settings):
                     f"{small} bars, or 0 for no second scale; found {large}"
                 )
 
-    @cached_property
-    def numbers(self) -> tuple:  # in the order of `StructureRules`
-        "The settings as the kernel takes them."
+    def rules(self, tick: float) -> tuple:  # in the order of `StructureRules`
+        "The settings as the kernel takes them, for a tick."
         major = (self.major_left, self.major_right) if self.major_left and self.major_right else (0, 0)
         method = ("fractal", "leg", "atr_zigzag").index(self.swing_method)
         return (
@@ -65,12 +66,13 @@ class StructureConfig(Settings):
             self.zigzag_atr,
             *major,
             self.break_src == "wick",
-            self.break_buffer,
+            threshold_ticks(self, "break_buffer", "break_buffer_unit", tick),
             int(self.choch_ref == "protected"),
             self.atr_bars,
             self.tolerance_atr_bars,
             self.equal_tol_atr,
             self.displacement_atr,
+            tick,
         )
 
 # %% ../../nbs/20_structure.ipynb #80e97387
@@ -86,7 +88,7 @@ _PRIMARY, _MAJOR = 3, 9
 _TREND, _REF_HIGH, _REF_LOW, _LAST_HIGH, _LAST_LOW, _LAST_BREAK = range(6)
 _LEG, _TOP, _BOTTOM = 15, 16, 17
 C_TREND, C_DISP, C_LEG_UP, C_LEG_DOWN, C_BREAK_UP, C_BREAK_DOWN, C_NEW_HIGH, C_NEW_LOW, C_MAJOR_TREND = range(9)
-C_ATR, C_TOL_ATR, C_SWING_HIGH, C_SWING_LOW, C_PROTECTED, C_MAJOR_HIGH, C_MAJOR_LOW = range(7)
+C_ATR, C_TOL_ATR, C_SWING_HIGH, C_SWING_LOW, C_PROTECTED, C_MAJOR_HIGH, C_MAJOR_LOW, C_ATR_TICKS = range(8)
 
 # %% ../../nbs/20_structure.ipynb #0cab09d9
 class StructureRules(NamedTuple):
@@ -99,12 +101,13 @@ class StructureRules(NamedTuple):
     major_left: int  # bars, 0 without a second scale, as `major_right`
     major_right: int
     by_wick: bool  # whether a wick breaks
-    buffer: float  # price beyond the reference
+    buffer: float  # ticks beyond the reference
     choch_ref: int  # 1: only a break of the protected price turns the trend
     atr_bars: int
     tolerance_atr_bars: int
     equal_tol_atr: float
     displacement_atr: float
+    tick: float  # price; 0 where it is not known, and then what is in ticks here is in price
 
 
 class StructureArrays(NamedTuple):
@@ -112,7 +115,7 @@ class StructureArrays(NamedTuple):
 
     i: np.ndarray  # (19,) what it remembers, last the bar reached
     cols_i: np.ndarray  # (9, bars)
-    cols_f: np.ndarray  # (7, bars)
+    cols_f: np.ndarray  # (8, bars)
     swing_i: np.ndarray  # the rows of swings, breaks and displacement bars, as `events.buffers` makes them
     swing_f: np.ndarray
     break_i: np.ndarray
@@ -136,13 +139,34 @@ def _emit_nb(rows, n, kind, side, anchor, known_bar, parent, same, level):
     rows.floats[n, F_LEVEL] = level
     return n + 1
 
+# %% ../../nbs/20_structure.ipynb #00300917
+@inlined
+def _ticks_nb(distance, tick):
+    "A price or distance in ticks, whole where it lies on the grid; as it is where no tick is known (0)."
+    if tick == 0.0:
+        return distance
+    ticks = distance / tick
+    whole = np.rint(ticks)
+    return whole if abs(ticks - whole) < 1e-6 else ticks
+
+
+@inlined
+def _within_nb(ticks, share, atr):
+    "Whether a distance in ticks is at most a share of an ATR in ticks."
+    return ticks <= 0.0 or ticks / atr <= share
+
 # %% ../../nbs/20_structure.ipynb #71c2a90f
 @inlined
-def _atr_nb(high, low, close, t, atr, bars):
+def _true_range_nb(high, low, close, t, tick):
+    "The true range of bar t, ticks."
+    was = close[max(t - 1, 0)]
+    top, bottom = (max(high[t], was), min(low[t], was)) if t > 0 else (high[t], low[t])
+    return _ticks_nb(top - bottom, tick)
+
+
+@inlined
+def _atr_nb(true_range, t, atr, bars):
     "Wilder's ATR at bar t from the one before; an expanding mean until the window is full."
-    true_range = high[t] - low[t]
-    if t > 0:
-        true_range = max(high[t], close[t - 1]) - min(low[t], close[t - 1])
     return true_range if t == 0 else atr + (true_range - atr) / min(t + 1, bars)
 
 # %% ../../nbs/20_structure.ipynb #8c05b1b7
@@ -189,14 +213,14 @@ def _extreme_nb(price, start, stop, sign):
 
 
 @inlined
-def _zigzag_nb(high, low, close, t, back, i):
-    "Side of the extreme from which the close of bar t has come back by `back`, and its bar; side 0 when none."
+def _zigzag_nb(high, low, close, t, back, atr, tick, i):
+    "Side of the extreme from which the close of bar t has come back by `back` ATR, and its bar; side 0 when none."
     if i[_LEG] != -1 and (i[_TOP] < 0 or high[t] > high[i[_TOP]]):
         i[_TOP] = t
     if i[_LEG] != 1 and (i[_BOTTOM] < 0 or low[t] < low[i[_BOTTOM]]):
         i[_BOTTOM] = t
-    fell = i[_LEG] != -1 and back > 0.0 and high[i[_TOP]] - close[t] >= back
-    rose = i[_LEG] != 1 and back > 0.0 and close[t] - low[i[_BOTTOM]] >= back
+    fell = i[_LEG] != -1 and atr > 0.0 and _ticks_nb(high[i[_TOP]] - close[t], tick) / atr >= back
+    rose = i[_LEG] != 1 and atr > 0.0 and _ticks_nb(close[t] - low[i[_BOTTOM]], tick) / atr >= back
     if fell == rose:
         return 0, -1
     p = i[_TOP] if fell else i[_BOTTOM]
@@ -221,7 +245,7 @@ def _break_nb(far, price, t, side, same, b, scale, rules, i, disp, swings, break
     kind = _CHOCH if i[b + _TREND] == -side else _BOS
     if kind == _CHOCH and rules.choch_ref == 1:
         protected = breaks.floats[i[b + _LAST_BREAK], F_ATTR + 1]
-        kind = _CHOCH if side * price > side * (protected + side * rules.buffer) else _MINOR
+        kind = _CHOCH if _ticks_nb(side * (price - protected), rules.tick) > rules.buffer else _MINOR
     first, floats = i[_N_BREAK], breaks.floats
     n_rows = 2 if kind == _CHOCH and displaced > 0 else 1
     for k in range(n_rows):
@@ -240,10 +264,13 @@ def _break_nb(far, price, t, side, same, b, scale, rules, i, disp, swings, break
 @inlined
 def _breaks_nb(bars, t, b, scale, rules, i, cols_i, swings, breaks):
     "Both sides' breaks of one scale at bar t, against the references of t - 1."
-    swing_f = swings.floats
+    swing_f, buffer, tick = swings.floats, rules.buffer, rules.tick
     up, down = (bars.high[t], bars.low[t]) if rules.by_wick else (bars.close[t], bars.close[t])
-    broke_up = i[b + _REF_HIGH] >= 0 and up > swing_f[i[b + _REF_HIGH], F_LEVEL] + rules.buffer
-    broke_down = i[b + _REF_LOW] >= 0 and down < swing_f[i[b + _REF_LOW], F_LEVEL] - rules.buffer
+    broke_up = i[b + _REF_HIGH] >= 0 and up > swing_f[i[b + _REF_HIGH], F_LEVEL]
+    broke_down = i[b + _REF_LOW] >= 0 and down < swing_f[i[b + _REF_LOW], F_LEVEL]
+    if buffer > 0.0:
+        broke_up = broke_up and _ticks_nb(up - swing_f[i[b + _REF_HIGH], F_LEVEL], tick) > buffer
+        broke_down = broke_down and _ticks_nb(swing_f[i[b + _REF_LOW], F_LEVEL] - down, tick) > buffer
     if not (broke_up or broke_down):
         return
     same = broke_up and broke_down
@@ -260,7 +287,7 @@ def _breaks_nb(bars, t, b, scale, rules, i, cols_i, swings, breaks):
 
 # %% ../../nbs/20_structure.ipynb #05f7d0e0
 @inlined
-def _swing_nb(price, p, t, side, equal_tol, b, scale, i, swings):
+def _swing_nb(price, p, t, side, wide, b, scale, rules, i, swings):
     "Confirm the swing at p, knowable at t: label it against the last of its side and make it the reference."
     swing_f = swings.floats
     last, ref = (b + _LAST_HIGH, b + _REF_HIGH) if side > 0 else (b + _LAST_LOW, b + _REF_LOW)
@@ -268,8 +295,8 @@ def _swing_nb(price, p, t, side, equal_tol, b, scale, i, swings):
     i[_N_SWING] = _emit_nb(swings, n, 0 if side > 0 else 1, side, p, t, -1, 0, price[p])
     swing_f[n, F_ATTR + 1] = scale
     if i[last] >= 0:
-        step = price[p] - swing_f[i[last], F_LEVEL]
-        swing_f[n, F_ATTR] = 0.0 if abs(step) <= equal_tol else np.sign(step)
+        step = _ticks_nb(price[p] - swing_f[i[last], F_LEVEL], rules.tick)
+        swing_f[n, F_ATTR] = 0.0 if _within_nb(abs(step), rules.equal_tol_atr, wide) else np.sign(step)
     if i[ref] >= 0:
         old = i[ref]
         i[_N_SWING] = _emit_nb(swings, n + 1, 2, side, swings.ints[old, I_ANCHOR], t, old, 0, swing_f[old, F_LEVEL])
@@ -280,35 +307,31 @@ def _swing_nb(price, p, t, side, equal_tol, b, scale, i, swings):
 
 # %% ../../nbs/20_structure.ipynb #d3ad1121
 @inlined
-def _swings_nb(bars, t, back, tol, rules, i, cols_i, swings):
-    "The swings of the primary scale that bar t confirms."
-    left, right = rules.left, rules.right
-    p, side = t - right, 0
+def _turned_nb(bars, t, atr, rules, i):
+    "Side of the swing that a turn of the leg confirms at bar t, 0 for none, and the bar to look at."
+    side, p = 0, t - rules.right
     if rules.method == _ZIGZAG:
-        side, p = _zigzag_nb(bars.high, bars.low, bars.close, t, back, i)
+        side, p = _zigzag_nb(bars.high, bars.low, bars.close, t, rules.zigzag_atr, atr, rules.tick, i)
     elif rules.method == _BY_LEG and p >= 0:
-        side = _turn_nb(bars.high, bars.low, p, right, i)
-    by_window = rules.method == _FRACTAL and p >= left
-    cols_i[C_NEW_HIGH, t] = cols_i[C_NEW_LOW, t] = -1
-    if side > 0 or (by_window and _is_swing_nb(bars.high, p, left, right, 1)):
-        cols_i[C_NEW_HIGH, t] = _swing_nb(bars.high, p, t, 1, tol, _PRIMARY, right, i, swings)
-    if side < 0 or (by_window and _is_swing_nb(bars.low, p, left, right, -1)):
-        cols_i[C_NEW_LOW, t] = _swing_nb(bars.low, p, t, -1, tol, _PRIMARY, right, i, swings)
+        side = _turn_nb(bars.high, bars.low, p, rules.right, i)
+    return side, p
 
 
 @inlined
-def _major_swings_nb(bars, t, tol, rules, i, cols_i, swings):
-    "The swings of the major scale that bar t confirms."
-    left, right = rules.major_left, rules.major_right
-    p = t - right
-    if p < left:
-        return
-    # A swing of a wide window is one of every narrower window in it: only the primary swings need a look.
-    small, nested = rules.right, rules.method == _FRACTAL
-    if (not nested or cols_i[C_NEW_HIGH, p + small] >= 0) and _is_swing_nb(bars.high, p, left, right, 1):
-        _swing_nb(bars.high, p, t, 1, tol, _MAJOR, right, i, swings)
-    if (not nested or cols_i[C_NEW_LOW, p + small] >= 0) and _is_swing_nb(bars.low, p, left, right, -1):
-        _swing_nb(bars.low, p, t, -1, tol, _MAJOR, right, i, swings)
+def _swings_nb(bars, t, b, turned, p, wide, rules, i, cols_i, swings):
+    "The swings at bar p of one scale that bar t confirms: of the side the leg turned, or by the window around p."
+    primary, by_window = b == _PRIMARY, rules.method == _FRACTAL
+    left, right = (rules.left, rules.right) if primary else (rules.major_left, rules.major_right)
+    for side in (1, -1):
+        price, new = (bars.high, C_NEW_HIGH) if side > 0 else (bars.low, C_NEW_LOW)
+        found = turned == side
+        if p >= left and (by_window or not primary):
+            # A swing of a wide window is one of every narrower window in it: only the primary swings need a look.
+            looked = primary or not by_window or cols_i[new, p + rules.right] >= 0
+            found = looked and _is_swing_nb(price, p, left, right, side)
+        row = _swing_nb(price, p, t, side, wide, b, right, rules, i, swings) if found else -1
+        if primary:
+            cols_i[new, t] = row
 
 # %% ../../nbs/20_structure.ipynb #aa6265c6
 @inlined
@@ -330,10 +353,10 @@ def _columns_nb(t, i, cols_i, cols_f, swing_f, break_f):
 
 
 @inlined
-def _displacement_nb(bars, t, displacement_atr, known_atr, i, rows):
+def _displacement_nb(bars, t, displacement_atr, known_atr, tick, i, rows):
     "Side of bar t when its body is a displacement of the ATR known one bar before, else 0; writes its row."
-    body, side = bars.close[t] - bars.open[t], 0
-    if known_atr > 0.0 and abs(body) >= displacement_atr * known_atr:
+    body, side = _ticks_nb(bars.close[t] - bars.open[t], tick), 0
+    if known_atr > 0.0 and abs(body) / known_atr >= displacement_atr:
         side = 1 if body > 0 else -1
         n = i[_N_DISP]
         i[_N_DISP] = _emit_nb(rows, n, 0 if side > 0 else 1, side, t, t, -1, 0, bars.close[t])
@@ -345,7 +368,7 @@ def _displacement_nb(bars, t, displacement_atr, known_atr, i, rows):
 def _structure_nb(bars, start, stop, rules, arrays):
     "Read structure over bars [start, stop); returns the bar reached."
     bars, rules, arrays = PriceArrays(*bars), StructureRules(*rules), StructureArrays(*arrays)
-    high, low, close, i, cols_i, cols_f = bars.high, bars.low, bars.close, arrays.i, arrays.cols_i, arrays.cols_f
+    i, cols_i, cols_f, tick = arrays.i, arrays.cols_i, arrays.cols_f, rules.tick
     swings, breaks = EventRows(arrays.swing_i, arrays.swing_f), EventRows(arrays.break_i, arrays.break_f)
     displacements = EventRows(arrays.disp_i, arrays.disp_f)
     for t in range(start, stop):
@@ -353,21 +376,24 @@ def _structure_nb(bars, start, stop, rules, arrays):
             return t
         if i[_N_DISP] + 1 > len(arrays.disp_i):
             return t
-        known_atr = cols_f[C_ATR, t - 1] if t > 0 else 0.0
+        known_atr = cols_f[C_ATR_TICKS, t - 1] if t > 0 else 0.0
         known_wide = cols_f[C_TOL_ATR, t - 1] if t > 0 else 0.0
-        atr = _atr_nb(high, low, close, t, known_atr, rules.atr_bars)
-        cols_f[C_ATR, t] = atr
-        cols_f[C_TOL_ATR, t] = _atr_nb(high, low, close, t, known_wide, rules.tolerance_atr_bars)
-        cols_i[C_DISP, t] = _displacement_nb(bars, t, rules.displacement_atr, known_atr, i, displacements)
+        true_range = _true_range_nb(bars.high, bars.low, bars.close, t, tick)
+        atr = _atr_nb(true_range, t, known_atr, rules.atr_bars)
+        wide = _atr_nb(true_range, t, known_wide, rules.tolerance_atr_bars)
+        cols_f[C_ATR_TICKS, t], cols_f[C_TOL_ATR, t] = atr, wide
+        cols_f[C_ATR, t] = atr if tick == 0.0 else atr * tick
+        cols_i[C_DISP, t] = _displacement_nb(bars, t, rules.displacement_atr, known_atr, tick, i, displacements)
         cols_i[C_LEG_UP, t] = cols_i[C_LEG_DOWN, t] = cols_i[C_BREAK_UP, t] = cols_i[C_BREAK_DOWN, t] = -1
         for b in (_PRIMARY, _MAJOR):
             _breaks_nb(
                 bars, t, b, rules.right if b == _PRIMARY else rules.major_right, rules, i, cols_i, swings, breaks
             )
-        tol = rules.equal_tol_atr * cols_f[C_TOL_ATR, t]
-        _swings_nb(bars, t, rules.zigzag_atr * atr, tol, rules, i, cols_i, swings)
-        if rules.major_right > 0:
-            _major_swings_nb(bars, t, tol, rules, i, cols_i, swings)
+        turned, p = _turned_nb(bars, t, atr, rules, i)
+        for b in (_PRIMARY, _MAJOR):
+            if b == _PRIMARY or rules.major_right > 0:
+                _swings_nb(bars, t, b, turned, p, wide, rules, i, cols_i, swings)
+                turned, p = 0, t - rules.major_right
         _columns_nb(t, i, cols_i, cols_f, swings.floats, breaks.floats)
     return stop
 
@@ -384,7 +410,7 @@ def structure_state(
 ) -> dict[str, np.ndarray]:  # what the kernel remembers and what it has written
     "The state of a structure reader before the first bar."
     i = np.array([0, 0, 0, *[0, -1, -1, -1, -1, -1] * 2, 0, -1, -1, 0], np.int64)
-    state = {"i": i, "cols_i": np.zeros((9, capacity), np.int64), "cols_f": np.full((7, capacity), np.nan)}
+    state = {"i": i, "cols_i": np.zeros((9, capacity), np.int64), "cols_f": np.full((8, capacity), np.nan)}
     for name, attrs, share in (("swing", SWING_ATTRS, 4), ("break", BREAK_ATTRS, 8), ("disp", DISPLACEMENT_ATTRS, 8)):
         state[f"{name}_i"], state[f"{name}_f"] = buffers(capacity // share + 8, len(attrs))
     return state
@@ -398,12 +424,13 @@ def structure_advance(
     low: np.ndarray,
     close: np.ndarray,  # float64, all bars so far
     stop: int,  # read up to, not including, this bar
+    tick: float = 0.0,  # price; 0 where it is not known: then distances are compared as floats
 ):
     "Read on from where the state stopped."
     room_for_bars(state, ("cols_i", "cols_f"), stop)
     i, bars = state["i"], (open_, high, low, close)
     while i[-1] < stop:
-        i[-1] = _structure_nb(bars, i[-1], stop, config.numbers, _arrays(state))
+        i[-1] = _structure_nb(bars, i[-1], stop, config.numbers(tick), _arrays(state))
         if i[-1] < stop:
             double(state, "swing_i", "swing_f", "break_i", "break_f", "disp_i", "disp_f")
 
@@ -430,12 +457,11 @@ def structure_events(
     config: StructureConfig | None = None,
     *,
     timeframe: str | None = None,  # inferred from the bars when left out
+    tick: float = 0.0,  # price; 0 where it is not known
 ) -> pd.DataFrame:  # event log of the families displacement, structure and swing
     "Swings, breaks of structure and displacement bars, in the order in which they became known."
     timeframe = timeframe or infer_timeframe(bars)
     bars = check(bars, timeframe=timeframe)
-    state = structure_state(len(bars))
-    structure_advance(
-        state, config or StructureConfig(), *(bars[c].to_numpy() for c in ("open", "high", "low", "close")), len(bars)
-    )
+    state, prices = structure_state(len(bars)), (bars[c].to_numpy() for c in ("open", "high", "low", "close"))
+    structure_advance(state, config or StructureConfig(), *prices, len(bars), tick)
     return merge(*structure_frames(state, bars.index, timeframe).values())

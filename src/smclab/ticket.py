@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .instruments import Instrument, on_grid, pips_to_price_distance, points_to_price_distance
+from .instruments import in_ticks, Instrument, on_grid, pips_to_price_distance, points_to_price_distance
 from .policy import GRADES, Policy, grade_code, min_rr, regime_adds
 from .setups import N_POOLS
 
@@ -94,13 +94,15 @@ def _noise(table, policy: Policy) -> np.ndarray:
 def _stops(table, instrument: Instrument, policy: Policy) -> tuple[np.ndarray, np.ndarray]:
     "(stop price, stop distance); NaN where the invalidating price is not on the losing side or there is no ATR."
     side, entry, atr = _numbers(table, "side"), _numbers(table, "entry_price"), _noise(table, policy)
-    idea = side * (entry - _numbers(table, "stop_price"))
-    far = np.maximum(np.maximum(idea, policy.risk.stop_atr * atr), stop_caps(instrument, policy, entry)[0])
-    stop = _to_tick(entry - side * np.where((idea > 0) & (atr > 0), far, np.nan), instrument.tick, -side)
-    return stop, np.round(side * (entry - stop), 12)
+    tick, least = instrument.tick, stop_caps(instrument, policy, entry)[0]
+    idea, at = in_ticks(side * (entry - _numbers(table, "stop_price")), tick), in_ticks(entry, tick)
+    far = np.maximum(np.maximum(idea, in_ticks(policy.risk.stop_atr * atr, tick)), in_ticks(least, tick))
+    far = np.where((idea > 0) & (atr > 0), np.where(at == np.rint(at), np.ceil(far - 1e-6), far), np.nan)
+    stop = in_ticks(_to_tick(on_grid(at - side * far, tick), tick, -side), tick)
+    return on_grid(stop, tick), on_grid(side * (at - stop), tick)
 
 # %% ../../nbs/42_ticket.ipynb #efda2ced
-RR_DUST = 1e-6  # two ratios nearer than this are the same
+RR_DUST = 1e-9  # of ratios kept to six digits: those nearer than this are the same
 _POOLS = tuple(f"pool_{k}" for k in range(1, N_POOLS + 1))
 
 
@@ -124,8 +126,8 @@ def _targets(table, instrument: Instrument, policy: Policy, stop_distance, need,
         target = _to_tick(entry + side * (paid + need * loss), instrument.tick, side)
         return target, np.round((side * (target - entry) - paid) / loss, 6)
     pools = _to_tick(_opposing(table, len(side)), instrument.tick, -side[:, None])
-    reach = side[:, None] * (pools - entry[:, None])
-    rr = np.round((reach - paid[:, None]) / loss[:, None], 6)
+    reach, paid = in_ticks(side[:, None] * (pools - entry[:, None]), instrument.tick), in_ticks(paid, instrument.tick)
+    rr = np.round((reach - paid[:, None]) / in_ticks(loss, instrument.tick)[:, None], 6)
     ahead = reach > 0
     pays = ahead & (rr >= need[:, None] - RR_DUST)
     nearest = np.argmin(np.where(pays, reach, np.inf), axis=1)

@@ -194,8 +194,8 @@ _WORTH_A_THREAD = 5_000  # bars: fewer are read sooner than a thread is started
 class TimeframeState:
     "One timeframe: its bars so far and what each detector remembers."
 
-    def __init__(self, timeframe: str, config: Config, capacity: int = 256, base: bool = False):
-        self.timeframe, self.n = timeframe, 0
+    def __init__(self, timeframe: str, config: Config, capacity: int = 256, base: bool = False, tick: float = 0.0):
+        self.timeframe, self.n, self.tick = timeframe, 0, tick  # tick: price, 0 where it is not known
         self.times = np.zeros(capacity, np.int64)
         self.known_bar = np.zeros(0 if base else capacity, np.int64)  # base bar at which each higher bar is complete
         self.prices = np.full((5, capacity), np.nan)
@@ -224,18 +224,19 @@ class TimeframeState:
 
     def advance(self, config: Config, stop: int, zone: str, roll_hour: int):
         "Run every detector up to bar `stop`: structure first, then zones beside sessions and pools."
-        s, (open_, high, low, close, volume) = self.states, self.prices
-        structure_advance(s["structure"], config.structure, open_, high, low, close, stop)
+        s, tick, (open_, high, low, close, volume) = self.states, self.tick, self.prices
+        structure_advance(s["structure"], config.structure, open_, high, low, close, stop, tick)
 
         def zones():
             settings = config.gap, config.order_block, config.range
-            zones_advance(s["zones"], *settings, open_, high, low, close, volume, s["structure"], stop)
+            zones_advance(s["zones"], *settings, open_, high, low, close, volume, s["structure"], stop, tick)
 
         def sessions_and_pools():
             sessions, roll = s.get("sessions"), {"zone": zone, "roll_hour": roll_hour}
             if sessions is not None:
                 sessions_advance(sessions, config.sessions, self.times, open_, high, low, close, stop, **roll)
-            liquidity_advance(s["liquidity"], config.liquidity, open_, high, low, close, s["structure"], sessions, stop)
+            pools = s["liquidity"], config.liquidity, open_, high, low, close, s["structure"], sessions
+            liquidity_advance(*pools, stop, tick)
 
         if stop - self.n < _WORTH_A_THREAD:
             zones()
@@ -295,11 +296,14 @@ class Timeframes:
         if base_ns > timeframe_ns("1h"):  # a bar belongs to a window by its open alone: longer bars have no sessions
             config = replace(config, sessions=SessionConfig(()))
         self.timeframe, self.config, self.step_ns = timeframe, config, base_ns
-        self.tick = instrument.tick if instrument else None
+        self.tick = instrument.tick if instrument else 0.0  # 0: not known
+        for settings in (config.structure, config.gap, config.liquidity):
+            settings.numbers(self.tick)  # a threshold in ticks without a tick is refused before anything is read
         self.zone, self.roll_hour = (instrument.zone, instrument.roll_hour) if instrument else ("UTC", 0)
         self.weights = np.array([weights[tf] for tf in above])  # of the bias, one per higher timeframe
-        self.base = TimeframeState(timeframe, config, capacity, base=True)
-        self.above = [TimeframeState(tf, config, int(capacity * base_ns / timeframe_ns(tf)) + 16) for tf in above]
+        self.base = TimeframeState(timeframe, config, capacity, base=True, tick=self.tick)
+        sizes = [int(capacity * base_ns / timeframe_ns(tf)) + 16 for tf in above]
+        self.above = [TimeframeState(tf, config, n, tick=self.tick) for tf, n in zip(above, sizes, strict=True)]
         self.all = [self.base, *self.above]
         size = max((len(state.times) for state in self.above), default=0)
         self.rollup = Rollup(above, timeframe, size, self.zone, self.roll_hour)
@@ -351,7 +355,11 @@ class Timeframes:
         arrays: dict[str, np.ndarray],  # from `to_arrays`
         counts: dict[str, int],  # bars read of each timeframe
     ):
-        "Go on from where these arrays were written."
+        "Go on from where these arrays were written; those of an older layout give their bars, which are read anew."
+        base, rows = self.timeframe, self.base.states["structure"]["cols_f"].shape[0]
+        if arrays[f"{base}/structure/cols_f"].shape[0] != rows:
+            self.append(arrays[f"{base}/times"][: counts[base]], arrays[f"{base}/prices"][:, : counts[base]])
+            return
         self.rollup.arrays = {k.removeprefix("roll/"): v for k, v in arrays.items() if k.startswith("roll/")}
         for state in self.all:
             tf, state.n = state.timeframe, counts[state.timeframe]
@@ -375,7 +383,7 @@ class Timeframes:
         base, start = self.base, self.base.n
         for state in self.all:
             state.previous_counts = state.counts
-        if self.tick is not None:
+        if self.tick:
             _snap_nb(base.prices, start, stop, self.tick)
         base.advance(self.config, stop, self.zone, self.roll_hour)
         if self.above and start < stop:

@@ -9,7 +9,6 @@ __all__ = ['GAP_KINDS', 'GAP_ATTRS', 'BLOCK_KINDS', 'BLOCK_ATTRS', 'ZONE_COLUMNS
 
 # %% ../../nbs/26_zones.ipynb #efb4e54e
 from dataclasses import dataclass
-from functools import cached_property
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -17,33 +16,40 @@ import numpy as np
 import pandas as pd
 
 from .candles import check, infer_timeframe
-from .settings import setting, Settings
+from .settings import setting
+from .instruments import TickSettings, threshold_ticks, whole_ticks
 from .dealing_range import RANGE_COLUMNS, RANGE_LAYOUT, RangeConfig, range_advance, range_columns, range_state
 from .events import F_ATTR, F_BOTTOM, F_TOP, I_ANCHOR, I_KIND, I_KNOWN, I_PARENT, I_SAME, I_SIDE
 from .events import FamilyLayout, PriceArrays, buffers, counts_of, double, frames_of, inlined, kernel, merge
 from .events import room_for_bars
-from .structure import C_ATR, C_BREAK_DOWN, C_BREAK_UP, C_DISP, C_LEG_DOWN, C_LEG_UP
+from .structure import C_ATR_TICKS, C_BREAK_DOWN, C_BREAK_UP, C_DISP, C_LEG_DOWN, C_LEG_UP
 from .structure import StructureConfig, structure_advance, structure_state
 
 # %% ../../nbs/26_zones.ipynb #e72935ec
 @dataclass(frozen=True)
-class GapConfig(Settings):
+class GapConfig(TickSettings):
     "Which gaps count, and for how long."
 
     middle: str = setting("colour", choices=("colour", "close_beyond", "none"))
     min_size: float = setting(0.0, ge=0.0, unit="in min_size_unit")
-    min_size_unit: str = setting("atr", choices=("atr", "pct", "price"))
+    min_size_unit: str = setting("atr", choices=("atr", "pct", "price", "ticks"))
     max_age_bars: int = setting(0, ge=0, unit="bars, 0 means none")
 
-    @cached_property
-    def numbers(self) -> tuple:  # in the order of `GapRules`
-        "The settings as the kernel takes them."
-        unit = ("atr", "pct", "price").index(self.min_size_unit)
-        return ("colour", "close_beyond", "none").index(self.middle), self.min_size, unit, self.max_age_bars
+    def __post_init__(self):
+        super().__post_init__()
+        whole_ticks(self, "min_size", "min_size_unit")
+
+    def rules(self, tick: float) -> tuple:  # in the order of `GapRules`
+        "The settings as the kernel takes them, for a tick."
+        middle, size = ("colour", "close_beyond", "none").index(self.middle), self.min_size
+        unit = {"atr": 0, "pct": 1}.get(self.min_size_unit, 2)
+        if unit == 2:
+            size = threshold_ticks(self, "min_size", "min_size_unit", tick)
+        return middle, size, unit, self.max_age_bars, tick
 
 # %% ../../nbs/26_zones.ipynb #a4ce8a89
 @dataclass(frozen=True)
-class OrderBlockConfig(Settings):
+class OrderBlockConfig(TickSettings):
     "Which candle is the order block, what breaks it, and for how long it counts."
 
     candle: str = setting("last_opposite", choices=("last_opposite", "extreme"))
@@ -53,9 +59,8 @@ class OrderBlockConfig(Settings):
     max_age_bars: int = setting(0, ge=0, unit="bars, 0 means none")
     cap: int = setting(100, ge=1, unit="zones a side")
 
-    @cached_property
-    def numbers(self) -> tuple:  # in the order of `BlockRules`
-        "The settings as the kernel takes them."
+    def rules(self, tick: float) -> tuple:  # in the order of `BlockRules`
+        "The settings as the kernel takes them, for a tick."
         return (
             self.candle == "extreme",
             self.lookback_bars,
@@ -63,6 +68,7 @@ class OrderBlockConfig(Settings):
             self.break_src == "wick",
             self.max_age_bars,
             self.cap,
+            tick,
         )
 
 # %% ../../nbs/26_zones.ipynb #76d00f74
@@ -124,8 +130,9 @@ class GapRules(NamedTuple):
 
     middle: int  # 0 colour, 1 close beyond, 2 none
     min_size: float
-    unit: int  # 0 ATR, 1 percent, 2 price
+    unit: int  # 0 ATR, 1 percent, 2 ticks
     max_age: int  # bars, 0 none
+    tick: float  # price; 0 where it is not known, and then ticks are price
 
 
 class BlockRules(NamedTuple):
@@ -137,6 +144,7 @@ class BlockRules(NamedTuple):
     by_wick: bool
     max_age: int  # bars, 0 none
     cap: int  # zones a side
+    tick: float  # price; 0 where it is not known
 
 
 class BreakArrays(NamedTuple):
@@ -165,6 +173,26 @@ _gap_arrays, _block_arrays = (
     itemgetter(*(f"{name}_{part}" for part in ZoneMachine._fields)) for name in ("gap", "block")
 )
 _break_arrays = itemgetter(*BreakArrays._fields)
+
+# %% ../../nbs/26_zones.ipynb #c5eb5e23
+@inlined
+def _ticks_nb(distance, tick):
+    "A price or distance in ticks, whole where it lies on the grid; as it is where no tick is known (0)."
+    if tick == 0.0:
+        return distance
+    ticks = distance / tick
+    whole = np.rint(ticks)
+    return whole if abs(ticks - whole) < 1e-6 else ticks
+
+
+@inlined
+def _middle_nb(top, bottom, tick):
+    "The middle of two prices: the float that the decimal is, so that a price on the grid is equal to it or not."
+    ticks = (_ticks_nb(top, tick) + _ticks_nb(bottom, tick)) / 2.0
+    if tick == 0.0:
+        return ticks
+    per_unit = np.rint(1.0 / tick)
+    return ticks / per_unit if abs(per_unit * tick - 1.0) < 1e-9 else ticks * tick
 
 # %% ../../nbs/26_zones.ipynb #cf2acea3
 @inlined
@@ -226,7 +254,7 @@ def _over_nb(i, zone_i, g):
 
 # %% ../../nbs/26_zones.ipynb #a5d1e8c6
 @inlined
-def _reach_nb(t, stage, first, base, prices, z):
+def _reach_nb(t, stage, first, base, prices, tick, z):
     "The next zone of a stack is reached by its stage at bar t: write that, and what else the bar does to it."
     stacks, keys, i, f, zone_i, zone_f = z.stacks, z.keys, z.m, z.w, z.zone_i, z.zone_f
     g = stacks[base + stage, i[_SIZE + base + stage]]
@@ -242,7 +270,8 @@ def _reach_nb(t, stage, first, base, prices, z):
         rule = first + stage
         n = _fact_nb(z, g, _RULES[rule, _R_KIND], t, same)
         if first == 0:
-            depth = (_key_nb(zone_f, g, 1) - f[prices + _WICK]) / (zone_f[g, _F_TOP] - zone_f[g, _F_BOTTOM])
+            depth = _ticks_nb(_key_nb(zone_f, g, 1) - f[prices + _WICK], tick)
+            depth /= _ticks_nb(zone_f[g, _F_TOP] - zone_f[g, _F_BOTTOM], tick)
             z.f[n, F_ATTR + 2] = min(depth, 1.0) if stage > 0 else 1.0
         stage = _RULES[rule, _R_NEXT]
         if stage < 0:
@@ -283,7 +312,7 @@ def _stirred_nb(f, first, low, high):
 
 
 @inlined
-def _life_nb(bars, t, first, z):
+def _life_nb(bars, t, first, tick, z):
     "What bar t does to the zones there were before it."
     f, high, low, close = z.w, bars.high, bars.low, bars.close
     stirred = _stirred_nb(f, first, low[t], high[t])
@@ -297,11 +326,11 @@ def _life_nb(bars, t, first, z):
         s, prices = bearish * _STAGES, _PRICE + 4 * bearish
         for stage in range(_STAGES if stirred >> bearish & 1 else 0):
             while _due_nb(f, s + stage, prices, first + stage):
-                _reach_nb(t, stage, first, s, prices, z)
+                _reach_nb(t, stage, first, s, prices, tick, z)
 
 # %% ../../nbs/26_zones.ipynb #433f20bf
 @inlined
-def _born_nb(t, first, side, anchor, top, bottom, z):
+def _born_nb(t, first, side, anchor, top, bottom, tick, z):
     "A new zone, known at bar t. Returns its row."
     stacks, keys, i, f, zone_i, zone_f = z.stacks, z.keys, z.m, z.w, z.zone_i, z.zone_f
     g = i[_N_ZONE]
@@ -309,7 +338,7 @@ def _born_nb(t, first, side, anchor, top, bottom, z):
     row = _emit_nb(z, _BORN, side, anchor, t, -1, 0, top, bottom)
     near, far = (top, bottom) if side > 0 else (bottom, top)
     zone_f[g, _F_TOP], zone_f[g, _F_BOTTOM] = top, bottom
-    for edge, price in ((_NEAR, near), (_MIDDLE, (top + bottom) / 2.0), (_FAR, far)):
+    for edge, price in ((_NEAR, near), (_MIDDLE, _middle_nb(top, bottom, tick)), (_FAR, far)):
         zone_f[g, _F_KEY + edge] = side * price
     zone_i[g, _Z_ROW], zone_i[g, _Z_ANCHOR], zone_i[g, _Z_BORN] = row, anchor, t
     zone_i[g, _Z_SIDE], zone_i[g, _Z_TOUCHED], zone_i[g, _Z_PHASE] = side, -1, _FRESH
@@ -331,12 +360,14 @@ def _gap_nb(bars, t, side, rules, breaks, z):
     beyond = close[t - 1] - bottom if side > 0 else top - close[t - 1]
     if (rules.middle == 0 and not side * (close[t - 1] - open_[t - 1]) > 0) or (rules.middle == 1 and not beyond > 0):
         return
-    atr = breaks.cols_f[C_ATR, t - 2]
-    scale = atr if rules.unit == 0 else (close[t - 1] / 100.0 if rules.unit == 1 else 1.0)
-    if top - bottom < rules.min_size * scale:
-        return
-    row = _born_nb(t, 0, side, t - 1, top, bottom, z)
-    z.f[row, F_ATTR] = (top - bottom) / atr if atr > 0 else np.nan
+    size, atr = _ticks_nb(top - bottom, rules.tick), breaks.cols_f[C_ATR_TICKS, t - 2]
+    ratio = size / atr if atr > 0.0 else np.nan
+    if rules.min_size > 0.0:
+        share = 100.0 * size / _ticks_nb(close[t - 1], rules.tick) if rules.unit == 1 else ratio
+        if (size if rules.unit == 2 else share) < rules.min_size:
+            return
+    row = _born_nb(t, 0, side, t - 1, top, bottom, rules.tick, z)
+    z.f[row, F_ATTR] = ratio
     z.f[row, F_ATTR + 1] = breaks.cols_i[C_DISP, t - 1] == side
 
 # %% ../../nbs/26_zones.ipynb #73440c95
@@ -400,9 +431,9 @@ def _block_nb(bars, volume, t, side, first, rules, breaks, z):
             j -= 1
         j = m if j < 0 or j < m - rules.lookback else j
     top, bottom = (max(open_[j], close[j]), min(open_[j], close[j])) if rules.body else (high[j], low[j])
-    row = _born_nb(t, first, side, j, top, bottom, z)
-    atr = breaks.cols_f[C_ATR, t]
-    out_f[row, F_ATTR] = side * (close[t] - far[j]) / atr if atr > 0.0 else np.nan
+    row = _born_nb(t, first, side, j, top, bottom, rules.tick, z)
+    atr = breaks.cols_f[C_ATR_TICKS, t]
+    out_f[row, F_ATTR] = _ticks_nb(side * (close[t] - far[j]), rules.tick) / atr if atr > 0.0 else np.nan
     # A market structure shift is written right behind its change of character.
     kind, shift = break_i[brk, I_KIND], break_i[brk + 1, I_KIND] == 2 and break_i[brk + 1, I_PARENT] == brk
     out_f[row, F_ATTR + 1] = 2 if kind == 1 and shift and break_i[brk + 1, I_KNOWN] == t else kind
@@ -472,7 +503,7 @@ def _gaps_nb(bars, start, stop, rules, breaks, machine):
         if z.m[_SHORT] != 0:
             return t
         rows = z.m[_N_ROW]
-        _life_nb(bars, t, 0, z)
+        _life_nb(bars, t, 0, rules.tick, z)
         if rules.max_age > 0:
             _expire_nb(t, _GAP_EXPIRED, rules.max_age, z)
         if t >= 2:
@@ -495,7 +526,7 @@ def _blocks_nb(bars, volume, start, stop, rules, breaks, machine):
         if z.m[_SHORT] != 0:
             return t
         rows = z.m[_N_ROW]
-        _life_nb(bars, t, first, z)
+        _life_nb(bars, t, first, rules.tick, z)
         if rules.max_age > 0:
             _expire_nb(t, _BLOCK_EXPIRED, rules.max_age, z)
         for side in (1, -1):
@@ -553,12 +584,13 @@ def gaps_advance(
     close: np.ndarray,  # all bars so far
     structure: dict[str, np.ndarray],  # the structure reader's state, advanced to `stop` already
     stop: int,  # read up to, not including, this bar
+    tick: float = 0.0,  # price, the structure reader's; 0 where it is not known
 ):
     "Read gaps alone on from where the state stopped."
     room_for_bars(state, ("gap_near",), stop, axis=0)
     bars, breaks, m = (open_, high, low, close), _break_arrays(structure), state["gap_m"]
     while m[-1] < stop:
-        m[-1] = _gaps_nb(bars, m[-1], stop, gap.numbers, breaks, _gap_arrays(state))
+        m[-1] = _gaps_nb(bars, m[-1], stop, gap.numbers(tick), breaks, _gap_arrays(state))
         _wider(state, "gap")
 
 # %% ../../nbs/26_zones.ipynb #f6a05df7
@@ -574,14 +606,16 @@ def zones_advance(
     volume: np.ndarray,  # all bars so far
     structure: dict[str, np.ndarray],  # the structure reader's state, advanced to `stop` already
     stop: int,  # read up to, not including, this bar
+    tick: float = 0.0,  # price, the structure reader's; 0 where it is not known
 ):
     "Read gaps, order blocks and the dealing range on from where the state stopped."
     room_for_bars(state, ("gap_near", "block_near"), stop, axis=0)
-    bars, breaks, rules = (open_, high, low, close), _break_arrays(structure), (gap.numbers, order_block.numbers)
+    bars, breaks = (open_, high, low, close), _break_arrays(structure)
+    rules = gap.numbers(tick), order_block.numbers(tick)
     while _zones_nb(bars, volume, stop, *rules, breaks, _gap_arrays(state), _block_arrays(state)) < stop:
         _wider(state, "gap")
         _wider(state, "block")
-    range_advance(state, range_, *bars, structure, stop)
+    range_advance(state, range_, *bars, structure, stop, tick)
 
 # %% ../../nbs/26_zones.ipynb #55e09003
 _FAMILIES = {
@@ -614,6 +648,7 @@ def zones_columns(
     low: np.ndarray,
     close: np.ndarray,  # float64, all bars so far
     start: int = 0,  # the first bar wanted
+    tick: float = 0.0,  # price; 0 where it is not known
 ) -> dict[str, np.ndarray]:  # column name -> one value a bar, named by `ZONE_COLUMNS`
     "The nearest zones and the dealing range as each bar's close knew them."
     n, values = int(state["range_m"][-1]), []
@@ -621,18 +656,18 @@ def zones_columns(
         edges = state[f"{name}_zone_f"]
         for zone in state[f"{name}_near"][start:n].T:
             values += [np.where(zone < 0, np.nan, edges[zone, edge]) for edge in (_F_TOP, _F_BOTTOM)]
-    return dict(zip(ZONE_COLUMNS, values, strict=False)) | range_columns(state, high, low, close, start)
+    return dict(zip(ZONE_COLUMNS, values, strict=False)) | range_columns(state, high, low, close, start, tick)
 
 # %% ../../nbs/26_zones.ipynb #1f35a4d3
-def _read(bars: pd.DataFrame, gap, order_block, structure, timeframe) -> tuple[dict, pd.DataFrame, str]:
+def _read(bars: pd.DataFrame, gap, order_block, structure, timeframe, tick) -> tuple[dict, pd.DataFrame, str]:
     "State of a zone reader after all of `bars`, the checked bars and their timeframe."
     timeframe = timeframe or infer_timeframe(bars)
     bars = check(bars, timeframe=timeframe)
     prices = [bars[c].to_numpy() for c in ("open", "high", "low", "close", "volume")]
     breaks, state = structure_state(len(bars)), zones_state(len(bars))
-    structure_advance(breaks, structure or StructureConfig(), *prices[:4], len(bars))
+    structure_advance(breaks, structure or StructureConfig(), *prices[:4], len(bars), tick)
     configs = gap or GapConfig(), order_block or OrderBlockConfig(), RangeConfig()
-    zones_advance(state, *configs, *prices, breaks, len(bars))
+    zones_advance(state, *configs, *prices, breaks, len(bars), tick)
     return state, bars, timeframe
 
 # %% ../../nbs/26_zones.ipynb #55b7f551
@@ -642,9 +677,10 @@ def gap_events(
     structure: StructureConfig | None = None,  # how the breaks are read whose legs gaps may lie in
     *,
     timeframe: str | None = None,  # inferred from the bars when left out
+    tick: float = 0.0,  # price; 0 where it is not known
 ) -> pd.DataFrame:  # event log of the family gap
     "Fair value gaps and everything that happens to them, in the order in which it became known."
-    state, bars, timeframe = _read(bars, config, None, structure, timeframe)
+    state, bars, timeframe = _read(bars, config, None, structure, timeframe, tick)
     return merge(zones_frames(state, bars.index, timeframe)["gap"])
 
 
@@ -654,7 +690,8 @@ def order_block_events(
     structure: StructureConfig | None = None,  # how the breaks are read that make order blocks
     *,
     timeframe: str | None = None,  # inferred from the bars when left out
+    tick: float = 0.0,  # price; 0 where it is not known
 ) -> pd.DataFrame:  # event log of the family order_block
     "Order blocks, breakers and everything that happens to them, in the order in which it became known."
-    state, bars, timeframe = _read(bars, None, config, structure, timeframe)
+    state, bars, timeframe = _read(bars, None, config, structure, timeframe, tick)
     return merge(zones_frames(state, bars.index, timeframe)["order_block"])

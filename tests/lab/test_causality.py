@@ -1,6 +1,8 @@
 """Law 1, nothing sees the future, and law 2, a stream is a batch: one property each over every detector."""
 
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,6 +11,7 @@ import pytest
 from smclab import tapes
 from smclab.candles import COLUMNS, BadBars, resample
 from smclab.dealing_range import RangeConfig, range_events
+from smclab.instruments import instrument
 from smclab.liquidity import LiquidityConfig, liquidity_events
 from smclab.reader import Reader, read
 from smclab.sessions import sessions_events
@@ -175,6 +178,43 @@ def test_shifted_and_scaled_ticks_give_the_same_log(seed):
     prices = {"level", "top", "bottom", "protected_price", "depth_price"}
     rest = [c for c in original.columns if c not in prices]
     pd.testing.assert_frame_equal(original[rest], shifted[rest], check_exact=True)
+
+
+PLACES = ["level", "top", "bottom", "protected_price"]
+PRICES = ["entry_price", "stop_price", "zone_top", "zone_bottom", *(f"pool_{k}" for k in range(1, 13))]
+
+
+@pytest.fixture(scope="module")
+def real() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Half a year of real EURUSD candles, their log and their candidates."""
+    sample = Path(__file__).resolve().parents[2] / "data" / "01_raw" / "sample" / "EURUSD_1h.parquet"
+    bars = pd.read_parquet(sample).set_index("ts").rename_axis("time").iloc[:3000]
+    reading = read(bars, instrument="EURUSD")
+    return bars, reading.events, candidates(reading, "EURUSD", ANY, pending=True)
+
+
+@pytest.mark.parametrize(("ticks", "times"), [(1, 1), (2, 1), (3, 1), (7, 1), (30, 1), (0, 2), (30, 5), (7, 10)])
+def test_shifts_and_scales_that_floats_do_not_have_leave_log_and_scores_as_they_are(real, ticks, times):
+    bars, events, found = real
+    at = (bars[list(COLUMNS[:4])] * 100_000).round()
+    per_unit = 100_000 / times
+    moved = bars.assign(**{c: (at[c] + ticks) / per_unit for c in at})
+    grid = {name: getattr(instrument("EURUSD"), name) * times for name in ("tick", "point", "pip")}
+    profile = replace(instrument("EURUSD"), **{name: float(f"{value:.10g}") for name, value in grid.items()})
+    reading = read(moved, instrument=profile)
+    for a, b, prices, steps in (
+        (events, reading.events, PLACES, ["depth_price"]),
+        (found, candidates(reading, profile, ANY, pending=True), PRICES, ["atr_price"]),
+    ):
+        for c in prices:  # halves: a middle may lie between two ticks
+            same = (2 * a[c] * 100_000).round() + 2 * ticks, (2 * b[c] * per_unit).round()
+            pd.testing.assert_series_equal(*same, check_exact=True)
+        gone = prices + (steps if times > 1 else [])
+        a, b = a.drop(columns=gone), b.drop(columns=gone)
+        # A scaled candidate's ratios to ATR come from the ATR as a price: the last bit may differ, nothing else.
+        exact = times == 1 or "score" not in a
+        pd.testing.assert_frame_equal(a, b, **({"check_exact": True} if exact else {"rtol": 1e-12, "atol": 1e-12}))
+    assert len(found) > 100
 
 
 @pytest.mark.parametrize("start", ["2024-03-07", "2024-03-28", "2024-10-24", "2024-10-31"])

@@ -92,3 +92,21 @@ def test_feature_that_changes_with_the_future_is_flagged(tape):
     mean = bars["close"].rolling(9, center=True, min_periods=1).mean().iloc[-1]
     moved = changed_by_cut(whole, cut.assign(late=mean))
     assert moved[moved > 0].index.tolist() == ["late"]
+
+
+LINE = dataclasses.replace(QUICK, kinds=("logistic",), n_boot=20, n_repeats=1)
+SMALLEST = (
+    {"n_boot": 0}, {"n_boot": 1}, {"n_outer": 1}, {"train_blocks": 1, "n_outer": 1}, {"boot_block": 1},
+    {"boot_block": 10**6}, {"outer": "time_series", "inner": "time_series", "gap_rows": 0}, {"calibration": "none"},
+    {"min_rows": 50, "n_boot": 0, "n_outer": 1},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("edge", SMALLEST, ids=str)
+def test_smallest_allowed_settings_give_a_model(planted, edge):
+    found = fit(*planted, score=np.zeros(len(planted[1])), config=dataclasses.replace(LINE, **edge))
+    assert 0.5 < found.figures.auc[SELECTED] < 1 and len(found.model.probability(planted[0].to_numpy())) == 600
+    drawn = edge.get("n_boot", 20) > 0
+    assert np.isfinite(found.figures.auc_low[SELECTED]) == drawn == ("no intervals were drawn" not in found.verdict)
+    if not drawn:
+        assert not promotion(found.oof, None, dataclasses.replace(LINE, **edge)).promote

@@ -104,7 +104,7 @@ def hours(*rows):
 
 
 def test_an_entry_in_a_gap_behind_a_nearer_one_is_in_a_point_of_interest():
-    known = hours(
+    hourly = hours(
         (1.21350, 1.21403, 1.21300, 1.21390),
         (1.21390, 1.21510, 1.21385, 1.21495),
         (1.21495, 1.21516, 1.21490, 1.21512),  # the first gap: 1.21403 to 1.21490
@@ -112,7 +112,7 @@ def test_an_entry_in_a_gap_behind_a_nearer_one_is_in_a_point_of_interest():
         (1.21555, 1.21600, 1.21542, 1.21590),  # the second: 1.21516 to 1.21542
     )
     dip = [(1.21590, 1.21592, 1.21505, 1.21508), (1.21508, 1.21510, 1.21478, 1.21480)]
-    prices = pd.DataFrame([*known, *dip], columns=["open", "high", "low", "close"]).assign(volume=1.0)
+    prices = pd.DataFrame([*hourly, *dip], columns=["open", "high", "low", "close"]).assign(volume=1.0)
     bars = prices.set_axis(pd.date_range("2024-03-05 08:00", periods=len(prices), freq="15min", tz="UTC", name="time"))
     reader = Reader(instrument="EURUSD", timeframes=("1h",)).extend(bars)
     reading, last = reader.reading, len(bars) - 1
