@@ -56,7 +56,9 @@ class Rules(Settings):
     cooldown_bars: int = setting(3, ge=0, unit="bars")  # closed to entries of the same side after an exit
     entry_bar_exits: bool = setting(True)  # stop and target are live on the entry bar
     fill_bar_target: bool = setting(False)  # the target too, on a bar whose inside filled a limit entry
-    fill_bar_exits: bool = setting(True)  # both on the bar that fills a limit or stop entry; False: as backtesting.py
+    fill_bar_exits: bool = setting(
+        True, late=True
+    )  # both on the bar that fills a limit or stop entry; False: as backtesting.py
     gap_target_first: bool = setting(True)  # an open beyond the target comes before a stop inside the same bar
     target_gap_improve: bool = setting(True)  # an open beyond a limit fills at the open, not at the limit
     slip_entry: bool = setting(True)  # slippage on market and stop entries

@@ -100,7 +100,11 @@ class Settings:
         "The settings as a plain dict."
         return dataclasses.asdict(self)
 
+    def hashed_dict(self) -> dict:  # plain values
+        "What the hash is made of: `to_dict` without fields of later versions that stand at their default."
+        return _hashed(self, self.to_dict())
+
     def hash(self) -> str:  # 16 hex digits
         "A fingerprint of every value; equal settings have equal hashes on every machine."
-        text = json.dumps(_hashed(self, self.to_dict()), sort_keys=True, separators=(",", ":"))
+        text = json.dumps(self.hashed_dict(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]

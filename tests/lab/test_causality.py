@@ -193,18 +193,27 @@ def real() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     return bars, reading.events, candidates(reading, "EURUSD", ANY, pending=True)
 
 
+def in_half_ticks(prices, per_unit: float, moved: int = 0) -> list[int]:
+    """Prices as whole numbers: a middle may lie between two ticks."""
+    return [round(2 * price * per_unit) + moved for price in prices]
+
+
 @pytest.mark.parametrize(("ticks", "times"), [(1, 1), (2, 1), (3, 1), (7, 1), (30, 1), (0, 2), (30, 5), (7, 10)])
 def test_shifts_and_scales_that_floats_do_not_have_leave_log_and_scores_as_they_are(real, ticks, times):
     bars, events, found = real
     at = (bars[list(COLUMNS[:4])] * 100_000).round()
     per_unit = 100_000 / times
     moved = bars.assign(**{c: (at[c] + ticks) / per_unit for c in at})
-    grid = {name: getattr(instrument("EURUSD"), name) * times for name in ("tick", "point", "pip")}
+    grid = {name: getattr(instrument("EURUSD"), name) * times for name in ("tick", "point", "pip", "typical_spread")}
     profile = replace(instrument("EURUSD"), **{name: float(f"{value:.10g}") for name, value in grid.items()})
     reading = read(moved, instrument=profile)
+    live = candidates(reading, profile, ANY, pending=True)
+    assert [in_half_ticks(x, 100_000, 2 * ticks) for x in found["pools_other"]] == [
+        in_half_ticks(x, per_unit) for x in live["pools_other"]
+    ]
     for a, b, prices, steps in (
         (events, reading.events, PLACES, ["depth_price"]),
-        (found, candidates(reading, profile, ANY, pending=True), PRICES, ["atr_price"]),
+        (found.drop(columns="pools_other"), live.drop(columns="pools_other"), PRICES, ["atr_price"]),
     ):
         for c in prices:  # halves: a middle may lie between two ticks
             same = (2 * a[c] * 100_000).round() + 2 * ticks, (2 * b[c] * per_unit).round()

@@ -26,6 +26,7 @@ from smclab.execution import Costs, Rules
 from smclab.instruments import Instrument
 from smclab.news import NewsCalendar
 from smclab.policy import Policy
+from smclab.settings import Settings
 from smclab.setups import SetupConfig
 from smclab.timeframes import Config
 
@@ -53,7 +54,7 @@ class DecisionConfig:
     def _text(self) -> str:
         "The plain values as JSON: a scan of 500 symbols writes each down at every bar."
         values = {f.name: getattr(self, f.name) for f in fields_of(self)}
-        plain = {k: v.to_dict() if hasattr(v, "to_dict") else v for k, v in values.items()}
+        plain = {k: v.hashed_dict() if isinstance(v, Settings) else v for k, v in values.items()}
         return json.dumps({"format": FORMAT, **plain})
 
     @classmethod
