@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import compress
 
 import pandas as pd
 
@@ -162,10 +163,10 @@ def _decide_bar(
         reader = SeriesReader(basis.config, reader.timeframe)
         reader.extend(bars)
     decisions, found, context = reader.decide(partial(_context_for, workspace, reader, basis, entry))
-    labels = pd.DataFrame()
-    if decisions:
+    labels, begun = pd.DataFrame(), [not d.ended for d in decisions]  # the end of a wait is no setup of its own
+    if any(begun):
         spread = pd.Series(entry.spread_price, index=bar.index)
-        labels = label_rows(decisions, found, context, spread)
+        labels = label_rows(tuple(compress(decisions, begun)), found[begun], context, spread)
     return DecidedBar(entry.closed(decisions), decisions, labels)
 
 
@@ -194,6 +195,8 @@ def _persist(workspace: Workspace, done: list[DecidedBar]) -> None:
             owners = {d.instrument: workspace.configs[d.instrument].instrument for d in decisions}
             one.record_instruments(owners.values())
             one.record_decisions(decisions)
-            one.record_labels(first_evaluations(one, pd.concat([bar.labels for bar in done if len(bar.labels)])))
+            labels = [bar.labels for bar in done if len(bar.labels)]
+            if labels:
+                one.record_labels(first_evaluations(one, pd.concat(labels)))
             one.record_signals(signal_versions(one, decisions))  # after the labels: they know each setup's first moment
         ScanJournal(one).close_entries(bar.entry for bar in done)

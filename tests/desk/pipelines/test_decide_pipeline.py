@@ -188,4 +188,4 @@ def test_deciding_with_other_numbers_replaces_in_research(decided, house, caplog
     assert "decided anew" in caplog.text
     fewer = POLICY | {"setups": {"modes": ["candle_close"]}}
     session.run_pipelines(("decide",), symbol=SYMBOL, env="test", runtime_params=fewer)
-    assert set(decided.labels()["mode"]) == {"candle_close"}  # what is no candidate any more is gone
+    assert set(decided.labels(instrument=SYMBOL)["mode"]) == {"candle_close"}  # what is no candidate any more is gone
