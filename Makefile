@@ -56,9 +56,12 @@ sync: .venv/dev ## format, clean and export the notebooks: the diff should be on
 	$(BIN)/nbdev_export
 	rm -rf src/smclab/__pycache__
 
-lab: .venv/dev ## JupyterLab on nbs, with this environment as its kernel and papermill as its scheduler's executor
+ROOT_TOO := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+lab: .venv/dev ## JupyterLab on nbs, with this environment's kernel and papermill as scheduler; ARGS="--port 9000"
 	$(BIN)/python -m ipykernel install --sys-prefix --name smclab --display-name smclab
-	$(BIN)/jupyter lab $(QUIET_LAB) --Scheduler.execution_manager_class=smcdesk.services.jupyter.PapermillExecutor nbs
+	$(BIN)/jupyter lab $(QUIET_LAB) --Scheduler.execution_manager_class=smcdesk.services.jupyter.PapermillExecutor \
+		$(ROOT_TOO) $(ARGS) nbs
 
 ui: .venv/lab ## MLflow's pages on the runs tracked here
 	$(BIN)/smcdesk ui

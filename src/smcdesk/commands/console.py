@@ -29,7 +29,9 @@ SymbolOfFile = Annotated[
     str | None, typer.Option("--symbol", "-s", help="Else read from the file's name or symbol column.")
 ]
 Profile = Annotated[str | None, typer.Option(help="A profile for an unknown symbol, e.g. default_crypto.")]
-Symbol = Annotated[str | None, typer.Option("--symbol", "-s", help="Else the first of conf.")]
+Symbol = Annotated[
+    str | None, typer.Option("--symbol", "-s", help="As conf calls it; else the file's, or the first of conf.")
+]
 
 
 def symbol_or_first(name: str | None, env: str) -> str:
@@ -48,11 +50,12 @@ def console():
 
 
 def progress_bar():
-    "A progress bar of nodes, and of the work inside one."
+    "A progress bar of nodes, and of the work inside one: count, time passed, time left."
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import TimeRemainingColumn as TimeLeftColumn
 
-    described = TextColumn("{task.description:<22}")
-    columns = (SpinnerColumn(), described, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn())
+    columns += (TimeElapsedColumn(), TextColumn("left"), TimeLeftColumn())
     return Progress(*columns, console=console(), transient=True)
 
 

@@ -1,4 +1,4 @@
-"""`smcdesk fetch`, `providers`, `quality`, `news`, `symbols`, `read`: candles and events, and how good they are."""
+"""`smcdesk fetch`, `providers`, `quality`, `news`, `read`: candles and events, and how good they are."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from smcdesk.commands.console import DayFirst, Decimal, Env, Label, Profile, SymbolOfFile, Zone, console
+from smcdesk.commands.output import Json, check_output, show_json, show_rows, write_table
 
 app = typer.Typer()
 PANEL = "Market data"
@@ -29,6 +30,7 @@ def fetch(
 ):
     "Bring the history of a market up to the last closed candle; what is stored already is not requested again."
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import TimeRemainingColumn as TimeLeftColumn
 
     from smcdesk.marketdata import feeds, sync
     from smcdesk.providers import ProviderDown
@@ -39,7 +41,8 @@ def fetch(
     feed = feeds.conf(env).feeds.get(symbol, feeds.conf(env).default)
     source = feeds.provider_by_name(provider or feed.first, env)
     start = sync.since(since, moment(now()))
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    columns += (TimeElapsedColumn(), TextColumn("left"), TimeLeftColumn())
     with Progress(*columns, console=console(), transient=True) as bar:
         task = bar.add_task(f"{symbol} {timeframe} from {source.name}", total=1.0)
         try:
@@ -69,25 +72,25 @@ def _say_fetched(done, symbol: str, timeframe: str, name: str) -> None:
 
 
 @app.command("providers", rich_help_panel=PANEL)
-def providers_(env: Env = "base"):
+def providers_(as_json: Json = False, env: Env = "base"):
     "The sources of candles conf knows, what is stored of each, and when one last stood in for another."
-    from rich.console import Console
-    from rich.table import Table
-
     from smcdesk.marketdata import feeds
     from smcdesk.marketdata.failover import changes
 
     config, history = feeds.conf(env), feeds.history(env)
-    table = Table("source", "kind", "first for", "stored", box=None)
-    have = history.series()
+    rows, have = [], history.series()
     for name, entry in config.sources.items():
         first = [s for s, feed in config.feeds.items() if feed.first == name]
         if config.default.first == name:
             first.append("all others")
         bars = [f"{s} {tf} ({history.manifest(p, s, tf)['n']:,})" for p, s, tf in have if p == name]
-        table.add_row(name, str(entry.get("kind", name)), ", ".join(first), ", ".join(bars))
-    Console().print(table)
-    for row in changes(Path(config.store) / feeds.JOURNAL).tail(5).to_dict("records"):
+        rows.append({"source": name, "kind": str(entry.get("kind", name)), "first_for": first, "stored": bars})
+    last = changes(Path(config.store) / feeds.JOURNAL).tail(5).to_dict("records")
+    if as_json:
+        show_json({"sources": rows, "changes": last})
+        return
+    show_rows(rows, as_json)
+    for row in last:
         typer.echo(f"{row['time']:%Y-%m-%d %H:%M}Z {row['pair']}: from {row['from']} to {row['to']}, {row['reason']}")
 
 
@@ -104,6 +107,7 @@ def quality(
     late: Annotated[
         bool, typer.Option("--late/--no-late", help="Late candles are bad (exit code 1), not only degraded.")
     ] = False,
+    as_json: Json = False,
     env: Env = "base",
 ):
     "What is wrong with a market's candles: holes, repeats, spikes, a wrong clock; and against a second source."
@@ -120,6 +124,25 @@ def quality(
     bars, timeframe, where = candles.load_candles(symbol, timeframe, provider, env)
     market = instruments.instrument_of(symbol, env) or instrument(symbol)
     found = desk.inspect(bars, market, timeframe=timeframe, now=now(), late_is_bad=late)
+    good, _ = check(bars, on_bad="quarantine")
+    then = desk.verdicts(good, market, found.timeframe)
+    shares = {word: round(100 * float((then == word).mean()), 3) for word in desk.VERDICTS if (then == word).any()}
+    both, other, verdict = None, "", found.verdict
+    if against:
+        if against == provider:
+            raise BadConfig(f"--against {against}: name another provider than the first")
+        second, _, other = candles.load_candles(symbol, found.timeframe, against, env)
+        both = desk.cross_check(bars, second, market, timeframe=found.timeframe)
+        verdict = max(verdict, both.verdict, key=desk.VERDICTS.index)
+    if as_json:
+        show_json({
+            "symbol": symbol, "timeframe": found.timeframe, "source": where, "verdict": found.verdict,
+            "bars": found.bars, "first": found.first, "last": found.last,
+            "findings": found.findings.to_dict("records"), "holes": found.gaps.to_dict("records"),
+            "as_known_pct": shares,
+            "against": both and {"source": other, "verdict": both.verdict, "why": both.sentence},
+        })  # fmt: skip
+        raise typer.Exit(verdict == "bad")
     out = Console(soft_wrap=True, highlight=False)
     out.print(
         f"{symbol} {found.timeframe} {where}: {found.verdict}. {found.bars:,} bars, "
@@ -135,18 +158,10 @@ def quality(
         for row in found.gaps.nlargest(5, "missing_bars").itertuples():
             table.add_row(f"{row.start:%Y-%m-%d %H:%M}", f"{row.end:%Y-%m-%d %H:%M}", f"{row.missing_bars:,}")
         out.print(table)
-    good, _ = check(bars, on_bad="quarantine")
-    then = desk.verdicts(good, market, found.timeframe)
-    shares = ", ".join(f"{word} {100 * (then == word).mean():.3g} %" for word in desk.VERDICTS if (then == word).any())
-    out.print(f"as it was known at each bar: {shares}", markup=False)
-    verdict = found.verdict
-    if against:
-        if against == provider:
-            raise BadConfig(f"--against {against}: name another provider than the first")
-        second, _, other = candles.load_candles(symbol, found.timeframe, against, env)
-        both = desk.cross_check(bars, second, market, timeframe=found.timeframe)
+    words = ", ".join(f"{word} {share:.3g} %" for word, share in shares.items())
+    out.print(f"as it was known at each bar: {words}", markup=False)
+    if both is not None:
         out.print(f"against {other.removeprefix('from ')}: {both.verdict}. {both.sentence}", markup=False)
-        verdict = max(verdict, both.verdict, key=desk.VERDICTS.index)
     if verdict == "bad":
         raise typer.Exit(1)
 
@@ -155,12 +170,10 @@ def quality(
 def news(
     fetch: Annotated[bool, typer.Option("--fetch", help="Get this week's calendar where conf says it is.")] = False,
     hours: Annotated[int, typer.Option(help="How far ahead to look.", min=1, max=8784)] = 72,
+    as_json: Json = False,
     env: Env = "base",
 ):
     "The next high-impact events, and how fresh the calendar is."
-    from rich.console import Console
-    from rich.table import Table
-
     from smcdesk.project import paths
     from smcdesk.project.config import load_config
     from smcdesk.providers import economic_calendar as calendars
@@ -168,44 +181,29 @@ def news(
 
     settings = load_config(env).globals["news"]
     if fetch:
-        typer.echo(calendars.refresh(settings, paths.root()))
+        typer.echo(calendars.refresh(settings, paths.root()), err=as_json)
     calendar, present = calendars.calendar(settings, paths.root()), moment(now())
     if calendar is None:
-        typer.echo("no calendar: globals.yml names none (news.path), or the file is not there; every decision says so")
+        why = "no calendar: globals.yml names none (news.path), or the file is not there; every decision says so"
+        typer.echo(why, err=as_json)
+        if as_json:
+            show_json({"fetched_at": None, "events": []})
         return
     soon = calendars.read_events(paths.root() / settings["path"])
     soon = soon[(soon["impact"] == "high") & (soon["ts"] >= present) & (soon["ts"] < present + _hours(hours))]
-    table = Table("time (UTC)", "currency", "event", box=None)
-    for row in soon.itertuples():
-        table.add_row(f"{row.ts:%Y-%m-%d %H:%M}", row.currency, row.event)
+    rows = [{"time": row.ts, "currency": row.currency, "event": row.event} for row in soon.itertuples()]
+    if as_json:
+        show_json({"fetched_at": moment(calendar.fetched_at_ns), "events": rows})
+        return
     age_h = (present.value - calendar.fetched_at_ns) / 3.6e12
     typer.echo(f"calendar fetched {age_h:,.1f} h ago; {len(soon)} high-impact events in the next {hours} h")
-    Console().print(table)
+    show_rows(rows, as_json)
 
 
 def _hours(n: int):
     import pandas as pd
 
     return pd.Timedelta(hours=n)
-
-
-@app.command(rich_help_panel=PANEL)
-def symbols(env: Env = "base"):
-    "The symbols conf names, where their candles come from, and the profiles any file can use."
-    from rich.console import Console
-    from rich.table import Table
-
-    from smcdesk.project.config import load_config
-    from smclab.instruments import SYMBOLS
-
-    table = Table("symbol", "profile", "candles", "price shown", box=None)
-    for name, entry in load_config(env).parameters["symbols"].items():
-        table.add_row(name, entry["instrument"], str(entry.get("source") or "made up"), entry.get("bars_side", "bid"))
-    out = Console()
-    out.print(table)
-    out.print(
-        f"profiles: {', '.join(SYMBOLS)}; for other markets default_fx, default_metal, default_crypto, default_equity"
-    )
 
 
 @app.command(rich_help_panel=PANEL)
@@ -234,7 +232,6 @@ def read(
     ] = False,
 ):
     "Read one file and store every event, each with the bar that made it knowable, by conf's reading parameters."
-    from smcdesk.commands.output import check_output, write_table
     from smcdesk.marketdata import sources
     from smcdesk.project.config import load_config
     from smcdesk.providers.files import Explanation, read_file

@@ -8,6 +8,14 @@ import sys
 import typer
 from typer.core import TyperGroup
 
+INTERRUPTED = 130  # exit code: 128 and the number of SIGINT
+STAYS = {  # a command or its group -> what an interruption leaves, and how to go on
+    "fetch": "the candles fetched so far are stored; the same command goes on from there",
+    "tune": "the trials that ended are stored; the same command goes on from there",
+    "scan": "the series scanned so far are stored; the same --slot decides only what is left",
+    "ui": "every run is as it was",
+}
+STAYS_ELSE = "every file is whole: what was written before this run, and what its finished steps wrote"
 UsageError = typer.BadParameter.__base__  # click's, or the one Typer brings in its place
 
 
@@ -36,6 +44,9 @@ class FriendlyErrors(TyperGroup):
             return super().invoke(ctx)
         except UsageError as error:
             raise _usage(error) from None
+        except KeyboardInterrupt:
+            typer.echo(f"smcdesk: interrupted; {STAYS.get(ctx.invoked_subcommand, STAYS_ELSE)}", err=True)
+            raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
             found = None if ctx.params.get("debug") or isinstance(error, typer.Exit) else _fixable(error)
             if found is None:

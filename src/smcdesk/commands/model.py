@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from smcdesk.commands.console import Env, Symbol, progress_bar, run_report, say_where, symbol_or_first
+from smcdesk.commands.options import Changes, FileOptions, with_options
+from smcdesk.commands.output import Json, show_rows
 
 app = typer.Typer(no_args_is_help=True, help="Which model decides: train a challenger, list, promote, take back.")
 
@@ -41,7 +43,10 @@ def _name(name: str | None, env: str) -> str:
 
 
 @app.command("train")
+@with_options(of_file=FileOptions, changes=Changes)
 def train(
+    of_file: FileOptions,
+    changes: Changes,
     symbol: Symbol = None,
     env: Env = "base",
     no_report: Annotated[bool, typer.Option("--no-report", help="Leave the report out.")] = False,
@@ -50,9 +55,10 @@ def train(
     from smcdesk.datasets.catalog import load_catalog
     from smcdesk.runs import session
 
-    symbol = symbol_or_first(symbol, env)
+    params, symbol = changes.params(env), of_file.symbol(symbol, env)
+    stages = ("data", "feature", "model")
     with progress_bar() as bar:
-        run_id = session.run_pipelines(("data", "feature", "model"), symbol=symbol, env=env, bar=bar).run_id
+        run_id = session.run_pipelines(stages, symbol=symbol, env=env, bar=bar, runtime_params=params).run_id
         task = bar.add_task("report", total=None)
         done = None if no_report else run_report("retrain_report", {"symbol": symbol, "env": env}, run_id)
         bar.remove_task(task)
@@ -62,17 +68,15 @@ def train(
 
 
 @app.command("list")
-def listed(name: Annotated[str | None, typer.Option("--name", "-n", help="Only this one.")] = None):
+def listed(
+    name: Annotated[str | None, typer.Option("--name", "-n", help="Only this one.")] = None, as_json: Json = False
+):
     "Every version, the newest first: which one decides, and why it does or does not."
-    from rich.console import Console
-    from rich.table import Table
-
     from smcdesk.modelling import registry
 
-    table = Table("name", "version", "alias", "kind", "rows", "reason", box=None)
-    for row in registry.versions(name).itertuples():
-        table.add_row(row.name, row.version, row.alias, row.kind, row.rows, row.reason)
-    Console().print(table if table.row_count else "no model is registered: smcdesk model train makes one")
+    columns = ["name", "version", "alias", "kind", "rows", "reason"]
+    rows = registry.versions(name)[columns].to_dict("records")
+    show_rows(rows, as_json, empty="no model is registered: smcdesk model train makes one")
 
 
 @app.command("champion")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from smcdesk.commands.console import Env
+from smcdesk.commands.output import Json, show_rows
 
 app = typer.Typer(no_args_is_help=True, help="Messages to people: signal alerts, failures, digests.")
 
@@ -16,25 +17,24 @@ def outbox_list(
     status: Annotated[str, typer.Option(help="queued, sent, failed or expired; else all.")] = "",
     kind: Annotated[str, typer.Option(help="signal, failure, digest or quality; else all.")] = "",
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, the newest.")] = 20,
+    as_json: Json = False,
     env: Env = "base",
 ):
     "The newest messages: where they go, how far they got, and why not farther."
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     from smcdesk.notifications import outbox
     from smcdesk.store import Store
 
     with Store(env=env) as store:
         found = outbox.listing(store, status=status, kind=kind, limit=limit)
-    table = Table("time (UTC)", "subject", "channel", "status", "tries", "next try", "key", "error", box=None)
+    rows = []
     for row in found.itertuples():
         waits = row.status == "queued" and row.next_attempt_at == row.next_attempt_at
-        words = (f"{row.time:%Y-%m-%d %H:%M}", row.subject, row.channel or "-", row.status, str(row.attempts))
-        later = f"{row.next_attempt_at:%m-%d %H:%M:%S}" if waits else ""
-        table.add_row(*(Text(word) for word in (*words, later, row.key, row.error)))
-    Console(soft_wrap=True).print(table if len(found) else "the outbox holds no such message")
+        rows.append({
+            "time (UTC)": row.time, "subject": row.subject, "channel": row.channel, "status": row.status,
+            "tries": row.attempts, "next try": row.next_attempt_at if waits else None, "key": row.key,
+            "error": row.error,
+        })  # fmt: skip
+    show_rows(rows, as_json, empty="the outbox holds no such message", wide=150)
 
 
 @app.command("deliver")

@@ -1,10 +1,75 @@
-"""Where a command writes a table: a path that can be written, in the kind its ending names."""
+"""How a command shows rows, as a table or as JSON, and where it writes them: a path whose ending names their kind."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Annotated, Any
 
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Rows as JSON instead of a table: times in ISO, nothing cut.")]
 ENDINGS = (".parquet", ".pq", ".csv")
+
+
+def show_json(value: Any) -> None:
+    "A value as one JSON document on stdout; a time is ISO text, what is not a number is null."
+    typer.echo(json.dumps(_plain(value), ensure_ascii=False, indent=2))
+
+
+def _plain(value: Any) -> Any:
+    "A value as JSON has it."
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if value is None or value != value:
+        return None
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if hasattr(value, "item"):
+        return value.item()
+    return value if isinstance(value, bool | int | float | str) else str(value)
+
+
+def show_rows(
+    rows: Iterable[Mapping[str, Any]],  # of the same keys
+    as_json: bool,
+    *,
+    empty: str = "",  # said in place of a table without rows
+    wide: int = 0,  # columns of the screen a table takes at least
+) -> None:
+    "Rows as a table whose head is their keys, or as a JSON list."
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = list(rows)
+    if as_json:  # every time is UTC, and its text says so
+        show_json([{k.removesuffix(" (UTC)").replace(" ", "_"): v for k, v in row.items()} for row in rows])
+        return
+    if not rows:
+        if empty:
+            typer.echo(empty)
+        return
+    table = Table(*(str(name).replace("_", " ") for name in rows[0]), box=None)
+    for row in rows:
+        table.add_row(*(value if isinstance(value, Text) else Text(_cell(value)) for value in row.values()))
+    out = Console()
+    out.width = max(out.width, wide)
+    out.print(table)
+
+
+def _cell(value: Any) -> str:
+    "A value in a table: minutes for times, thousands apart, nothing for none."
+    if value is None or value != value:
+        return ""
+    if hasattr(value, "isoformat"):
+        return f"{value:%Y-%m-%d %H:%M}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 def check_output(

@@ -8,6 +8,7 @@ import typer
 
 from smcdesk.commands.console import console, run_report, say_where
 from smcdesk.commands.groups import ReportCommands
+from smcdesk.commands.output import Json, show_rows
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -43,50 +44,46 @@ def report_run(
 def report_list(
     runs: Annotated[bool, typer.Option("--runs", "-r", help="What was run, newest first.")] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many runs.")] = 20,
+    as_json: Json = False,
 ):
     "The report templates, their parameters and their latest run; with --runs, what was run."
-    _show_runs(limit) if runs else _show_templates()
+    _show_runs(limit, as_json) if runs else _show_templates(as_json)
 
 
-def _show_templates() -> None:
+def _show_templates(as_json: bool) -> None:
     "Every template with its purpose, its parameters and its latest run."
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     from smcdesk.project import paths
     from smcdesk.reports import index, runner
 
-    table = Table("report", "purpose", "parameters", "latest run (UTC)", "status", box=None)
+    rows = []
     for name, path in runner.reports(paths.root()).items():
-        defaults = ", ".join(f"{k}={v!r}" for k, v in runner.defaults(path).items())
-        latest = next(iter(index.runs(paths.root(), report=name, limit=1)), None)
-        when = [f"{latest.started:%Y-%m-%d %H:%M}", _status(latest)] if latest else ["never", ""]
-        table.add_row(Text(name), Text(runner.purpose(path)), Text(defaults), *when)
-    Console().print(table)
+        defaults, latest = runner.defaults(path), next(iter(index.runs(paths.root(), report=name, limit=1)), None)
+        rows.append({
+            "report": name, "purpose": runner.purpose(path),
+            "parameters": defaults if as_json else ", ".join(f"{k}={v!r}" for k, v in defaults.items()),
+            "latest run (UTC)": latest and latest.started,
+            "status": "never run" if latest is None else latest.status if as_json else _status(latest),
+        })  # fmt: skip
+    show_rows(rows, as_json)
 
 
-def _show_runs(limit: int) -> None:
+def _show_runs(limit: int, as_json: bool) -> None:
     "The newest runs, what came of them, and the page that shows them all."
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     from smcdesk.project import paths
     from smcdesk.reports import index
 
-    top, newest = paths.root() / "notebooks_out", index.runs(paths.root(), limit=limit)
-    table = Table("started (UTC)", "report", "slot", "status", "result", "page", box=None)
+    top, newest, rows = paths.root() / "notebooks_out", index.runs(paths.root(), limit=limit), []
     for run in newest:
         page = run.files().get("html")
-        result = run.error or str(run.result.get("sentence") or "")
-        where = page.relative_to(top).as_posix() if page else ""
-        words = [Text(word) for word in (f"{run.started:%Y-%m-%d %H:%M}", run.report, run.slot)]
-        table.add_row(*words, _status(run), Text(result), Text(where))
-    out = Console()
-    out.print(table if newest else "nothing was run yet")
-    if newest:
-        out.print(f"all of them: {(top / 'index.html').as_uri()}", soft_wrap=True)
+        rows.append({
+            "started (UTC)": run.started, "report": run.report, "slot": run.slot,
+            "status": run.status if as_json else _status(run),
+            "result": run.error or str(run.result.get("sentence") or ""),
+            "page": page.relative_to(top).as_posix() if page else "",
+        })  # fmt: skip
+    show_rows(rows, as_json, empty="nothing was run yet")
+    if newest and not as_json:
+        typer.echo(f"all of them: {(top / 'index.html').as_uri()}")
 
 
 def _status(run: ReportRun) -> Text:

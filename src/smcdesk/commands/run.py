@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from smcdesk.commands.console import (
-    DayFirst,
-    Decimal,
-    Env,
-    Label,
-    Profile,
-    SymbolOfFile,
-    Zone,
-    console,
-    progress_bar,
-    run_report,
-    say_where,
-    symbol_or_first,
-)
+from smcdesk.commands.console import Env, SymbolOfFile, console, progress_bar, run_report, say_where
+from smcdesk.commands.options import Changes, FileOptions, with_options
 
 app = typer.Typer()
 STAGES = ("data", "feature", "labels", "replay")  # of the demo
@@ -29,47 +16,23 @@ PANEL = "Start"
 
 
 @app.command(rich_help_panel=PANEL)
-def demo(
-    data: Annotated[
-        Path | None, typer.Option("--data", "-d", help="Your candles: CSV, text, JSON, parquet, feather or a zip.")
-    ] = None,
-    symbol: SymbolOfFile = None,
-    zone: Zone = None,
-    decimal: Decimal = None,
-    day_first: DayFirst = None,
-    label: Label = None,
-    instrument: Profile = None,
-    bars_side: Annotated[str | None, typer.Option(help="Which price the candles show: bid, mid or ask.")] = None,
-    env: Env = "base",
-):
-    "The whole road: candles, checks, structure and gaps, setups, decisions, replay, tracking, report."
-    from smcdesk.marketdata import sources
+@with_options(of_file=FileOptions, changes=Changes)
+def demo(of_file: FileOptions, changes: Changes, symbol: SymbolOfFile = None, env: Env = "base"):
+    "The whole road: candles, checks, structure and gaps, setups, decisions, replay, report; a file is not remembered."
     from smcdesk.runs import session
 
-    reading = {"zone": zone, "decimal": decimal, "day_first": day_first, "label": label}
-    if data is not None:
-        symbol, entry = sources.from_file(
-            data, symbol=symbol, profile=instrument, bars_side=bars_side, env=env, **reading
-        )
-        extra = {"symbols": {symbol: entry}}
+    params = changes.params(env)
+    if of_file.data is not None:  # a try: nothing is remembered
+        symbol, entry = of_file.entry(of_file.data, symbol, env)
+        params = {**params, "symbols": {symbol: entry}}
     else:
-        _only_with_data(**reading, instrument=instrument, bars_side=bars_side)
-        symbol, extra = symbol_or_first(symbol, env), {}
+        symbol = of_file.symbol(symbol, env)
     with progress_bar() as bar:
-        run_id = session.run_pipelines(STAGES, symbol=symbol, env=env, runtime_params=extra, bar=bar).run_id
+        run_id = session.run_pipelines(STAGES, symbol=symbol, env=env, runtime_params=params, bar=bar).run_id
         task = bar.add_task("report", total=None)
         done = run_report("replay_report", {"symbol": symbol, "env": env}, run_id)
         bar.remove_task(task)
     say_where(done)
-
-
-def _only_with_data(**options):
-    "Refuse options that only mean something for a file of the user's."
-    from smclab.candles import BadConfig
-
-    for name, value in options.items():
-        if value is not None:
-            raise BadConfig(f"--{name.replace('_', '-')} describes a file: say which with --data")
 
 
 @app.command(rich_help_panel=PANEL)

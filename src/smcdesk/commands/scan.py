@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from smcdesk.commands.console import Env, console
+from smcdesk.commands.output import Json, show_json, show_rows
 
 if TYPE_CHECKING:
     from smcdesk.scanning.summary import ScanResult
@@ -28,6 +29,7 @@ def scan(
     slot: Annotated[str, typer.Option(help="Names the scan: run again, nothing is decided twice; else the time.")] = "",
     offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing: the stored history is all.")] = False,
     alerts: Annotated[bool, typer.Option("--alerts", help="Put new signals into the outbox.")] = False,
+    as_json: Json = False,
 ):
     "Fetch, read and decide the newest candles of each series, and show every decision with its reason."
     from smcdesk.orders.guard import check_send
@@ -49,11 +51,12 @@ def scan(
             alerts_n = enqueue_alerts(workspace, found) if alerts else 0
     finally:
         workspace.close()
-    _show(found)
+    _show(found, as_json)
     if known_n:
-        typer.echo(f"{known_n:,} outcomes of earlier setups became known")
+        typer.echo(f"{known_n:,} outcomes of earlier setups became known", err=as_json)
     if alerts:
-        typer.echo(f"{alerts_n:,} new messages in the outbox; smcdesk outbox deliver --env {env} sends them")
+        sends = f"smcdesk outbox deliver --env {env} sends them"
+        typer.echo(f"{alerts_n:,} new messages in the outbox; {sends}", err=as_json)
     if (found.series["problem"] != "").all():
         typer.echo("smcdesk: no series could be brought up to date", err=True)
         raise typer.Exit(1)
@@ -83,20 +86,19 @@ def _slot_of_now(workspace: Workspace, timeframes: list[str]) -> str:
     return f"{pd.Timestamp(workspace.clock()).floor(step):%Y%m%dT%H%MZ}_{workspace.provider_name}"
 
 
-def _show(found: ScanResult) -> None:
+def _show(found: ScanResult, as_json: bool) -> None:
     "A row per series, then a line per candidate."
-    import pandas as pd
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("series", "last bar (UTC)", "bars", "candidates", "problem", box=None)
-    for row in found.series.itertuples():
-        last = "none" if pd.isna(row.last_bar) else f"{row.last_bar:%Y-%m-%d %H:%M}"
-        counts = (f"{row.bars_n:,}", f"{row.candidates_n:,}")
-        table.add_row(*(Text(word) for word in (f"{row.symbol} {row.timeframe}", last, *counts, row.problem)))
+    if as_json:
+        series, decisions = found.series.to_dict("records"), [d.to_dict() for d in found.decisions]
+        show_json({"slot": found.slot, "now": found.now, "series": series, "decisions": decisions})
+        return
     typer.echo(f"slot {found.slot}, {found.now:%Y-%m-%d %H:%M:%S}Z; signals that hold: {len(found.signals):,}")
-    Console().print(table)
+    rows = [
+        {"series": f"{row.symbol} {row.timeframe}", "last bar (UTC)": row.last_bar, "bars": row.bars_n,
+         "candidates": row.candidates_n, "problem": row.problem}
+        for row in found.series.itertuples()
+    ]  # fmt: skip
+    show_rows(rows, as_json)
     newest = {d.setup_id: d for d in sorted(found.decisions, key=lambda d: d.time)}
     for d in sorted(newest.values(), key=lambda d: (("live", "shadow", "none").index(d.outcome), -(d.score or 0.0))):
         typer.echo(_line(d))

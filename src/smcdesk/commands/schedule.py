@@ -8,32 +8,29 @@ from typing import Annotated
 import typer
 
 from smcdesk.commands.console import Env
+from smcdesk.commands.output import Json, show_rows
 
 app = typer.Typer(no_args_is_help=True, help="The timetable of reports: conf's schedule.yml.")
 
 
 @app.command("list")
-def schedule_list(env: Env = "paper"):
+def schedule_list(as_json: Json = False, env: Env = "paper"):
     "Every line of the timetable: its next slot in UTC and in the reader's zone, and what became of the last one."
     from zoneinfo import ZoneInfo
-
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
     from smcdesk.services import scheduler
 
     timetable = scheduler.Scheduler(env)
     zone = timetable.schedule.zone
     zones = list(dict.fromkeys(("UTC", zone)))
-    table = Table("line", "when", *(f"next ({z})" for z in zones), "last (UTC)", "became", box=None)
+    rows = []
     for name, job, slot, last in timetable.listing():
-        due = ["never" if slot is None else f"{slot.due.astimezone(ZoneInfo(z)):%a %Y-%m-%d %H:%M:%S}" for z in zones]
-        became = ("-", "") if last is None else (f"{last['time']:%Y-%m-%d %H:%M}", scheduler.status_text(last))
-        table.add_row(*(Text(word) for word in (name, scheduler.when(job), *due, *became)))
-    out = Console()
-    out.width = max(out.width, 150)
-    out.print(table)
+        due = {f"next ({z})": slot and slot.due.astimezone(ZoneInfo(z)) for z in zones[: 1 if as_json else None]}
+        if not as_json:
+            due = {k: "never" if t is None else f"{t:%a %Y-%m-%d %H:%M:%S}" for k, t in due.items()}
+        became = {"last (UTC)": last and last["time"], "became": scheduler.status_text(last) if last else ""}
+        rows.append({"line": name, "when": scheduler.when(job), **due, **became})
+    show_rows(rows, as_json, wide=150)
 
 
 @app.command("once")

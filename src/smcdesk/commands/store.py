@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from smcdesk.commands.console import Env, short_path
+from smcdesk.commands.output import Json, show_rows
 
 app = typer.Typer(no_args_is_help=True, help="What was decided and what became of it: the Desk's database.")
 Policy = Annotated[str, typer.Option(help="A policy's hash, or the beginning of one; else conf's own policy.")]
@@ -79,22 +80,21 @@ def store_baseline(
     policy: Policy = "",
     instrument: Annotated[str, typer.Option(help="Else all.")] = "",
     note: Annotated[str, typer.Option(help="Why these figures were frozen.")] = "",
+    as_json: Json = False,
     env: Env = "base",
 ):
     "Freeze the rollout's figures under a name, or list what is frozen."
-    from rich.console import Console
-    from rich.table import Table
-
     from smcdesk.research import rollout
     from smcdesk.store import Store
 
     with Store(env=env) as store:
         if name is None:
-            table = Table("name", "known by (UTC)", "policy", "setups", "note", box=None)
-            for row in store.baselines().itertuples():
-                moment = f"{row.time:%Y-%m-%d %H:%M}"
-                table.add_row(row.name, moment, row.policy_hash, f"{row.figures.get('n', 0):,}", row.note)
-            Console().print(table)
+            rows = [
+                {"name": row.name, "known by (UTC)": row.time, "policy": row.policy_hash,
+                 "setups": row.figures.get("n", 0), "note": row.note}
+                for row in store.baselines().itertuples()
+            ]  # fmt: skip
+            show_rows(rows, as_json, empty="no figures are frozen yet")
             return
         figures = rollout.load(env, policy=policy, instrument=instrument)
         new = rollout.freeze(store, name, figures, note)

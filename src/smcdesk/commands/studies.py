@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from smcdesk.commands.console import Env, Symbol, console, progress_bar, run_report, say_where, symbol_or_first
+from smcdesk.commands.console import Env, Symbol, console, progress_bar, run_report, say_where
+from smcdesk.commands.options import Changes, FileOptions, with_options
 
 app = typer.Typer()
 PANEL = "Research"
@@ -35,16 +36,18 @@ STUDIES = {  # pipeline and command -> its report, and what it does
 
 
 @app.command(rich_help_panel=PANEL)
-def replay(symbol: Symbol = None, env: Env = "base"):
+@with_options(of_file=FileOptions, changes=Changes)
+def replay(of_file: FileOptions, changes: Changes, symbol: Symbol = None, env: Env = "base"):
     "Candles to a ledger: read, decide, replay, and show what was earned."
     from smcdesk import tracking
     from smcdesk.datasets.catalog import load_catalog
     from smcdesk.reports import replay_report
     from smcdesk.runs import session
 
-    symbol = symbol_or_first(symbol, env)
+    params, symbol = changes.params(env), of_file.symbol(symbol, env)
+    stages = ("data", "feature", "replay")
     with progress_bar() as bar:
-        run_id = session.run_pipelines(("data", "feature", "replay"), symbol=symbol, env=env, bar=bar).run_id
+        run_id = session.run_pipelines(stages, symbol=symbol, env=env, bar=bar, runtime_params=params).run_id
     typer.echo(replay_report.trades(load_catalog(env).load(f"{symbol}.scorecard")))
     typer.echo(f"ledger {tracking.client().get_run(run_id).data.tags[f'ledger_hash.{symbol}'][:16]}, run {run_id}")
 
@@ -72,7 +75,10 @@ def _command(kind: str):
     "A study's command; all of them take the same options."
 
     @app.command(kind, rich_help_panel=PANEL, help=STUDIES[kind][1])
+    @with_options(of_file=FileOptions, changes=Changes)
     def study(
+        of_file: FileOptions,
+        changes: Changes,
         symbol: Symbol = None,
         env: Env = "base",
         engine: Engine = None,
@@ -80,12 +86,14 @@ def _command(kind: str):
         scheduler: Scheduler = None,
         no_report: Quiet = False,
     ):
+        from smcdesk.decisions.overrides import merged
         from smcdesk.research import workers
 
         options = {"engine": engine or ("dask" if scheduler else None), "jobs": jobs, "scheduler": scheduler}
         work = {k: v for k, v in options.items() if v is not None}
         workers.check_engine(work.get("engine", "joblib"), scheduler, 1 if jobs is None else jobs)
-        _study(kind, symbol_or_first(symbol, env), env, {"work": work} if work else {}, no_report)
+        params = merged(changes.params(env), {"work": work} if work else {})
+        _study(kind, of_file.symbol(symbol, env), env, params, no_report)
 
 
 for _kind in ("sweep", "walkforward"):
@@ -93,26 +101,34 @@ for _kind in ("sweep", "walkforward"):
 
 
 @app.command(rich_help_panel=PANEL, help=STUDIES["tune"][1])
+@with_options(of_file=FileOptions, changes=Changes)
 def tune(
+    of_file: FileOptions,
+    changes: Changes,
     symbol: Symbol = None,
     env: Env = "base",
     trials: Annotated[int | None, typer.Option(help="How many, else as conf says; a search goes on.", min=1)] = None,
     no_report: Quiet = False,
 ):
     from smcdesk.datasets.catalog import load_catalog
+    from smcdesk.decisions.overrides import merged
 
-    symbol, params = symbol_or_first(symbol, env), {"tune": {"n_trials": trials}} if trials else {}
+    params = merged(changes.params(env), {"tune": {"n_trials": trials}} if trials else {})
+    symbol = of_file.symbol(symbol, env)
     _study("tune", symbol, env, params, no_report)
     typer.echo(load_catalog(env).load(f"{symbol}.tune_words"))
 
 
 @app.command(rich_help_panel=PANEL)
+@with_options(changes=Changes)
 def portfolio(
+    changes: Changes,
     symbols: Annotated[str, typer.Option("--symbols", "-s", help="With commas between, else as conf says.")] = "",
     env: Env = "base",
     no_report: Quiet = False,
 ):
     "All symbols' orders in order of time on one account: what the portfolio carries, and what it refuses."
+    from smcdesk.decisions.overrides import merged
     from smcdesk.pipelines import portfolio
     from smcdesk.project.config import check_symbol, load_config
     from smcdesk.reports import portfolio_report
@@ -121,7 +137,7 @@ def portfolio(
     conf = load_config(env).parameters
     named = [s.strip() for s in symbols.split(",") if s.strip()] or conf["portfolio"]["symbols"]
     chosen = [check_symbol(s, conf["symbols"]) for s in named] or list(conf["symbols"])
-    params = {"portfolio": {"symbols": chosen}}
+    params = merged(changes.params(env), {"portfolio": {"symbols": chosen}})
     with progress_bar() as bar:
         stages, spaces = ("data", "feature", "portfolio"), [*chosen, portfolio.NAME]
         run_id = session.run_pipelines(stages, symbol=spaces, env=env, bar=bar, runtime_params=params).run_id

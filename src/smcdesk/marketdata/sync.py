@@ -17,7 +17,7 @@ from smclab.candles import BadConfig, timeframe_ns
 CHUNK_BARS = 2000  # requested and stored together: what an interruption can cost
 AGAIN_BARS = 3  # of the stored end, requested again: a provider may have corrected them
 DAMAGES = 1000  # files found damaged in one fetch
-UNITS = {"h": "hours", "d": "days", "w": "weeks", "mo": "months", "y": "years"}
+UNITS = {"min": "minutes", "h": "hours", "d": "days", "w": "weeks", "mo": "months", "y": "years"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,16 +32,21 @@ class SyncResult:
 
 
 def since(
-    text: str,  # 6mo, 90d, 2w, 1y, 12h, or a date such as 2024-03-08
+    text: str,  # 6mo, 90d, 2w, 1y, 12h, 30min, or a date such as 2024-03-08
     present: pd.Timestamp,
 ) -> pd.Timestamp:
     "The moment a span began."
-    if found := re.fullmatch(r"\s*(\d+)\s*(h|d|w|mo|y)\s*", text.lower()):
-        return present - pd.DateOffset(**{UNITS[found[2]]: int(found[1])})
+    if found := re.fullmatch(r"\s*(\d+)\s*(min|h|d|w|mo|y)\s*", text.lower()):
+        try:
+            return present - pd.DateOffset(**{UNITS[found[2]]: int(found[1])})
+        except (OverflowError, ValueError):
+            raise BadConfig(f"--since {text!r}: that is before any market") from None
+    if found := re.fullmatch(r"\s*(\d+)\s*m\s*", text.lower()):
+        raise BadConfig(f"--since {text!r}: months or minutes? say {found[1]}mo or {found[1]}min")
     try:
         return moment(text)
-    except BadConfig:
-        raise BadConfig(f"--since {text!r}: expected a span such as 6mo, 90d, 2w, 1y, 12h, or a date") from None
+    except BadConfig as error:
+        raise BadConfig(f"--since: expected a span such as 6mo, 90d, 2w, 1y, 12h, or a date; {error}") from None
 
 
 def sync_history(

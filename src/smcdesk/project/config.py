@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -119,5 +120,11 @@ def check_symbol(
     same = [s for s in symbols if s.upper() == symbol.upper()]
     if same:
         return same[0]
-    names = ", ".join(symbols)
-    raise BadConfig(f"conf has no symbol {symbol!r}{nearest(symbol.upper(), list(symbols))} Known: {names}.")
+    raise BadConfig(unknown_symbol(symbol, symbols))
+
+
+def unknown_symbol(symbol: str, symbols: Iterable[str]) -> str:
+    "The sentence for a symbol that conf does not have: the nearest it has, and the command that adds one."
+    hint, names = nearest(symbol.upper(), list(symbols)) or ".", ", ".join(symbols)
+    spelt = f" --symbol {symbol}" if re.fullmatch(r"[A-Za-z0-9_]{1,20}", symbol) else ""
+    return f"conf has no symbol {symbol!r}{hint} Known: {names}. To add it: smcdesk symbols add FILE{spelt}"

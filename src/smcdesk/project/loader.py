@@ -12,6 +12,8 @@ from yaml import YAMLError
 
 from smclab.candles import BadConfig
 
+REMEMBERED = Path("local") / "symbols.yml"  # in conf: symbols by name, which `smcdesk symbols add` writes
+
 
 class LiteralFolder:
     "A file system whose `glob` takes the folder of conf as it is spelt: brackets in it are no pattern."
@@ -40,10 +42,20 @@ class ProjectConfigLoader(OmegaConfigLoader):
     def __getitem__(self, key: str) -> Any:
         "One of conf's types, resolved for this loader's environment: several may be in use at once."
         OmegaConf.register_new_resolver("env", lambda: self.env or "base", replace=True)
+        # Kedro registers it once, so that another environment's loader, made later, would answer for this one.
+        OmegaConf.register_new_resolver("globals", self._get_globals_value, replace=True)
         try:
-            return super().__getitem__(key)
+            found = super().__getitem__(key)
+            return self._with_remembered(found) if key == "globals" else found
         except (YAMLError, UnicodeDecodeError, OmegaConfBaseException) as error:
             raise BadConfig(_unreadable(Path(self.conf_source)) or f"conf's {key}: {_first_line(error)}") from error
+
+    def _with_remembered(self, found: dict[str, Any]) -> dict[str, Any]:
+        "globals.yml with the remembered symbols beside its own; an environment that names its own keeps to them."
+        folder = Path(self.conf_source)
+        if names_its_own(folder, self.env):
+            return found
+        return {**found, "symbols": {**(found.get("symbols") or {}), **remembered_symbols(folder)}}
 
     def read(self, key: str) -> Any:
         "One of conf's types that has to be there; Kedro itself does without some, such as credentials."
@@ -51,6 +63,30 @@ class ProjectConfigLoader(OmegaConfigLoader):
             return self[key]
         except MissingConfigException as error:
             raise BadConfig(f"conf's {key} cannot be read: {_first_line(error)}") from error
+
+
+def names_its_own(
+    folder: Path,  # conf
+    env: str | None,  # None: base + local
+) -> bool:
+    "Whether an environment's own globals.yml names symbols, so that remembered ones are none of its."
+    own = folder / (env or "base") / "globals.yml"
+    return env is not None and own.is_file() and "symbols" in OmegaConf.load(own)
+
+
+def remembered_symbols(
+    folder: Path,  # conf
+) -> dict[str, Any]:  # symbol -> its entry, as `globals.yml` would have it
+    "The symbols in conf/local/symbols.yml; none where there is no such file."
+    path = folder / REMEMBERED
+    if not path.is_file():
+        return {}
+    found = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    wrong = [] if isinstance(found, dict) else [type(found).__name__]
+    wrong += [str(name) for name, entry in (found.items() if not wrong else ()) if not isinstance(entry, dict)]
+    if wrong:
+        raise BadConfig(f"{path}: expected a block of fields under each symbol's name, found {wrong[0]!r} without one")
+    return found
 
 
 def _unreadable(folder: Path) -> str:  # "": every file can be read

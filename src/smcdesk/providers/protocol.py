@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from smcdesk.project.dates import check_iso
 from smclab.candles import COLUMNS, BadBars, BadConfig, check, nearest, timeframe_ns
 
 Clock = Callable[[], datetime]  # the present, with its zone
@@ -74,7 +75,9 @@ def now() -> datetime:
 def moment(
     value: Any,  # a Timestamp, datetime or text with its zone; a date alone is taken as UTC midnight
 ) -> pd.Timestamp:  # UTC
-    "A moment as UTC."
+    "A moment as UTC. Text is ISO 8601: 03/04/2024 is two days, and is refused with both."
+    if isinstance(value, str):
+        check_iso(value)
     try:
         time = pd.Timestamp(value)
     except (ValueError, TypeError):

@@ -12,6 +12,7 @@ import pandas as pd
 from smcdesk.marketdata.findings import missing_since
 from smcdesk.marketdata.quality import ENOUGH, VERDICTS, WEEKS_BACK, inspect
 from smcdesk.marketdata.quality import verdict as decision_verdict
+from smcdesk.project.dates import check_iso
 from smcdesk.reports.text import NOTHING, SIDES, bar_time, counts_of, parameter_table, price
 from smcdesk.research.rollout import CLOSED
 from smcdesk.scanning.outcomes import fill_outcomes
@@ -89,6 +90,7 @@ def _bar_lengths(timeframes: pd.Series) -> pd.Series:
 
 def _utc(text: str) -> pd.Timestamp:
     "A time that carries its zone, in UTC."
+    check_iso(text)
     time = pd.Timestamp(text)
     if time.tzinfo is None:
         raise BadConfig(f"until must carry its zone, such as 2024-03-08T22:00:00Z; found {text!r}")

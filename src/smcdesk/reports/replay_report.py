@@ -10,10 +10,10 @@ import pandas as pd
 
 from smcdesk.datasets.catalog import load_catalog
 from smcdesk.project import logs, paths
-from smcdesk.project.config import load_config
+from smcdesk.project.config import load_config, unknown_symbol
 from smcdesk.reports.report import figures
 from smcdesk.reports.text import counted, parameter_table, r_multiple, scorecard_table, sentences, small_number
-from smclab.candles import BadConfig, Quality, fingerprint, nearest
+from smclab.candles import BadConfig, Quality, fingerprint
 from smclab.execution import Costs
 from smclab.reading import Reading
 from smclab.reasons import REASONS
@@ -58,7 +58,7 @@ def check_symbol(symbol: str, env: str) -> None:
     "`BadConfig` with the nearest name for a symbol that is neither in conf nor was ever replayed."
     names = sorted({*load_config(env).parameters["symbols"], *replayed()})
     if symbol not in names:
-        raise BadConfig(f"unknown symbol {symbol!r}{nearest(symbol, names)} Known: {', '.join(names)}.")
+        raise BadConfig(unknown_symbol(symbol, names))
 
 
 def load(symbol: str, env: str) -> ReplayReport:

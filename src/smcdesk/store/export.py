@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from smcdesk.project.dates import check_iso
 from smcdesk.project.files import atomic_folder
 from smcdesk.store.models import canonical
 from smcdesk.store.rows import DAY_NS
@@ -19,6 +20,8 @@ def midnight(
     day: str | pd.Timestamp,  # "2024-03-08"; a timestamp must have its zone and be midnight UTC
 ) -> int:  # ns since 1970
     "The first moment of a UTC day."
+    if isinstance(day, str):
+        check_iso(day)
     try:
         stamp = pd.Timestamp(day)
         whole = stamp.tz_localize("UTC") if isinstance(day, str) and stamp.tzinfo is None else stamp

@@ -12,17 +12,20 @@ FILE = str(Path(__file__).parents[2] / "cases/files/BTCUSDT_swiss.csv")
 GOOD = {  # arguments that bring a command as far as its options
     "fetch": ("BTCUSDT",), "model promote": ("1",), "quality": ("EURUSD",), "read": (FILE,), "reproduce": ("0" * 32,),
     "report run": ("replay_report",), "schedule once": ("nothing",), "store forget": ("0" * 16, "EURUSD"),
+    "symbols add": (FILE,),
 }  # fmt: skip
 TEXT = ("\x1b[31mred\x1b[0m\nsecond line", "x" * 5000, "<script>alert(1)</script>", "../../etc/passwd", "💥")
 BAD = {  # a parameter's name -> words that are wrong for it
     "against": ("nobody", *TEXT), "bars_side": ("top",), "columns": ("/", "x.xyz"), "data": ("no-such.csv", "/", *TEXT),
-    "day": ("yesterday", "2024-13-45"), "decimal": (";",), "engine": ("abacus",), "env": ("nowhere", "../test", *TEXT),
+    "day": ("yesterday", "2024-13-45", "03/04/2024"), "decimal": (";",),
+    "engine": ("abacus",), "env": ("nowhere", "../test", *TEXT),
     "file": ("no-such.csv", "/", *TEXT), "formats": ("xls", ""), "hours": ("0", "x", "9" * 30), "instrument": ("NOPE",),
     "jobs": ("x", "1.5", "0", "-7"), "key": ("nothing",), "kind": ("gossip",), "label": ("middle",),
     "limit": ("0", "-1", "x"), "name": ("nothing", *TEXT), "out": ("/", "/proc/x/y.csv"),
     "params": ("novalue", "=1", "a=1"), "policy": ("zzzz",), "port": ("x", "0", "-1", "99999999"),
     "provider": ("nobody", *TEXT), "run_id": ("nothing", *TEXT), "scheduler": ("nowhere", "tcp://"),
-    "since": ("tomorrow", "-3d"),
+    "set_values": ("policy.risk.stop_atr", "=1", "policy.risk.stop_art=2", "policy.risk.stop_atr=wide", *TEXT),
+    "since": ("tomorrow", "-3d", "6m", "03/04/2024", "9" * 30 + "y"),
     "status": ("lost",), "symbol": ("NOPE", *TEXT), "symbols": ("NOPE", *TEXT), "timeframe": ("7m", "", "-1h"),
     "timeframes": ("7m", ",", ""), "to": ("nothing",), "trials": ("0", "-1", "x"), "version": ("nothing", "-1"),
     "zone": ("Mars/Olympus", "UTC+99"),
