@@ -13,8 +13,8 @@ from smcdesk.decisions.config import DecisionBasis, DecisionConfig
 from smcdesk.decisions.context import TapeFacts, bar_context, tape_facts, with_live_model_scores
 from smcdesk.scanning.scanner import recorded_basis
 from smcdesk.scanning.workspace import Workspace
+from smcdesk.store.decisions import different
 from smcdesk.store.journal import ScanEntry, decisions_hash, series_key
-from smcdesk.store.rows import differences, plain
 from smclab.decision import Decision, decide
 from smclab.reader import read
 from smclab.reading import Reading
@@ -86,11 +86,10 @@ def _differences(entry: ScanEntry, stored: list[Decision], tape: _RecordedSeries
     before = {d.setup_id: d for d in stored}
     found = [f"setup {s}: decided live, not by the replay" for s in before.keys() - again.keys()]
     found += [f"setup {s}: decided by the replay, not live" for s in again.keys() - before.keys()]
-    for s in sorted(before.keys() & again.keys()):
-        if before[s].hash() != again[s].hash():
-            parts = differences(plain(before[s].to_dict()), plain(again[s].to_dict()))
-            found += [f"setup {s}: {one}" for one in parts]
-    if not found and entry.decisions_hash != decisions_hash(again.values()):
+    changed = [s for s in sorted(before.keys() & again.keys()) if before[s].hash() != again[s].hash()]
+    for s in changed:
+        found += [f"setup {s}: {one}" for one in different(before[s], again[s])]
+    if not found and not changed and entry.decisions_hash != decisions_hash(again.values()):
         found = ["the journal's fingerprint is of other decisions"]
     return found
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from smcdesk.store.models import RESTORE, StoreDamaged
-from smcdesk.store.rows import Contradiction, contradiction, plain
+from smcdesk.store.rows import Contradiction, contradiction, differences, plain
 from smclab.decision import Decision, from_dict
 
 DECIDED_AGAIN = "If it was decided anew on purpose, Store.forget the old rows first, or use another store."
@@ -81,6 +81,14 @@ def _hash(values: dict[str, Any]) -> str:
     "`Decision.hash` of plain values."
     text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+SAME_DIGITS = 1e-9  # decided by an earlier version or on another machine, the last bits of a number may differ
+
+
+def different(stored: Decision, again: Decision) -> list[str]:  # "grade: stored 'A', offered 'A+'"
+    "Where a decision that was made again differs from the stored one, by more than the last bits of a number."
+    return list(differences(plain(stored.to_dict()), plain(again.to_dict()), rel_tol=SAME_DIGITS))
 
 
 def contradicted(stored: Decision, offered: Decision) -> Contradiction:

@@ -9,7 +9,7 @@ import pandas as pd
 from sqlalchemy import Connection, Table, and_, bindparam, delete, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from smcdesk.store.decisions import contradicted, to_rows
+from smcdesk.store.decisions import contradicted, different, to_rows
 from smcdesk.store.models import OUTCOME_COLUMNS
 from smcdesk.store.queries import whole_decisions
 from smcdesk.store.rows import checked_rows, contradiction, named, without_repeats
@@ -86,7 +86,8 @@ def _missing_decisions(
     for name, content_hash in stored.items():
         if content_hash != hashes[name]:
             (before,) = whole_decisions(connection, id_ == name)
-            raise contradicted(before, offered[name])
+            if different(before, offered[name]):
+                raise contradicted(before, offered[name])
     return [name for name in hashes if name not in stored]
 
 

@@ -155,15 +155,19 @@ def differences(
     stored: Any,
     offered: Any,
     path: str = "",
+    rel_tol: float = 0.0,  # numbers nearer than this, as a share, are the same
 ) -> Iterator[str]:  # "grade: stored 'A', offered 'A+'"
     "Where two plain values differ, each by its path."
     if isinstance(stored, Mapping) and isinstance(offered, Mapping):
         for key in dict.fromkeys((*stored, *offered)):
-            yield from differences(stored.get(key), offered.get(key), f"{path}.{key}" if path else str(key))
+            place = f"{path}.{key}" if path else str(key)
+            yield from differences(stored.get(key), offered.get(key), place, rel_tol)
     elif isinstance(stored, list) and isinstance(offered, list) and len(stored) == len(offered):
         for n, (a, b) in enumerate(zip(stored, offered, strict=True)):
-            yield from differences(a, b, f"{path}[{n}]")
-    elif stored != offered:
+            yield from differences(a, b, f"{path}[{n}]", rel_tol)
+    elif stored != offered and not (
+        isinstance(stored, float) and isinstance(offered, float) and math.isclose(stored, offered, rel_tol=rel_tol)
+    ):
         yield f"{path}: stored {stored!r}, offered {offered!r}"
 
 

@@ -26,6 +26,9 @@ from smclab.candles import BadConfig
 IMPORTED = {"scans_test.db": 8, "schedule_test.db": 12}
 SERIES = f"recorded/{SYMBOL}/15m"
 
+# A limit whose price was touched and not filled waits on today; the old library had given it up.
+SINCE_CHANGED = "decided by the replay, not live"
+
 
 @pytest.fixture
 def expected():
@@ -171,7 +174,8 @@ def test_old_week_stays_reviewable_and_its_scan_goes_on(store, project, expected
     assert workspace.basis(SYMBOL, "15m").config.config_hash == entries[0].config_hash
     before = review(workspace, 0, 2**62)
     assert (before.bars_n, before.decisions_n, len(before.late_bars)) == (8, 22, 0)
-    assert before.defects["what"].tolist() == ["looked at, but the scan was interrupted and never run again"]
+    unchanged = [what for what in before.defects["what"] if not what.endswith(SINCE_CHANGED)]
+    assert unchanged == ["looked at, but the scan was interrupted and never run again"]
 
     close = pd.Timestamp(entries[-1].time, tz="UTC") + pd.Timedelta(minutes=30)
     market.clock.true = close.to_pydatetime() + timedelta(seconds=10)
@@ -182,4 +186,4 @@ def test_old_week_stays_reviewable_and_its_scan_goes_on(store, project, expected
     assert last.decisions_n == 3  # the decisions that the killed process had stored, and no others
     assert expected["decisions"].items() <= {d.hash(): d.setup_id for d in store.decisions()}.items()
     again = review(workspace, 0, 2**62)
-    assert again.bars_n == 9 and again.defects.empty, again.defects.to_string()
+    assert again.bars_n == 9 and again.defects["what"].str.endswith(SINCE_CHANGED).all(), again.defects.to_string()
