@@ -21,7 +21,10 @@ def midnight(
 ) -> int:  # ns since 1970
     "The first moment of a UTC day."
     if isinstance(day, str):
-        check_iso(day)
+        try:
+            check_iso(day)
+        except BadConfig as error:
+            raise BadConfig(f"day must be a UTC day such as '2024-03-08': {error}") from None
     try:
         stamp = pd.Timestamp(day)
         whole = stamp.tz_localize("UTC") if isinstance(day, str) and stamp.tzinfo is None else stamp
