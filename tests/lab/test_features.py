@@ -173,7 +173,8 @@ def test_a_mirrored_market_gives_the_same_rows_but_for_the_side():
 
 
 def test_a_market_at_four_times_the_price_gives_the_same_rows():
-    bars, dear = market(seed=8), replace(EURUSD, tick=4e-5, point=4e-5, pip=4e-4, typical_spread=4e-4)
+    grid = {name: 4 * getattr(EURUSD, name) for name in ("tick", "point", "pip", "typical_spread")}
+    bars, dear = market(seed=8), replace(EURUSD, **grid)
     cheap, dear_rows = (
         everything(b, {}, owner=owner)[0].reset_index(drop=True)
         for b, owner in ((bars, EURUSD), (bars.mul([4.0] * 4 + [1.0]), dear))
