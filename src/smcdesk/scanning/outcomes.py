@@ -20,9 +20,8 @@ def fill_outcomes(workspace: Workspace, symbols: Iterable[str], timeframes: Iter
             if len(own):
                 before = own["time"].min() - 30 * bar_length(tf)  # enough to infer the timeframe
                 bars = workspace.history.bars(workspace.provider_name, symbol, tf, before)
-                reviews = workspace.store.decisions(
-                    instrument=symbol, timeframe=tf, mode="limit", since=own["time"].min()
-                )
+                limits = own.loc[own["mode"] == "limit", "setup_id"].tolist()
+                reviews = workspace.store.decisions(setup_id=limits) if limits else ()
                 rows = outcome_rows(bars, own, config.instrument, config.costs, workspace.rules, reviews)
                 new += workspace.store.fill_outcomes(rows)
     return new

@@ -166,6 +166,7 @@ def _decide_bar(
     if decisions:
         spread = pd.Series(entry.spread_price, index=bar.index)
         labels = label_rows(decisions, found, context, spread)
+        labels = labels[[not d.ended for d in decisions]]  # where a wait is over there is nothing left to become of it
     return DecidedBar(entry.closed(decisions), decisions, labels)
 
 
@@ -194,6 +195,7 @@ def _persist(workspace: Workspace, done: list[DecidedBar]) -> None:
             owners = {d.instrument: workspace.configs[d.instrument].instrument for d in decisions}
             one.record_instruments(owners.values())
             one.record_decisions(decisions)
-            one.record_labels(first_evaluations(one, pd.concat([bar.labels for bar in done if len(bar.labels)])))
+            if labels := [bar.labels for bar in done if len(bar.labels)]:
+                one.record_labels(first_evaluations(one, pd.concat(labels)))
             one.record_signals(signal_versions(one, decisions))  # after the labels: they know each setup's first moment
         ScanJournal(one).close_entries(bar.entry for bar in done)
